@@ -1,0 +1,154 @@
+// The payload of a telemetry message: `{"SamplingTime": RFC 3339, "Value": number or string}`.
+// Encodes it in its one canonical form, and decodes whatever a device sends into a value or a reason to reject it.
+// Never throws on input other than RejectedError, never reads a clock. Times are microseconds since the Unix epoch.
+
+import { isUtf8 } from 'node:buffer'
+import { operationStates, type ValueSpec } from './chargerState.ts'
+import { RejectedError } from './errors.ts'
+
+export type Value = number | string
+export interface Envelope {
+  /** Microseconds since the Unix epoch, a whole number. */
+  readonly timeUs: number
+  readonly value: Value
+}
+
+/** SamplingTime must lie within [fromUs, toUs]. */
+export interface AcceptWindow {
+  readonly fromUs: number
+  readonly toUs: number
+}
+
+/** Canonical payload. Milliseconds, or microseconds where the time has them. */
+export const encodeEnvelope = ({ timeUs, value }: Envelope): string =>
+  `{"SamplingTime":"${formatTime(timeUs)}","Value":${JSON.stringify(value)}}`
+
+/** `YYYY-MM-DDTHH:MM:SS.fffZ`, with six digits only where the microseconds are not whole milliseconds. */
+export function formatTime(timeUs: number): string {
+  const ms = Math.floor(timeUs / 1000)
+  const rest = timeUs - ms * 1000
+  const text = new Date(ms).toISOString()
+  return rest === 0 ? text : `${text.slice(0, -1)}${String(rest).padStart(3, '0')}Z`
+}
+
+/** The envelope in `payload`, which is not kept. Throws RejectedError with the code and a sentence for the operator. */
+export function decodeEnvelope(payload: Buffer, spec: ValueSpec, window: AcceptWindow): Envelope {
+  const { SamplingTime, Value } = decodeObject(payload)
+  const timeUs = decodeTime(SamplingTime, window)
+  return { timeUs, value: checkValue(Value, spec) }
+}
+
+/** The JSON object in `payload`: what every message of the contract is. Throws RejectedError. */
+export function decodeObject(payload: Buffer): Record<string, unknown> {
+  if (payload.length === 0) throw new RejectedError('empty_payload', 'expected a JSON object, found an empty payload')
+  if (!isUtf8(payload)) throw new RejectedError('not_utf8', 'expected a JSON object in UTF-8, found invalid UTF-8')
+  let parsed: unknown
+  try {
+    parsed = JSON.parse(payload.toString('utf8'))
+  } catch {
+    throw new RejectedError('not_json', `expected a JSON object, found ${excerpt(payload.toString('utf8', 0, 400))}`)
+  }
+  if (typeof parsed !== 'object' || parsed === null || Array.isArray(parsed)) {
+    throw new RejectedError(
+      'not_an_object',
+      `expected a JSON object, found ${excerpt(payload.toString('utf8', 0, 400))}`
+    )
+  }
+  return parsed as Record<string, unknown>
+}
+
+/** Throws RejectedError `bad_time` or `time_out_of_window`. */
+export function decodeTime(text: unknown, window: AcceptWindow): number {
+  const timeUs = typeof text === 'string' ? parseTime(text) : undefined
+  if (timeUs === undefined) {
+    throw new RejectedError('bad_time', `expected SamplingTime as RFC 3339 with an offset, found ${describe(text)}`)
+  }
+  if (timeUs < window.fromUs || timeUs > window.toUs) {
+    const range = `${formatTime(window.fromUs)} to ${formatTime(window.toUs)}`
+    throw new RejectedError(
+      'time_out_of_window',
+      `expected SamplingTime within ${range}, found ${excerpt(String(text))}`
+    )
+  }
+  return timeUs
+}
+
+const timePattern = /^(\d{4})-(\d{2})-(\d{2})[Tt](\d{2}):(\d{2}):(\d{2})(?:\.(\d{1,9}))?(?:[Zz]|([+-])(\d{2}):(\d{2}))$/
+const daysOfMonth = [31, 28, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31]
+
+/** Strict RFC 3339, cut to the microsecond; undefined for anything looser. A leap second is its following second. */
+export function parseTime(text: string): number | undefined {
+  const parts = timePattern.exec(text)
+  if (parts === null) return undefined
+  const [year, month, day, hour, minute, second] = parts.slice(1, 7).map(Number) as [
+    number,
+    number,
+    number,
+    number,
+    number,
+    number
+  ]
+  const leapYear = (year % 4 === 0 && year % 100 !== 0) || year % 400 === 0
+  const days = month === 2 && leapYear ? 29 : daysOfMonth[month - 1]
+  if (days === undefined || day < 1 || day > days || hour > 23 || minute > 59 || second > 60) return undefined
+  const offsetHours = Number(parts[9] ?? 0)
+  const offsetMinutes = Number(parts[10] ?? 0)
+  if (offsetHours > 23 || offsetMinutes > 59) return undefined
+  const offset = (parts[8] === '-' ? -1 : 1) * (offsetHours * 60 + offsetMinutes)
+  // Date.UTC reads years below 100 as 19xx; they are far outside every window anyway.
+  const ms = Date.UTC(year, month - 1, day, hour, minute, second) - offset * 60_000
+  const us = Number((parts[7] ?? '').slice(0, 6).padEnd(6, '0'))
+  return ms * 1000 + us
+}
+
+/** Throws RejectedError when `value` is not of the type that the name fixes. */
+export function checkValue(value: unknown, spec: ValueSpec): Value {
+  if (spec.kind === 'number') return checkNumber(value, spec)
+  if (typeof value !== 'string') throw wrongType('a string', value, spec)
+  return spec.kind === 'state' ? checkState(value, spec) : checkText(value, spec)
+}
+
+function checkNumber(value: unknown, spec: ValueSpec): number {
+  if (typeof value !== 'number') throw wrongType('a number', value, spec)
+  if (!Number.isFinite(value)) {
+    throw new RejectedError(
+      'not_finite',
+      `expected a finite number for ${spec.name}, found one beyond the range of a double`
+    )
+  }
+  return value
+}
+
+const states: ReadonlySet<string> = new Set(operationStates)
+function checkState(value: string, spec: ValueSpec): string {
+  if (states.has(value)) return value
+  const expected = operationStates.join('|')
+  throw new RejectedError('unknown_state', `expected ${expected} for ${spec.name}, found ${excerpt(value)}`)
+}
+
+function checkText(value: string, spec: ValueSpec): string {
+  if (value.includes('\0') || !value.isWellFormed()) {
+    throw new RejectedError('bad_text', `expected text without NUL and lone surrogates for ${spec.name}, found one`)
+  }
+  // Code units bound code points from above, so the exact count is taken only for what might be too long.
+  if (value.length > spec.codePointsMax && [...value.slice(0, 4 * spec.codePointsMax)].length > spec.codePointsMax) {
+    const expected = `at most ${spec.codePointsMax} characters`
+    throw new RejectedError('bad_text', `expected ${expected} for ${spec.name}, found ${excerpt(value)}`)
+  }
+  return value
+}
+
+const wrongType = (expected: string, found: unknown, spec: ValueSpec): RejectedError =>
+  new RejectedError('wrong_type', `expected ${expected} as Value of ${spec.name}, found ${describe(found)}`)
+
+// Never JSON.stringify what a device sent: deep nesting overflows the stack there.
+function describe(value: unknown): string {
+  if (value === undefined) return 'none'
+  if (value === null) return 'null'
+  if (Array.isArray(value)) return 'an array'
+  return typeof value === 'object' ? 'an object' : excerpt(JSON.stringify(value))
+}
+
+/** Short enough for a log line and a table, and storable: no NUL, no lone surrogate. */
+export const excerpt = (text: string): string =>
+  (text.length > 80 ? `${text.slice(0, 80)}...` : text).toWellFormed().replaceAll('\0', '\\0')
