@@ -15,6 +15,7 @@ export type RejectCode =
   | 'bad_time'
   | 'time_out_of_window'
   | 'conflict'
+  | 'undecodable'
   | 'database_error'
 
 /** Which rule a connection broke when it is closed. */

@@ -15,6 +15,8 @@ export const chargerStatusCodePointsMax = 64
 
 /** Unacknowledged messages of one identity before its sockets are not read. */
 export const windowMessagesMax = 1_024
+/** QoS 2 messages of one connection between PUBLISH and PUBREL. */
+export const receivedMessagesMax = 2_048
 /** Bytes of admitted, unsettled messages in the whole process before connections above their fair share are held. */
 export const budgetBytesDefault = 256 * 1024 * 1024
 /** What a held connection counts against the budget: its socket's buffers in user and kernel space. */
@@ -49,6 +51,13 @@ export const drainTimeoutMs = 10_000
 export const certificateDaysDefault = 825
 export const caDaysDefault = 3_650
 export const crlDaysDefault = 3_650
+export const certificateDaysMax = 3_650
+/** A certificate begins this long before its issue: a Pi has no clock battery and wakes up in the past. */
+export const certificateBackdateMs = 86_400_000
+/** The server's certificate is made anew by `certs init` when it ends within this time. */
+export const serverRenewalMs = 30 * 86_400_000
+/** Chargers named in one certificate: at 64 characters each it stays below half of what OpenSSL takes as a chain. */
+export const certificateChargersMax = 500
 
 /** Edge: unacknowledged messages on the wire in all. */
 export const publishWindowMax = 512
@@ -65,3 +74,32 @@ export const pollConnectTimeoutMs = 5_000
 export const pollTimeoutMs = 15_000
 /** Edge: no charger of the world delivers more; a value above it is a fault of the meter. */
 export const powerOutputWattsMax = 50_000
+/** Edge: polls in a row that fail before the charger's state is published as unknown, and before polls become slower. */
+export const pollMissesMax = 3
+/** Edge: longest pause between polls of a charger that does not answer. */
+export const pollBackoffMsMax = 120_000
+/** Edge: how often a charger's master data (error code, phases, serial) is read, and how often while something is odd. */
+export const deviceInfoIntervalMs = 300_000
+export const deviceInfoOddIntervalMs = 60_000
+/** Edge: size of the spool on disk. */
+export const spoolBytesDefault = 512 * 1024 * 1024
+export const spoolBytesMin = 1024 * 1024
+/** Edge: acknowledgements wait this long, or until there are this many, for the next append to carry them to disk. */
+export const settleDelayMsMax = 60_000
+export const settleCountMax = 1_024
+/** Edge: an unchanged value is published again after this long. */
+export const heartbeatMsDefault = 15 * 60_000
+/** Edge: a message without PUBACK for this long means a dead connection, answered pings or not. */
+export const ackTimeoutMs = 5 * 60_000
+/** Edge: bounds of the pause before the next connection; full jitter lies between 0 and the current bound. */
+export const reconnectDelayMsMin = 1_000
+export const reconnectDelayMsMax = 120_000
+/** Edge: CONNECT asks for this keepalive; TLS handshake and CONNACK together must be complete within the time after it. */
+export const edgeKeepaliveSeconds = 30
+export const edgeConnectTimeoutMs = 20_000
+/** Edge: at SIGTERM, how long unsent values may still leave. */
+export const drainOnStopMs = 3_000
+/** Bytes unsent to a subscriber above which the broker waits for it before it hands over more. */
+export const slowConsumerBytesMax = 1024 * 1024
+/** Messages queued for a clean=false session while it is away; the oldest go first, and are counted. */
+export const offlineQueueMessagesMax = 10_000

@@ -1,0 +1,26 @@
+// Who may publish, subscribe and receive what, beside telemetry (which the gate decides by its first bytes).
+// Pure; denies by default.
+
+import type { Identity } from '../model/admission.ts'
+import { commandChargerOf, isChargerName, topicRoot } from '../model/topics.ts'
+
+/** Publishes that reach Aedes: an operator's commands. */
+export const mayPublish = (identity: Identity, topic: string): boolean =>
+  identity.role === 'operator' && commandChargerOf(topic) !== undefined
+
+/** Whether every topic that `filter` can match may be read. */
+export function maySubscribe(identity: Identity, filter: string): boolean {
+  if (filter.startsWith('$')) return identity.role === 'operator' && /^\$SYS(\/|$)/.test(filter)
+  if (identity.role === 'operator') return true
+  if (!filter.startsWith(topicRoot)) return false
+  if (identity.chargers === undefined) return true
+  const charger = filter.split('/')[1]!
+  return (
+    isChargerName(charger) &&
+    filter.length > topicRoot.length + charger.length + 1 &&
+    identity.chargers.includes(charger)
+  )
+}
+
+/** The same for one topic at delivery: a subscription may have outlived its right. */
+export const mayRead = maySubscribe

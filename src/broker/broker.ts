@@ -1,0 +1,233 @@
+// Aedes behind the gates, and its hooks: client ids, wills, commands, subscriptions. Telemetry never comes here.
+// Serves retained messages from the shadow, and fans out what advanced it. Every hook answers and none throws:
+// an exception in a hook of Aedes ends the process.
+
+import type { TLSSocket } from 'node:tls'
+import { Aedes, type AedesOptions, type AuthenticateError, type Client } from 'aedes'
+import type { Admission, Identity, Newest } from '../model/admission.ts'
+import { DeniedError, type DenyCode } from '../model/errors.ts'
+import { connectTimeoutMs, drainTimeoutMs } from '../model/limits.ts'
+import { parseTopic } from '../model/topics.ts'
+import * as access from './access.ts'
+import { Gate } from './gate.ts'
+import { isClientIdOf } from './identity.ts'
+import { Interest } from './interest.ts'
+import { openPersistence } from './persistence.ts'
+import { Shadow, type ShadowEntry } from './shadow.ts'
+import { Window } from './window.ts'
+
+export interface Denial {
+  readonly code: DenyCode
+  readonly reason: string
+  readonly identity: string
+  readonly address: string
+}
+
+/** What the broker tells about its work. Only reports: nothing here may fail or decide. */
+export interface BrokerReport {
+  connected(identity: Identity, clientId: string, address: string): void
+  disconnected(identity: Identity, clientId: string, address: string): void
+  denied(denial: Denial): void
+  /** Persistence or a client failed inside Aedes. */
+  failed(error: Error): void
+}
+
+export interface BrokerOptions {
+  readonly admission: Admission
+  readonly report: BrokerReport
+  readonly redisUrl: string | undefined
+  /** A topic of the shadow moved forward. */
+  readonly advanced: (topic: string, entry: ShadowEntry) => void
+}
+
+export class Broker {
+  readonly shadow = new Shadow()
+  readonly gates = new Set<Gate>()
+  readonly #admission: Admission
+  readonly #report: BrokerReport
+  readonly #advanced: BrokerOptions['advanced']
+  readonly #interest = new Interest()
+  readonly #windows = new Map<string, { window: Window; connections: number }>()
+  #aedes!: Aedes
+
+  static async open(options: BrokerOptions): Promise<Broker> {
+    const broker = new Broker(options)
+    await broker.#start(options.redisUrl)
+    return broker
+  }
+
+  private constructor({ admission, report, advanced }: BrokerOptions) {
+    this.#admission = admission
+    this.#report = report
+    this.#advanced = advanced
+  }
+
+  /** Takes over a connection whose certificate was identified. */
+  accept(socket: TLSSocket, identity: Identity): void {
+    const gate = new Gate({
+      socket,
+      identity,
+      window: this.#enterWindow(identity.name),
+      admission: this.#admission,
+      denied: (gate, error) => this.#denied(gate, error)
+    })
+    this.gates.add(gate)
+    gate.once('close', () => {
+      this.gates.delete(gate)
+      this.#leaveWindow(identity.name)
+    })
+    this.#aedes.handle(gate)
+  }
+
+  /** Call after the acknowledgements of a batch: moves the shadow, and tells the subscribers what is news. */
+  committed(newest: Newest): void {
+    this.shadow.advance(newest, (topic, entry) => {
+      this.#advanced(topic, entry)
+      if (!this.#interest.in(topic)) return
+      const packet = {
+        cmd: 'publish',
+        topic,
+        payload: Buffer.from(entry.payload),
+        qos: 1,
+        retain: false,
+        dup: false
+      } as const
+      this.#aedes.publish(packet, error => {
+        if (error) this.#report.failed(error)
+      })
+    })
+  }
+
+  /** Reads from no connection any more; what is in flight is still acknowledged. */
+  stopReading(): void {
+    for (const gate of this.gates) gate.stopReading()
+  }
+
+  async close(): Promise<void> {
+    await new Promise<void>(resolve => this.#aedes.close(resolve))
+    for (const gate of this.gates) gate.destroy()
+  }
+
+  async #start(redisUrl: string | undefined): Promise<void> {
+    const options: AedesOptions = {
+      connectTimeout: connectTimeoutMs,
+      drainTimeout: drainTimeoutMs,
+      maxClientsIdLength: 128,
+      persistence: await openPersistence({
+        shadow: this.shadow,
+        redisUrl,
+        maySubscribe: (client, filter) => access.maySubscribe(gateOf(client as Client).identity, filter)
+      }),
+      preConnect: (client, packet, done) => done(...this.#preConnect(gateOf(client), packet)),
+      authenticate: (client, _username, _password, done) => this.#authenticate(client, done),
+      authorizePublish: (client, packet, done) => {
+        packet.retain = false
+        done(this.#publishFault(client, packet.topic))
+      },
+      authorizeSubscribe: (client, subscription, done) => {
+        const granted = access.maySubscribe(gateOf(client).identity, subscription.topic)
+        done(null, granted ? subscription : null)
+      },
+      authorizeForward: (client, packet) => (access.mayRead(gateOf(client).identity, packet.topic) ? packet : null)
+    }
+    if (redisUrl !== undefined) options.mq = await redisEmitter(redisUrl)
+    this.#aedes = await Aedes.createBroker(options)
+    this.#listen(this.#aedes)
+  }
+
+  #listen(aedes: Aedes): void {
+    aedes.on('connackSent', ({ returnCode }, client) => {
+      if (returnCode === 0) gateOf(client).open()
+    })
+    aedes.on('clientReady', client => {
+      const { identity, address } = gateOf(client)
+      this.#report.connected(identity, client.id, address)
+    })
+    aedes.on('clientDisconnect', client => {
+      const { identity, address } = gateOf(client)
+      if (client.clean) this.#interest.forget(client.id)
+      this.#report.disconnected(identity, client.id, address)
+    })
+    aedes.on('subscribe', (subscriptions, client) => {
+      for (const { topic, qos } of subscriptions)
+        if ((qos as number) !== 128) this.#interest.subscribe(client.id, topic)
+    })
+    aedes.on('unsubscribe', (filters, client) => {
+      // A closing client unsubscribes from everything; its session, if it keeps one, does not.
+      if (!client.closed) for (const filter of filters) this.#interest.unsubscribe(client.id, filter)
+    })
+    // What a client does wrong is its own end; without a listener for 'error', a failing persistence ends the process.
+    aedes.on('clientError', () => {})
+    aedes.on('connectionError', () => {})
+    ;(aedes as unknown as NodeJS.EventEmitter).on('error', (error: Error) => this.#report.failed(error))
+  }
+
+  #preConnect(gate: Gate, packet: Parameters<NonNullable<AedesOptions['preConnect']>>[1]): [Error | null, boolean] {
+    const connect = packet as unknown as { clientId: string; keepalive: number; will?: { topic: string } }
+    gate.keepAlive(connect.keepalive)
+    connect.keepalive = 0 // Aedes does not see telemetry: its timer would cut a busy client
+    const fault = connect.will && this.#willFault(gate, connect.will.topic)
+    if (fault === 'ignored') delete connect.will
+    else if (fault !== undefined) {
+      this.#denied(gate, fault)
+      return [fault, false]
+    }
+    return [null, true]
+  }
+
+  /** A will is ruled on like a publish; one on an own topic is allowed and ignored: it never enters the telemetry path. */
+  #willFault({ identity }: Gate, topic: string): DeniedError | 'ignored' | undefined {
+    if (access.mayPublish(identity, topic)) return undefined
+    const own = parseTopic(topic)
+    if (identity.role === 'edge' && own !== undefined && identity.chargers!.includes(own.charger)) return 'ignored'
+    return new DeniedError('will_topic', `expected a will on an own topic, found ${topic.slice(0, 120)}`)
+  }
+
+  #authenticate(client: Client, done: (error: AuthenticateError | null, success: boolean | null) => void): void {
+    const gate = gateOf(client)
+    if (!isClientIdOf(gate.identity, client.id)) {
+      const { name } = gate.identity
+      const error = new DeniedError(
+        'client_id',
+        `expected client id ${name} or ${name}:suffix, found ${client.id.slice(0, 80)}`
+      )
+      this.#denied(gate, error)
+      done(Object.assign(error, { returnCode: 2 }), false)
+    } else if (this.#admission.pressure() >= 1) {
+      done(Object.assign(new Error('over the memory budget'), { returnCode: 3 }), false)
+    } else done(null, true)
+  }
+
+  /** `client` is null when another node's will is published. */
+  #publishFault(client: Client | null, topic: string): Error | null {
+    if (client === null) return null
+    const gate = gateOf(client)
+    if (access.mayPublish(gate.identity, topic)) return null
+    const error = new DeniedError('publish_topic', `expected an own topic, found ${topic.slice(0, 120)}`)
+    this.#denied(gate, error)
+    return error
+  }
+
+  #denied({ identity, address }: Gate, { code, message }: DeniedError): void {
+    this.#report.denied({ code, reason: message, identity: identity.name, address })
+  }
+
+  #enterWindow(name: string): Window {
+    const entry = this.#windows.get(name) ?? { window: new Window(), connections: 0 }
+    entry.connections++
+    this.#windows.set(name, entry)
+    return entry.window
+  }
+
+  #leaveWindow(name: string): void {
+    const entry = this.#windows.get(name)!
+    if (--entry.connections === 0) this.#windows.delete(name)
+  }
+}
+
+const gateOf = (client: Client): Gate => client.conn as Gate
+
+async function redisEmitter(url: string): Promise<unknown> {
+  const { default: mqemitterRedis } = await import('mqemitter-redis')
+  return mqemitterRedis({ connectionString: url })
+}

@@ -1,0 +1,77 @@
+// Who is at the other end: from the client certificate alone, on full and resumed handshakes alike. Pure.
+// Accepts exactly one CN of the charger pattern, at most one OU naming a role, clientAuth, valid dates, and SAN URIs
+// `urn:chargelift:charger:{name}` of which all must parse. Everything else is refused with its reason.
+
+import type { X509Certificate } from 'node:crypto'
+import { type Identity, type Role, roles } from '../model/admission.ts'
+import { DeniedError } from '../model/errors.ts'
+import { chargerNameRule, isChargerName } from '../model/topics.ts'
+
+const chargerUri = 'urn:chargelift:charger:'
+const clientAuth = '1.3.6.1.5.5.7.3.2'
+
+/** Throws DeniedError. Does not ask for revocation. */
+export function identify(certificate: X509Certificate | undefined, nowMs: number): Identity {
+  if (certificate === undefined) throw new DeniedError('no_certificate', 'expected a client certificate, found none')
+  const subject = certificate.toLegacyObject().subject as Record<string, unknown>
+  const name = commonName(subject.CN)
+  const role = roleOf(subject.OU)
+  // Typed as the key usage, it is the extended one.
+  if (!(certificate.keyUsage as string[] | undefined)?.includes(clientAuth)) {
+    throw new DeniedError(
+      'wrong_key_usage',
+      `expected a certificate for clientAuth, found another extended key usage (${name})`
+    )
+  }
+  const validToMs = certificate.validToDate.getTime()
+  if (nowMs > validToMs || nowMs < certificate.validFromDate.getTime()) {
+    throw new DeniedError(
+      'expired_certificate',
+      `expected a certificate valid now, found ${certificate.validFrom} to ${certificate.validTo} (${name})`
+    )
+  }
+  const chargers = chargersOf(name, role, certificate.subjectAltName)
+  return { name, role, chargers, issuer: certificate.issuer, serial: certificate.serialNumber, validToMs }
+}
+
+function commonName(cn: unknown): string {
+  if (typeof cn === 'string' && isChargerName(cn)) return cn
+  const found = Array.isArray(cn) ? `${cn.length} of them` : JSON.stringify(cn ?? null).slice(0, 80)
+  throw new DeniedError('bad_common_name', `expected exactly one CN of ${chargerNameRule}, found ${found}`)
+}
+
+function roleOf(ou: unknown): Role {
+  if (ou === undefined) return 'edge'
+  const role = roles.find(role => role === ou)
+  if (role !== undefined) return role
+  throw new DeniedError(
+    'bad_role',
+    `expected at most one OU of ${roles.join(', ')}, found ${JSON.stringify(ou).slice(0, 80)}`
+  )
+}
+
+function chargersOf(name: string, role: Role, subjectAltName: string | undefined): readonly string[] | undefined {
+  const listed = listedChargers(subjectAltName)
+  if (role === 'operator') return undefined
+  if (listed.length > 0) return listed
+  return role === 'edge' ? [name] : undefined
+}
+
+function listedChargers(subjectAltName: string | undefined): string[] {
+  if (subjectAltName === undefined) return []
+  // Node quotes a name that could be mistaken for several; none of ours needs it.
+  if (subjectAltName.includes('"')) throw badList(subjectAltName)
+  const uris = subjectAltName.split(', ').filter(entry => entry.startsWith('URI:'))
+  return uris.map(uri => {
+    const charger = uri.slice('URI:'.length + chargerUri.length)
+    if (!uri.startsWith(`URI:${chargerUri}`) || !isChargerName(charger)) throw badList(uri)
+    return charger
+  })
+}
+
+const badList = (found: string): DeniedError =>
+  new DeniedError('bad_charger_list', `expected every SAN URI as ${chargerUri}{name}, found ${found.slice(0, 120)}`)
+
+/** `CN` or `CN:suffix`. */
+export const isClientIdOf = (identity: Identity, clientId: string): boolean =>
+  clientId === identity.name || (clientId.startsWith(`${identity.name}:`) && clientId.length > identity.name.length + 1)

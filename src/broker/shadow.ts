@@ -1,0 +1,73 @@
+// The shadow: the newest committed value of every topic, by charger and name. Retained messages are served from it.
+// It only moves forward in SamplingTime (equal time keeps the first) and holds nothing that is not committed.
+
+import type { Newest } from '../model/admission.ts'
+import { parseTopic, topicOf, topicRoot } from '../model/topics.ts'
+
+export interface ShadowEntry {
+  readonly timeUs: number
+  /** Canonical JSON. */
+  readonly payload: string
+}
+
+export class Shadow {
+  readonly #chargers = new Map<string, Map<string, ShadowEntry>>()
+
+  /** Takes over what is newer; calls `advanced` for each such topic. */
+  advance({ topics, timesUs, payloads }: Newest, advanced: (topic: string, entry: ShadowEntry) => void): void {
+    topics.forEach((topic, i) => {
+      const slash = topic.indexOf('/', topicRoot.length)
+      const values = this.#valuesOf(topic.slice(topicRoot.length, slash))
+      const name = topic.slice(slash + 1)
+      const timeUs = timesUs[i]!
+      const known = values.get(name)
+      if (known !== undefined && known.timeUs >= timeUs) return
+      const entry = { timeUs, payload: payloads[i]! }
+      values.set(name, entry)
+      advanced(topic, entry)
+    })
+  }
+
+  get(topic: string): ShadowEntry | undefined {
+    const parts = parseTopic(topic)
+    return parts && this.#chargers.get(parts.charger)?.get(parts.name)
+  }
+
+  /** All entries whose topic matches an MQTT topic filter. */
+  *match(filter: string): Generator<{ topic: string; payload: string }> {
+    const pattern = patternOf(filter)
+    if (pattern === undefined) return
+    const { charger, name } = pattern
+    for (const [chargerName, values] of select(this.#chargers, charger)) {
+      for (const [valueName, { payload }] of select(values, name))
+        yield { topic: topicOf(chargerName, valueName), payload }
+    }
+  }
+
+  #valuesOf(charger: string): Map<string, ShadowEntry> {
+    let values = this.#chargers.get(charger)
+    if (values === undefined) {
+      values = new Map()
+      this.#chargers.set(charger, values)
+    }
+    return values
+  }
+}
+
+/** The filter's second and third level, `+` for any; undefined when it can match no topic of three levels under the root. */
+function patternOf(filter: string): { charger: string; name: string } | undefined {
+  const levels = filter.split('/')
+  const many = levels.at(-1) === '#'
+  if (many) levels.pop()
+  if (levels.length > 3 || (levels.length < 3 && !many)) return undefined
+  const [root = '+', charger = '+', name = '+'] = levels
+  return root === '+' || `${root}/` === topicRoot ? { charger, name } : undefined
+}
+
+function* select<T>(map: ReadonlyMap<string, T>, key: string): Generator<[string, T]> {
+  if (key === '+') yield* map
+  else {
+    const value = map.get(key)
+    if (value !== undefined) yield [key, value]
+  }
+}

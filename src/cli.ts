@@ -1,0 +1,77 @@
+// The one entry. Finds the command, prints its help, and turns a ConfigError into its faults and exit code 78.
+// Loads only the command that is asked for.
+
+import { readFileSync } from 'node:fs'
+import { ConfigError, exitCodeConfig } from './model/errors.ts'
+
+interface Command {
+  readonly summary: string
+  readonly load: () => Promise<{ help: () => string; run: (args: readonly string[]) => Promise<void> }>
+}
+
+const commands: Record<string, Command> = {
+  server: {
+    summary: 'the cloud server: MQTT in, rows out',
+    load: async () => {
+      const { serverCommand, serverHelp } = await import('./cli/server.ts')
+      return { help: serverHelp, run: serverCommand }
+    }
+  },
+  edge: {
+    summary: 'the edge module beside the chargers',
+    load: async () => {
+      const { edgeCommand, edgeHelp } = await import('./cli/edge.ts')
+      return { help: () => edgeHelp, run: edgeCommand }
+    }
+  },
+  certs: {
+    summary: 'certificates: init, issue, list',
+    load: async () => {
+      const { certsCommand, certsHelp } = await import('./cli/certs.ts')
+      return { help: () => certsHelp, run: certsCommand }
+    }
+  },
+  demo: {
+    summary: 'everything on one machine, with a simulated charger',
+    load: async () => {
+      const { demoCommand, demoHelp } = await import('./cli/demo.ts')
+      return { help: demoHelp, run: demoCommand }
+    }
+  }
+}
+
+const usage = (): string => `Usage: chargelift COMMAND [flags]
+
+${Object.entries(commands)
+  .map(([name, { summary }]) => `  ${name.padEnd(8)} ${summary}`)
+  .join('\n')}
+
+  --help with any command tells more; --version prints the version.
+`
+
+const version = (): string => JSON.parse(readFileSync(new URL('../package.json', import.meta.url), 'utf8')).version
+
+async function main([name, ...args]: readonly string[]): Promise<void> {
+  if (name === '--version' || name === '-v') return print(`${version()}\n`)
+  if (name === undefined || name === '--help' || name === '-h') return print(usage())
+  const command = Object.hasOwn(commands, name) ? commands[name] : undefined
+  if (command === undefined) {
+    const expected = `one of ${Object.keys(commands).join(', ')}`
+    throw new ConfigError([{ path: 'command', expected, found: name }])
+  }
+  const { help, run } = await command.load()
+  if (args.includes('--help') || args.includes('-h')) return print(help())
+  await run(args)
+}
+
+function print(text: string): void {
+  process.stdout.write(text)
+}
+
+try {
+  await main(process.argv.slice(2))
+} catch (error) {
+  if (!(error instanceof ConfigError)) throw error
+  process.stderr.write(`${error.message}\n`)
+  process.exitCode = exitCodeConfig
+}

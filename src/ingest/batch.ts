@@ -1,0 +1,122 @@
+// A batch: the messages of one lane between admission and settlement, packed into one preallocated buffer.
+// The main thread appends bytes and remembers whom to answer in parallel arrays, no object per message;
+// the worker unpacks. Nothing here looks at a payload.
+//
+// Record: u16 topic length, u16 payload length, u16 number of the identity, u8 flags, u8 zero, topic, payload (little endian).
+
+import type { Source } from '../model/admission.ts'
+import { batchBytesMax, batchMessagesMax, packetBytesMax } from '../model/limits.ts'
+
+const headerBytes = 8
+const recordBytesMax = headerBytes + packetBytesMax
+export const dupFlag = 1
+
+export class Batch {
+  /** Survives retries: `rejected_messages` is keyed by it. */
+  id = ''
+  sealedAtMs = 0
+  used = 0
+  readonly identities: string[] = []
+  /** Whom to answer, and with which message id (0 for QoS 0), per message. */
+  readonly sources: Source[] = []
+  readonly messageIds: number[] = []
+  readonly #bytes = Buffer.from(new ArrayBuffer(batchBytesMax))
+  readonly #numbers = new Map<string, number>()
+  #lastIdentity = ''
+  #lastNumber = 0
+
+  get count(): number {
+    return this.messageIds.length
+  }
+
+  /** True when one more record of the largest size might not fit, or the count is reached. */
+  get full(): boolean {
+    return this.used > batchBytesMax - recordBytesMax || this.messageIds.length >= batchMessagesMax
+  }
+
+  /** Copies topic and payload, two adjacent or separate ranges of `chunk`. Call only while not full. */
+  add(
+    source: Source,
+    messageId: number,
+    flags: number,
+    chunk: Buffer,
+    topicAt: number,
+    topicLength: number,
+    payloadAt: number,
+    payloadLength: number
+  ): void {
+    const bytes = this.#bytes
+    const number = this.#numberOf(source.identity.name)
+    let at = this.used
+    bytes[at++] = topicLength
+    bytes[at++] = topicLength >> 8
+    bytes[at++] = payloadLength
+    bytes[at++] = payloadLength >> 8
+    bytes[at++] = number
+    bytes[at++] = number >> 8
+    bytes[at++] = flags
+    bytes[at++] = 0
+    at += chunk.copy(bytes, at, topicAt, topicAt + topicLength)
+    at += chunk.copy(bytes, at, payloadAt, payloadAt + payloadLength)
+    this.used = at
+    this.sources.push(source)
+    this.messageIds.push(messageId)
+  }
+
+  /** The packed bytes as an own copy to transfer: the batch keeps its own until it is settled, a worker may die. */
+  pack(): ArrayBuffer {
+    return this.#bytes.buffer.slice(0, this.used) as ArrayBuffer
+  }
+
+  /** Ready to be filled again. */
+  clear(): void {
+    this.id = ''
+    this.used = 0
+    this.identities.length = 0
+    this.sources.length = 0
+    this.messageIds.length = 0
+    this.#numbers.clear()
+    this.#lastIdentity = ''
+  }
+
+  #numberOf(identity: string): number {
+    if (identity === this.#lastIdentity) return this.#lastNumber
+    let number = this.#numbers.get(identity)
+    if (number === undefined) {
+      number = this.identities.push(identity) - 1
+      this.#numbers.set(identity, number)
+    }
+    this.#lastIdentity = identity
+    this.#lastNumber = number
+    return number
+  }
+}
+
+/** One record of a packed batch. Buffers are views of the packed bytes. */
+export interface PackedMessage {
+  readonly topic: string
+  readonly payload: Buffer
+  readonly identity: number
+  readonly dup: boolean
+}
+
+/** Calls `visit` for each record of the packed bytes in admission order. */
+export function unpack(packed: ArrayBuffer, visit: (message: PackedMessage, index: number) => void): void {
+  const bytes = Buffer.from(packed)
+  let index = 0
+  for (let at = 0; at < bytes.length; ) {
+    const topicEnd = at + headerBytes + bytes.readUInt16LE(at)
+    const end = topicEnd + bytes.readUInt16LE(at + 2)
+    visit(
+      {
+        // Topics that are admitted are ASCII: the names' patterns say so.
+        topic: bytes.toString('latin1', at + headerBytes, topicEnd),
+        payload: bytes.subarray(topicEnd, end),
+        identity: bytes.readUInt16LE(at + 4),
+        dup: (bytes[at + 6]! & dupFlag) !== 0
+      },
+      index++
+    )
+    at = end
+  }
+}

@@ -1,0 +1,157 @@
+// A lane: the queue of some identities. It fills an open batch, seals it by count, bytes or age, and has one batch
+// in flight, so that acknowledgements leave in admission order and rows of one charger never overtake each other.
+// A batch leaves the lane only when the database has answered for every message; until then it is tried again.
+
+import { randomUUID } from 'node:crypto'
+import { setTimeout as sleep } from 'node:timers/promises'
+import type { Newest, Source } from '../model/admission.ts'
+import { batchAgeMaxMs, batchMessagesMax, retryDelayMaxMs, retryDelayMinMs } from '../model/limits.ts'
+import { Batch, dupFlag } from './batch.ts'
+import { type BatchKept, type BatchResult, kept } from './outcome.ts'
+import { retryDelayMs } from './retry.ts'
+
+/** What a lane tells about its work. Only reports: nothing here may fail or decide. */
+export interface LaneReport {
+  stored(result: BatchResult, seconds: number, batch: Batch): void
+  kept(reason: BatchKept['retry'], attempt: number): void
+}
+
+export interface LaneOptions {
+  readonly store: (batch: Batch) => Promise<BatchResult | BatchKept>
+  readonly now: () => number
+  readonly report: LaneReport
+  /** What advanced, after the acknowledgements of its batch were written. */
+  readonly committed: (newest: Newest) => void
+}
+
+const spareBatchesMax = 2
+
+export class Lane {
+  readonly #options: LaneOptions
+  readonly #sealed: Batch[] = []
+  readonly #spare: Batch[] = []
+  #open = new Batch()
+  #busy = false
+  #timer: NodeJS.Timeout | undefined
+  #idle: (() => void)[] = []
+  readonly #stopping = new AbortController()
+
+  constructor(options: LaneOptions) {
+    this.#options = options
+  }
+
+  /** Messages admitted and not settled: open, sealed or in flight. */
+  backlog = 0
+  /** Their packed bytes. */
+  backlogBytes = 0
+
+  admit(
+    source: Source,
+    messageId: number,
+    dup: boolean,
+    chunk: Buffer,
+    topicAt: number,
+    topicLength: number,
+    payloadAt: number,
+    payloadLength: number
+  ): void {
+    if (this.#open.full) this.#seal()
+    const batch = this.#open
+    const before = batch.used
+    batch.add(source, messageId, dup ? dupFlag : 0, chunk, topicAt, topicLength, payloadAt, payloadLength)
+    this.backlog++
+    this.backlogBytes += batch.used - before
+    if (!this.#busy) this.#schedule()
+  }
+
+  /** Stores all that is admitted; resolves when nothing is left or `stop` was called. */
+  async drain(): Promise<void> {
+    this.#start()
+    if (this.#busy) await new Promise<void>(resolve => this.#idle.push(resolve))
+  }
+
+  /** Gives up retrying: what is not settled stays unacknowledged, its senders send it again. */
+  stop(): void {
+    clearTimeout(this.#timer)
+    this.#stopping.abort()
+  }
+
+  #schedule(): void {
+    if (this.#open.count >= batchMessagesMax || this.#open.full) this.#start()
+    else this.#timer ??= setTimeout(() => this.#start(), batchAgeMaxMs)
+  }
+
+  #seal(): void {
+    const batch = this.#open
+    batch.id = randomUUID()
+    batch.sealedAtMs = this.#options.now()
+    this.#sealed.push(batch)
+    this.#open = this.#spare.pop() ?? new Batch()
+  }
+
+  #start(): void {
+    clearTimeout(this.#timer)
+    this.#timer = undefined
+    if (this.#busy) return
+    this.#busy = true
+    this.#run().finally(() => {
+      this.#busy = false
+      for (const resolve of this.#idle.splice(0)) resolve()
+    })
+  }
+
+  /** Works until nothing is left: what gathered while a batch was in flight is the next batch. */
+  async #run(): Promise<void> {
+    while (!this.#stopping.signal.aborted) {
+      if (this.#sealed.length === 0 && this.#open.count > 0) this.#seal()
+      const batch = this.#sealed[0]
+      if (batch === undefined) return
+      const result = await this.#storeWithRetries(batch)
+      if (result === undefined) return
+      this.#sealed.shift()
+      this.#settle(batch, result)
+    }
+  }
+
+  async #storeWithRetries(batch: Batch): Promise<BatchResult | undefined> {
+    const { store, now, report } = this.#options
+    for (let attempt = 1; !this.#stopping.signal.aborted; attempt++) {
+      const startedAtMs = now()
+      const result = await store(batch)
+      if ('outcomes' in result && isComplete(batch, result)) {
+        report.stored(result, (now() - startedAtMs) / 1000, batch)
+        return result
+      }
+      report.kept('retry' in result ? result.retry : forgotten, attempt)
+      await this.#pause(retryDelayMs(attempt, retryDelayMinMs, retryDelayMaxMs, Math.random()))
+    }
+    return undefined
+  }
+
+  async #pause(ms: number): Promise<void> {
+    await sleep(ms, undefined, { signal: this.#stopping.signal }).catch(() => {})
+  }
+
+  /** One write per connection per batch, then what advanced. */
+  #settle(batch: Batch, result: BatchResult): void {
+    const { sources, messageIds } = batch
+    const touched = new Set<Source>()
+    for (let i = 0; i < messageIds.length; i++) {
+      const source = sources[i]!
+      source.settle(messageIds[i]!)
+      touched.add(source)
+    }
+    this.backlog -= batch.count
+    this.backlogBytes -= batch.used
+    batch.clear()
+    if (this.#spare.length < spareBatchesMax) this.#spare.push(batch)
+    for (const source of touched) source.acknowledge()
+    this.#options.committed(result.newest)
+  }
+}
+
+const forgotten = { code: 'forgotten', message: 'the worker did not name an outcome for every message' }
+
+/** Forgetting an outcome means kept. */
+const isComplete = (batch: Batch, { outcomes }: BatchResult): boolean =>
+  outcomes.length === batch.count && !outcomes.includes(kept)

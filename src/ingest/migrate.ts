@@ -1,0 +1,146 @@
+// Brings a database to this program's schema: numbered forward-only migrations from sql/, one transaction each,
+// under an advisory lock. Refuses a database that is newer than the program. Uses TimescaleDB where it can be had.
+
+import { readdirSync, readFileSync } from 'node:fs'
+import { Client } from 'pg'
+import { RetryableError } from '../model/errors.ts'
+
+/** What a migration needs of a client: text may hold several statements when there are no values. */
+export interface MigrationClient {
+  query(text: string, values?: unknown[]): Promise<{ rows: Record<string, unknown>[] }>
+}
+
+export interface Migration {
+  readonly version: number
+  readonly name: string
+  readonly sql: string
+}
+
+/** Stops the start: the database was made by a newer program. */
+export class NewerSchemaError extends Error {}
+
+export interface Engine {
+  readonly name: 'TimescaleDB hypertable' | 'plain PostgreSQL partitions'
+  /** For example `TimescaleDB 2.28.3 (timescale licence) on PostgreSQL 15.20`. */
+  readonly description: string
+  readonly hypertable: boolean
+}
+
+const sqlDirectory = new URL('../../sql/', import.meta.url)
+/** Any number that nobody else uses; the same for every version of the program. */
+const advisoryLock = 7_246_311_503
+
+export function readMigrations(): Migration[] {
+  return readdirSync(sqlDirectory)
+    .filter(file => /^\d{6}_.*\.sql$/.test(file))
+    .sort()
+    .map(file => ({ version: Number(file.slice(0, 6)), name: file.slice(7, -4), sql: readSql(file) }))
+}
+
+const readSql = (file: string): string => readFileSync(new URL(file, sqlDirectory), 'utf8')
+
+/** Migrates the database at `databaseUrl` and tells which engine it is. */
+export async function migrateDatabase(databaseUrl: string): Promise<Engine> {
+  await tryToInstallTimescale(databaseUrl)
+  return withClient(databaseUrl, async db => {
+    await migrate(db, readMigrations())
+    await makePartitions(db)
+    return describeEngine(db)
+  })
+}
+
+/** Applies what is missing, in order. Idempotent; safe to run from several servers at once. */
+export async function migrate(db: MigrationClient, migrations: readonly Migration[]): Promise<void> {
+  await db.query('SELECT pg_advisory_lock($1)', [advisoryLock])
+  try {
+    await db.query(`CREATE TABLE IF NOT EXISTS schema_migrations
+      (version integer PRIMARY KEY, name text NOT NULL, applied_at timestamptz NOT NULL DEFAULT now())`)
+    const { rows } = await db.query('SELECT COALESCE(max(version), 0)::integer AS version FROM schema_migrations')
+    const current = Number(rows[0]?.version)
+    const newest = migrations.at(-1)?.version ?? 0
+    if (current > newest) {
+      throw new NewerSchemaError(
+        `expected a database schema of version ${newest} or older, found version ${current}: it was made by a newer chargelift, use that one`
+      )
+    }
+    for (const migration of migrations) if (migration.version > current) await apply(db, migration)
+    await db.query(readSql('always_columnstore.sql'))
+  } finally {
+    await db.query('SELECT pg_advisory_unlock($1)', [advisoryLock])
+  }
+}
+
+async function apply(db: MigrationClient, { version, name, sql }: Migration): Promise<void> {
+  await db.query('BEGIN')
+  try {
+    await db.query(sql)
+    await db.query('INSERT INTO schema_migrations (version, name) VALUES ($1, $2)', [version, name])
+    await db.query('COMMIT')
+  } catch (error) {
+    await db.query('ROLLBACK')
+    throw error
+  }
+}
+
+const partitionDaysBack = 1
+const partitionDaysAhead = 7
+
+/** The daily partitions around today; nothing to do on a hypertable. To be called at start and at least daily. */
+export async function makePartitions(db: MigrationClient): Promise<void> {
+  await db.query(
+    `SELECT ensure_ev_readings_partitions(
+      (now() AT TIME ZONE 'UTC')::date - ${partitionDaysBack}, (now() AT TIME ZONE 'UTC')::date + ${partitionDaysAhead})`
+  )
+}
+
+export async function describeEngine(db: MigrationClient): Promise<Engine> {
+  const { rows } = await db.query(`
+    SELECT current_setting('server_version') AS postgres, current_setting('timescaledb.license', true) AS licence,
+      (SELECT extversion FROM pg_extension WHERE extname = 'timescaledb') AS timescale,
+      NOT EXISTS (SELECT FROM pg_partitioned_table WHERE partrelid = 'ev_readings'::regclass) AS hypertable`)
+  const { postgres, licence, timescale, hypertable } = rows[0]!
+  const server = `PostgreSQL ${String(postgres).split(' ')[0]}`
+  return hypertable
+    ? {
+        name: 'TimescaleDB hypertable',
+        description: `TimescaleDB ${timescale} (${licence} licence) on ${server}`,
+        hypertable: true
+      }
+    : { name: 'plain PostgreSQL partitions', description: server, hypertable: false }
+}
+
+/**
+ * In a connection of its own: where the library is not preloaded, CREATE EXTENSION ends the session. Its failure is no
+ * fault: without rights or library the plain engine serves.
+ */
+async function tryToInstallTimescale(databaseUrl: string): Promise<void> {
+  await withClient(databaseUrl, async db => {
+    const { rows } = await db.query(`
+      SELECT FROM pg_available_extensions
+      WHERE name = 'timescaledb' AND installed_version IS NULL AND to_regclass('ev_readings') IS NULL`)
+    if (rows.length > 0) await db.query('CREATE EXTENSION IF NOT EXISTS timescaledb').catch(() => {})
+  })
+}
+
+async function withClient<T>(databaseUrl: string, use: (db: Client) => Promise<T>): Promise<T> {
+  const db = new Client({
+    connectionString: databaseUrl,
+    application_name: 'chargelift migrate',
+    connectionTimeoutMillis: 10_000
+  })
+  db.on('error', () => {}) // the pending query reports it
+  try {
+    await db.connect()
+  } catch (error) {
+    throw new RetryableError(
+      'database_unreachable',
+      `expected a database that answers, found: ${(error as Error).message}`,
+      { cause: error }
+    )
+  }
+  try {
+    return await use(db)
+  } finally {
+    await db.end().catch(() => {})
+  }
+}

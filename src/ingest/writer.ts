@@ -1,0 +1,234 @@
+// The worker's side of a lane: decode -> copy -> commit, and what became of each message.
+// It returns plain data, never throws across the thread: errors lose their class on the way.
+// A batch may come again (a connection or a thread died in between): storing it twice changes nothing.
+
+import { workerData } from 'node:worker_threads'
+import { Client } from 'pg'
+import type { Newest } from '../model/admission.ts'
+import { type AcceptWindow, encodeEnvelope } from '../model/envelope.ts'
+import type { RejectCode } from '../model/errors.ts'
+import { ingestStatementTimeoutMs } from '../model/limits.ts'
+import { unpack } from './batch.ts'
+import * as sql from './copy.ts'
+import { type Decoded, decode, type Reject, type Row, type Status } from './decode.ts'
+import { type BatchKept, type BatchResult, committed, kept, rejected } from './outcome.ts'
+import { sqlState, verdictOf } from './retry.ts'
+
+export interface BatchTask {
+  readonly id: string
+  readonly packed: ArrayBuffer
+  readonly identities: readonly string[]
+  readonly receivedAtMs: number
+  readonly window: AcceptWindow
+}
+
+export interface WriterOptions {
+  readonly databaseUrl: string
+}
+
+class Writer {
+  readonly #options: WriterOptions
+  readonly #chargerIds = new Map<string, number>()
+  #db: Client | undefined
+
+  constructor(options: WriterOptions) {
+    this.#options = options
+  }
+
+  async write(task: BatchTask): Promise<BatchResult | BatchKept> {
+    try {
+      const decoded = decode(task.packed, task.window)
+      const db = await this.#connection()
+      await this.#assignChargerIds(db, decoded)
+      const rejects = await store(db, task, decoded)
+      return resultOf(decoded, rejects)
+    } catch (error) {
+      // Whatever state the connection is in, the next attempt starts with a fresh one.
+      this.#disconnect()
+      return { retry: { code: sqlState(error) ?? 'unavailable', message: (error as Error).message } }
+    }
+  }
+
+  async #connection(): Promise<Client> {
+    if (this.#db !== undefined) return this.#db
+    const db = new Client({
+      connectionString: this.#options.databaseUrl,
+      application_name: 'chargelift ingest',
+      connectionTimeoutMillis: 10_000,
+      keepAlive: true
+    })
+    // Without a listener, a dying database ends the process. The pending query reports the error.
+    db.on('error', () => this.#forget(db))
+    db.on('end', () => this.#forget(db))
+    await db.connect()
+    await db.query(sql.sessionSettings(ingestStatementTimeoutMs))
+    this.#db = db
+    return db
+  }
+
+  #forget(db: Client): void {
+    if (this.#db === db) this.#db = undefined
+  }
+
+  #disconnect(): void {
+    const db = this.#db
+    this.#db = undefined
+    // Not awaited: the server may be gone. With a query under way, end() destroys the socket at once.
+    db?.end().catch(() => {})
+  }
+
+  /** In statements of their own, so that an id is remembered only once its charger is committed. */
+  async #assignChargerIds(db: Client, { rows, statuses }: Decoded): Promise<void> {
+    const missing = new Set<string>()
+    for (const { charger } of rows) if (!this.#chargerIds.has(charger)) missing.add(charger)
+    for (const { charger } of statuses) if (!this.#chargerIds.has(charger)) missing.add(charger)
+    if (missing.size > 0) await this.#findOrMakeChargers(db, [...missing].sort())
+    for (const item of rows) item.chargerId = this.#chargerIds.get(item.charger)!
+    for (const item of statuses) item.chargerId = this.#chargerIds.get(item.charger)!
+  }
+
+  async #findOrMakeChargers(db: Client, names: readonly string[]): Promise<void> {
+    let ids = await sql.selectChargerIds(db, names)
+    const unknown = names.filter(name => !ids.has(name))
+    if (unknown.length > 0) {
+      await sql.insertChargers(db, unknown)
+      ids = await sql.selectChargerIds(db, names)
+    }
+    for (const [name, id] of ids) this.#chargerIds.set(name, id)
+  }
+}
+
+/** How the rows go in: `copy` hopes that none is stored yet, `merge` knows that some are, `bisect` that some cannot be. */
+type Way = 'copy' | 'merge' | 'bisect'
+
+/** Stores the batch in one transaction and returns all its rejects. Throws what must be retried. */
+async function store(db: Client, task: BatchTask, decoded: Decoded): Promise<Reject[]> {
+  decoded.rows.sort((a, b) => a.chargerId - b.chargerId || a.timeUs - b.timeUs)
+  const asDecoded = decoded.rows.map(({ values }) => [...values])
+  for (let way: Way = 'copy'; ; ) {
+    try {
+      return await attempt(db, task, decoded, way)
+    } catch (error) {
+      const verdict = verdictOf(error)
+      if (verdict === 'retry' || way === 'bisect') throw error
+      way = verdict === 'duplicate' && way === 'copy' ? 'merge' : 'bisect'
+      await db.query('ROLLBACK')
+      decoded.rows.forEach((row, i) => {
+        row.values = [...asDecoded[i]!]
+      })
+    }
+  }
+}
+
+async function attempt(db: Client, task: BatchTask, decoded: Decoded, way: Way): Promise<Reject[]> {
+  const merging = way === 'copy' ? decoded.rows.filter(({ dup }) => dup) : decoded.rows
+  const copying = way === 'copy' ? decoded.rows.filter(({ dup }) => !dup) : []
+  const statuses = newestStatuses(decoded.statuses)
+  if (merging.length === 0 && statuses.length === 0 && allRejects(decoded).length === 0) {
+    // The common case: a COPY alone is a transaction of its own.
+    if (copying.length > 0) await sql.copyReadings(db, copying)
+    return []
+  }
+  await db.query('BEGIN')
+  if (copying.length > 0) await sql.copyReadings(db, copying)
+  if (merging.length > 0) await (way === 'bisect' ? bisect(db, merging) : merge(db, merging))
+  if (statuses.length > 0) await sql.upsertStatuses(db, statuses)
+  const rejects = allRejects(decoded)
+  if (rejects.length > 0) await sql.insertRejected(db, task.id, task.receivedAtMs, rejectedMessages(task, rejects))
+  await db.query('COMMIT')
+  return rejects
+}
+
+/** First committed wins: afterwards each row holds what is stored, so that a differing message shows as a conflict. */
+async function merge(db: Client, rows: readonly Row[]): Promise<void> {
+  await sql.stageReadings(db, rows)
+  await sql.mergeStaged(db)
+  const stored = await sql.selectStaged(db, rows)
+  rows.forEach((row, ordinal) => {
+    row.values = stored.get(ordinal)!.map(value => value ?? undefined)
+  })
+}
+
+/** Merges halves of halves, each under a savepoint, until the rows that the database refuses stand alone. */
+async function bisect(db: Client, rows: readonly Row[]): Promise<void> {
+  await db.query('SAVEPOINT half')
+  try {
+    await merge(db, rows)
+    await db.query('RELEASE SAVEPOINT half')
+  } catch (error) {
+    if (verdictOf(error) === 'retry') throw error
+    await db.query('ROLLBACK TO SAVEPOINT half; RELEASE SAVEPOINT half')
+    if (rows.length === 1) {
+      rows[0]!.refusal = { code: 'database_error', reason: `SQLSTATE ${sqlState(error)}: ${(error as Error).message}` }
+      return
+    }
+    const middle = rows.length >> 1
+    await bisect(db, rows.slice(0, middle))
+    await bisect(db, rows.slice(middle))
+  }
+}
+
+function newestStatuses(statuses: readonly Status[]): Status[] {
+  const newest = new Map<number, Status>()
+  for (const status of statuses) {
+    const known = newest.get(status.chargerId)
+    if (known === undefined || status.timeUs > known.timeUs) newest.set(status.chargerId, status)
+  }
+  return [...newest.values()].sort((a, b) => a.chargerId - b.chargerId)
+}
+
+/** What decoding found, what the database refused, and what differs from the value that stands. */
+function allRejects({ messages, rejects }: Decoded): Reject[] {
+  const all = [...rejects]
+  for (const { index, row, column, value } of messages) {
+    if (row.refusal !== undefined) all.push({ index, ...row.refusal })
+    else if (row.values[column] !== value) {
+      const reason = `expected the value committed first for this SamplingTime, ${row.values[column]}, found ${value}`
+      all.push({ index, code: 'conflict', reason })
+    }
+  }
+  return all
+}
+
+function rejectedMessages(task: BatchTask, rejects: readonly Reject[]): sql.RejectedMessage[] {
+  const byIndex = new Map(rejects.map(reject => [reject.index, reject]))
+  const messages: sql.RejectedMessage[] = []
+  unpack(task.packed, ({ topic, payload, identity }, index) => {
+    const reject = byIndex.get(index)
+    if (reject !== undefined) messages.push({ ...reject, topic, payload, identity: task.identities[identity]! })
+  })
+  return messages
+}
+
+function resultOf(decoded: Decoded, rejects: readonly Reject[]): BatchResult {
+  const outcomes = new Uint8Array(decoded.count).fill(kept)
+  const rejectedByCode: Partial<Record<RejectCode, number>> = {}
+  for (const { index } of decoded.messages) outcomes[index] = committed
+  for (const { index } of decoded.statuses) outcomes[index] = committed
+  for (const { index, code } of rejects) {
+    outcomes[index] = rejected
+    rejectedByCode[code] = (rejectedByCode[code] ?? 0) + 1
+  }
+  return { outcomes, rejectedByCode, newest: newestOf(decoded, outcomes), rows: decoded.rows.length }
+}
+
+function newestOf({ messages, statuses }: Decoded, outcomes: Uint8Array): Newest {
+  const byTopic = new Map<string, { timeUs: number; payload: () => string }>()
+  const consider = (topic: string, timeUs: number, payload: () => string): void => {
+    const known = byTopic.get(topic)
+    if (known === undefined || timeUs > known.timeUs) byTopic.set(topic, { timeUs, payload })
+  }
+  for (const { index, topic, row, value } of messages) {
+    if (outcomes[index] === committed) consider(topic, row.timeUs, () => encodeEnvelope({ timeUs: row.timeUs, value }))
+  }
+  for (const { topic, timeUs, payload } of statuses) consider(topic, timeUs, () => payload)
+  const entries = [...byTopic.values()]
+  return {
+    topics: [...byTopic.keys()],
+    timesUs: Float64Array.from(entries, ({ timeUs }) => timeUs),
+    payloads: entries.map(({ payload }) => payload())
+  }
+}
+
+const writer = new Writer(workerData as WriterOptions)
+export const write = (task: BatchTask): Promise<BatchResult | BatchKept> => writer.write(task)

@@ -1,0 +1,172 @@
+// The server's flags and environment: one schema is the type, the validation, the defaults and the help.
+// The only file of the server that reads `process.env`. All faults are reported at once, each with its flag.
+
+import { resolve } from 'node:path'
+import { parseArgs } from 'node:util'
+import { z } from 'zod'
+import { workersDefault } from '../ingest/ingest.ts'
+import { ConfigError, type ConfigFault } from '../model/errors.ts'
+import { acceptPastMsDefault, budgetBytesDefault } from '../model/limits.ts'
+
+const port = z.coerce.number().int().min(0).max(65_535)
+const logLevels = ['fatal', 'error', 'warn', 'info', 'debug', 'trace', 'silent'] as const
+
+/** A flag: its schema, what it expects in words, and its line in the help. */
+interface Flag {
+  readonly schema: z.ZodType
+  readonly expected: string
+  readonly help: string
+  readonly repeatable?: boolean
+  /** Environment name where it is not CHARGELIFT_ + upper snake. */
+  readonly env?: string
+}
+
+const file = (path: string, help: string) => ({
+  schema: z.string().default(path),
+  expected: 'a file',
+  help: `${help} (${path})`
+})
+
+const flags = {
+  'mqtt-host': {
+    schema: z.string().default('0.0.0.0'),
+    expected: 'an address',
+    help: 'address to listen on for MQTT (0.0.0.0)'
+  },
+  'mqtt-port': {
+    schema: z.array(port).min(1).default([8883]),
+    expected: 'a port, 0 to 65535',
+    help: 'port for MQTT over TLS (8883); repeatable, separated by commas in the environment',
+    repeatable: true
+  },
+  'http-host': {
+    schema: z.string().default('127.0.0.1'),
+    expected: 'an address',
+    help: 'address of health and metrics (127.0.0.1)'
+  },
+  'http-port': {
+    schema: port.default(8080),
+    expected: 'a port, 0 to 65535',
+    help: 'port of health and metrics (8080)'
+  },
+  'tls-ca': file('certs/ca.pem', 'CA certificates of the devices'),
+  'tls-cert': file('certs/server.pem', 'certificate of the server'),
+  'tls-key': file('certs/server.key', 'its key'),
+  'tls-crl': file('certs/crl.pem', 'revoked certificates'),
+  'database-url': {
+    schema: z
+      .string()
+      .regex(/^postgres(ql)?:\/\//)
+      .optional(),
+    expected: 'postgres://user:password@host:port/database',
+    help: 'PostgreSQL or TimescaleDB; absent = an embedded PostgreSQL under --data-dir',
+    env: 'DATABASE_URL'
+  },
+  'data-dir': {
+    schema: z.string().default('data'),
+    expected: 'a folder',
+    help: 'where the embedded PostgreSQL lives (./data)'
+  },
+  'redis-url': {
+    schema: z
+      .string()
+      .regex(/^rediss?:\/\//)
+      .optional(),
+    expected: 'redis://host:port',
+    help: 'Redis for the sessions of several servers; absent = in memory',
+    env: 'REDIS_URL'
+  },
+  workers: {
+    schema: z.coerce.number().int().min(1).max(64).default(workersDefault),
+    expected: 'a whole number, 1 to 64',
+    help: 'ingest workers, each with a database connection (2 to 4, by the number of cores)'
+  },
+  'log-level': {
+    schema: z.enum(logLevels).default('info'),
+    expected: logLevels.join('|'),
+    help: 'least level that is logged (info)'
+  }
+} satisfies Record<string, Flag>
+
+type FlagName = keyof typeof flags
+
+export interface ServerConfig {
+  readonly mqttHost: string
+  readonly mqttPorts: readonly number[]
+  readonly httpHost: string
+  readonly httpPort: number
+  readonly tls: { readonly ca: string; readonly cert: string; readonly key: string; readonly crl: string }
+  readonly databaseUrl: string | undefined
+  readonly dataDir: string
+  readonly redisUrl: string | undefined
+  readonly workers: number
+  readonly logLevel: (typeof logLevels)[number]
+  readonly acceptPastMs: number
+  readonly budgetBytes: number
+}
+
+/** The flags as lines for `--help`. */
+export const serverFlagsHelp = (): string =>
+  (Object.entries(flags) as [FlagName, Flag][])
+    .map(([name, flag]) => `  --${name.padEnd(14)} ${flag.help}\n${' '.repeat(19)}${environmentName(name, flag)}`)
+    .join('\n')
+
+const environmentName = (name: string, { env }: Flag): string =>
+  env ?? `CHARGELIFT_${name.toUpperCase().replaceAll('-', '_')}`
+
+/** Flags win over the environment, which wins over the defaults. Throws ConfigError with all faults. */
+export function parseServerConfig(
+  args: readonly string[],
+  env: Readonly<Record<string, string | undefined>> = process.env
+): ServerConfig {
+  const given = parseFlags(args)
+  const faults: ConfigFault[] = []
+  const value = <Name extends FlagName>(name: Name): z.output<(typeof flags)[Name]['schema']> => {
+    const flag: Flag = flags[name]
+    const raw = given[name] ?? fromEnvironment(env[environmentName(name, flag)], flag)
+    const parsed = flag.schema.safeParse(raw)
+    if (!parsed.success)
+      faults.push({ path: `--${name}`, expected: flag.expected, found: JSON.stringify(withoutSecrets(raw)) })
+    return parsed.data as z.output<(typeof flags)[Name]['schema']>
+  }
+  const config: ServerConfig = {
+    mqttHost: value('mqtt-host'),
+    mqttPorts: value('mqtt-port'),
+    httpHost: value('http-host'),
+    httpPort: value('http-port'),
+    tls: { ca: value('tls-ca'), cert: value('tls-cert'), key: value('tls-key'), crl: value('tls-crl') },
+    databaseUrl: value('database-url'),
+    dataDir: resolve(value('data-dir') ?? '.'),
+    redisUrl: value('redis-url'),
+    workers: value('workers'),
+    logLevel: value('log-level'),
+    acceptPastMs: acceptPastMsDefault,
+    budgetBytes: budgetBytesDefault
+  }
+  if (faults.length > 0) throw new ConfigError(faults)
+  return config
+}
+
+function parseFlags(args: readonly string[]): Partial<Record<string, string | string[]>> {
+  const options = Object.fromEntries(
+    (Object.entries(flags) as [FlagName, Flag][]).map(([name, flag]) => [
+      name,
+      { type: 'string', multiple: flag.repeatable ?? false } as const
+    ])
+  )
+  try {
+    return parseArgs({ args: [...args], options, allowPositionals: false }).values as Partial<
+      Record<string, string | string[]>
+    >
+  } catch (error) {
+    throw new ConfigError([{ path: 'flags', expected: 'flags of --help', found: (error as Error).message }])
+  }
+}
+
+/** An empty variable counts as absent. */
+const fromEnvironment = (text: string | undefined, flag: Flag): string | string[] | undefined =>
+  text === undefined || text === '' ? undefined : flag.repeatable ? text.split(',') : text
+
+/** URLs carry passwords. */
+const withoutSecrets = (raw: unknown): unknown =>
+  typeof raw === 'string' ? raw.replace(/:\/\/[^@/]*@/, '://***@') : raw

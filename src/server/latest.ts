@@ -1,0 +1,136 @@
+// The shadow's memory: loads it from the database at start, and writes it behind, coalesced, at most once a second.
+// A failing write costs nothing but freshness: what is newest stays dirty and goes with the next one.
+
+import type { Pool } from 'pg'
+import type { ShadowEntry } from '../broker/shadow.ts'
+import type { Newest } from '../model/admission.ts'
+import { valueSpecs } from '../model/chargerState.ts'
+import { encodeEnvelope, formatTime, type Value } from '../model/envelope.ts'
+import { edgeStatusName, parseTopic, topicOf } from '../model/topics.ts'
+
+const writeIntervalMs = 1_000
+const writeRowsMax = 5_000
+/** Rows of the last hour are newer than what a killed server had written behind. */
+const topUp = "now() - interval '1 hour'"
+
+const microseconds = (column: string): string => `(extract(epoch FROM ${column}) * 1000000)::bigint::text`
+
+/** The newest stored value of every topic, in parts that `committed` can take in any order. */
+export async function* loadLatest(db: Pool): AsyncGenerator<Newest> {
+  yield newestOf(
+    await db.query<LatestRow>(
+      `SELECT chargers.name AS charger, latest.name, ${microseconds('time')} AS time_us, value
+       FROM latest_readings latest JOIN chargers ON chargers.id = latest.charger_id`
+    )
+  )
+  for (const { name, column } of valueSpecs) {
+    yield newestOf(
+      await db.query<LatestRow>(
+        `SELECT chargers.name AS charger, $1 AS name, time_us, to_jsonb(value) AS value FROM (
+           SELECT DISTINCT ON (charger_id) charger_id, ${microseconds('time')} AS time_us, ${column} AS value
+           FROM ev_readings WHERE time > ${topUp} AND ${column} IS NOT NULL
+           ORDER BY charger_id, time DESC) newest
+         JOIN chargers ON chargers.id = charger_id`,
+        [name]
+      )
+    )
+  }
+  yield statusesOf(
+    await db.query<StatusRow>(
+      `SELECT chargers.name AS charger, ${microseconds('time')} AS time_us, status
+       FROM edge_status JOIN chargers ON chargers.id = charger_id`
+    )
+  )
+}
+
+interface LatestRow {
+  charger: string
+  name: string
+  time_us: string
+  value: Value
+}
+
+interface StatusRow {
+  charger: string
+  time_us: string
+  status: object
+}
+
+const newestOf = ({ rows }: { rows: LatestRow[] }): Newest => ({
+  topics: rows.map(({ charger, name }) => topicOf(charger, name)),
+  timesUs: Float64Array.from(rows, ({ time_us }) => Number(time_us)),
+  payloads: rows.map(({ time_us, value }) => encodeEnvelope({ timeUs: Number(time_us), value }))
+})
+
+const statusesOf = ({ rows }: { rows: StatusRow[] }): Newest => ({
+  topics: rows.map(({ charger }) => topicOf(charger, edgeStatusName)),
+  timesUs: Float64Array.from(rows, ({ time_us }) => Number(time_us)),
+  payloads: rows.map(({ status }) => JSON.stringify(status))
+})
+
+export class LatestWriter {
+  readonly #db: Pool
+  readonly #failed: (error: Error) => void
+  readonly #dirty = new Map<string, ShadowEntry>()
+  #timer: NodeJS.Timeout | undefined
+  #writing: Promise<void> = Promise.resolve()
+
+  constructor(db: Pool, failed: (error: Error) => void) {
+    this.#db = db
+    this.#failed = failed
+  }
+
+  /** A topic of the shadow moved forward. EdgeStatus has its own table, written with its batch. */
+  note(topic: string, entry: ShadowEntry): void {
+    if (topic.endsWith(`/${edgeStatusName}`)) return
+    this.#dirty.set(topic, entry)
+    this.#timer ??= setTimeout(() => this.#write(), writeIntervalMs)
+  }
+
+  /** Writes what is left, and ends. */
+  async close(): Promise<void> {
+    this.#write()
+    await this.#writing
+    clearTimeout(this.#timer)
+  }
+
+  #write(): void {
+    clearTimeout(this.#timer)
+    this.#timer = undefined
+    this.#writing = this.#writing.then(() => this.#writeAll())
+  }
+
+  async #writeAll(): Promise<void> {
+    const entries = [...this.#dirty]
+    this.#dirty.clear()
+    for (let at = 0; at < entries.length; at += writeRowsMax) {
+      const part = entries.slice(at, at + writeRowsMax)
+      try {
+        await upsertLatest(this.#db, part)
+      } catch (error) {
+        this.#failed(error as Error)
+        for (const [topic, entry] of part) if (!this.#dirty.has(topic)) this.note(topic, entry)
+      }
+    }
+  }
+}
+
+/** In the order of the key: two servers must not wait for each other crosswise. */
+async function upsertLatest(db: Pool, entries: readonly [string, ShadowEntry][]): Promise<void> {
+  const topics = entries.map(([topic]) => parseTopic(topic)!)
+  await db.query(
+    `INSERT INTO latest_readings AS stored (charger_id, name, time, value)
+     SELECT chargers.id, entry.name, entry.time, entry.payload -> 'Value'
+     FROM unnest($1::text[], $2::text[], $3::timestamptz[], $4::jsonb[]) AS entry (charger, name, time, payload)
+     JOIN chargers ON chargers.name = entry.charger
+     ORDER BY chargers.id, entry.name
+     ON CONFLICT (charger_id, name) DO UPDATE SET time = excluded.time, value = excluded.value
+     WHERE excluded.time > stored.time`,
+    [
+      topics.map(({ charger }) => charger),
+      topics.map(({ name }) => name),
+      entries.map(([, { timeUs }]) => formatTime(timeUs)),
+      entries.map(([, { payload }]) => payload)
+    ]
+  )
+}

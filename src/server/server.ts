@@ -1,0 +1,211 @@
+// The composition root: starts the parts of a server in order, each ready before the next, and stops them in reverse.
+// Stopping first reads no more, then stores and acknowledges what is admitted, then says goodbye.
+
+import pg from 'pg'
+import type { Logger } from 'pino'
+import { Broker, type BrokerReport } from '../broker/broker.ts'
+import { Listener } from '../broker/listener.ts'
+import { Ingest, type IngestReport } from '../ingest/ingest.ts'
+import { type Engine, makePartitions, migrateDatabase } from '../ingest/migrate.ts'
+import { ConfigError, RetryableError } from '../model/errors.ts'
+import type { ServerConfig } from './config.ts'
+import { startEmbeddedDatabase } from './database.ts'
+import { Http, type Readiness } from './http.ts'
+import { LatestWriter, loadLatest } from './latest.ts'
+import { Metrics } from './metrics.ts'
+import { readTlsFiles } from './tls.ts'
+
+export interface RunningServer {
+  readonly mqttPorts: readonly number[]
+  readonly httpPort: number
+  readonly databaseUrl: string
+  readonly engine: Engine
+  /** Idempotent. True when everything admitted was stored and acknowledged in time. */
+  stop(): Promise<boolean>
+}
+
+const stopTimeoutMs = 8_000
+const partitionIntervalMs = 3_600_000
+const databaseRetryMs = 1_000
+
+/** Resolves when the server listens. Throws ConfigError for what the operator must change; waits for a database that is away. */
+export async function startServer(config: ServerConfig, log: Logger): Promise<RunningServer> {
+  const stops: (() => Promise<unknown>)[] = []
+  try {
+    return await start(config, log, stops)
+  } catch (error) {
+    await runReversed(stops)
+    throw error
+  }
+}
+
+async function start(config: ServerConfig, log: Logger, stops: (() => Promise<unknown>)[]): Promise<RunningServer> {
+  const tls = readTlsFiles(config.tls, Date.now())
+
+  const embedded = config.databaseUrl === undefined ? await startEmbeddedDatabase(config.dataDir) : undefined
+  if (embedded) stops.push(() => embedded.stop())
+  const databaseUrl = embedded?.url ?? config.databaseUrl!
+  const engine = await migratedEngine(databaseUrl, log)
+  log.info(
+    { event: 'database_ready', engine: engine.name, version: engine.description, urlFile: embedded?.urlFile },
+    'database ready'
+  )
+
+  const db = new pg.Pool({
+    connectionString: databaseUrl,
+    application_name: 'chargelift server',
+    max: 4,
+    connectionTimeoutMillis: 5_000
+  })
+  db.on('error', error =>
+    log.warn({ event: 'database_connection_lost', reason: error.message }, 'database connection lost')
+  )
+  stops.push(() => db.end())
+  const partitionTimer = setInterval(() => {
+    makePartitions(db).catch(error =>
+      log.error({ event: 'partitions_failed', reason: error.message }, 'partitions failed')
+    )
+  }, partitionIntervalMs)
+  stops.push(async () => clearInterval(partitionTimer))
+
+  const latest = new LatestWriter(db, error =>
+    log.warn({ event: 'latest_failed', reason: error.message }, 'latest readings not written')
+  )
+  stops.push(() => latest.close())
+
+  const ingest = new Ingest({
+    databaseUrl,
+    workers: config.workers,
+    acceptPastMs: config.acceptPastMs,
+    budgetBytes: config.budgetBytes,
+    now: Date.now,
+    committed: newest => broker.committed(newest),
+    report: ingestReport(log, () => metrics)
+  })
+  let drained = false
+  let isEveryMessageSettled = false
+  const drain = async (): Promise<void> => {
+    if (drained) return
+    drained = true
+    isEveryMessageSettled = await ingest.close(stopTimeoutMs)
+  }
+
+  const broker: Broker = await Broker.open({
+    admission: ingest,
+    redisUrl: config.redisUrl,
+    report: brokerReport(log, () => metrics),
+    advanced: (topic, entry) => latest.note(topic, entry)
+  })
+  stops.push(async () => {
+    broker.stopReading()
+    await drain()
+    await broker.close()
+  })
+  for await (const newest of loadLatest(db)) broker.shadow.advance(newest, () => {})
+
+  const metrics: Metrics = new Metrics({
+    ingest,
+    connections: () => broker.gates.size,
+    certificateValidToMs: tls.validToMs,
+    crlNextUpdateMs: tls.revocation.nextUpdateMs
+  })
+  const listener = await portTaken('--mqtt-port', config.mqttPorts, () =>
+    Listener.open({
+      host: config.mqttHost,
+      ports: config.mqttPorts,
+      tls,
+      isRevoked: (issuer, serial) => tls.revocation.isRevoked(issuer, serial),
+      accept: (socket, identity) => broker.accept(socket, identity),
+      denied: denial => brokerReport(log, () => metrics).denied(denial)
+    })
+  )
+  stops.push(() => listener.close())
+  const http = await portTaken('--http-port', [config.httpPort], () =>
+    Http.open({
+      host: config.httpHost,
+      port: config.httpPort,
+      readiness: () => readiness(db, ingest),
+      metrics: async () => ({ contentType: metrics.registry.contentType, body: await metrics.registry.metrics() })
+    })
+  )
+  stops.push(() => http.close())
+
+  const mqttPorts = listener.ports
+  log.info(
+    { event: 'listening', mqttPort: mqttPorts[0], mqttPorts, httpPort: http.port, engine: engine.name },
+    'listening'
+  )
+  let stopping: Promise<boolean> | undefined
+  return {
+    mqttPorts,
+    httpPort: http.port,
+    databaseUrl,
+    engine,
+    stop: () => {
+      stopping ??= runReversed(stops).then(() => isEveryMessageSettled)
+      return stopping
+    }
+  }
+}
+
+async function runReversed(stops: (() => Promise<unknown>)[]): Promise<void> {
+  for (const stop of stops.splice(0).reverse()) await stop()
+}
+
+/** Tries until the database answers: at boot it may come up later than the server. */
+async function migratedEngine(databaseUrl: string, log: Logger): Promise<Engine> {
+  for (let attempt = 1; ; attempt++) {
+    try {
+      return await migrateDatabase(databaseUrl)
+    } catch (error) {
+      if (!(error instanceof RetryableError)) throw error
+      if (attempt === 1) log.warn({ event: 'database_away', reason: error.message }, 'waiting for the database')
+      await new Promise(resolve => setTimeout(resolve, databaseRetryMs))
+    }
+  }
+}
+
+async function portTaken<T>(flag: string, ports: readonly number[], open: () => Promise<T>): Promise<T> {
+  try {
+    return await open()
+  } catch (error) {
+    const { code, port, message } = error as NodeJS.ErrnoException & { port?: number }
+    const found = code === 'EADDRINUSE' ? `${port ?? ports[0]}, which is in use; choose another with ${flag}` : message
+    throw new ConfigError([{ path: flag, expected: 'a port that can be listened on', found }], { cause: error })
+  }
+}
+
+async function readiness(db: pg.Pool, { trouble }: Ingest): Promise<Readiness> {
+  const reasons: string[] = []
+  if (trouble !== undefined) reasons.push(`batches are kept and retried: ${trouble.message} (${trouble.code})`)
+  try {
+    await db.query({ text: 'SELECT 1', query_timeout: 2_000 } as pg.QueryConfig)
+  } catch (error) {
+    reasons.push(`the database does not answer: ${(error as Error).message}`)
+  }
+  return { ready: reasons.length === 0, reasons }
+}
+
+function ingestReport(log: Logger, metrics: () => Metrics): IngestReport {
+  return {
+    stored: (result, seconds) => metrics().batchStored(seconds, result.rows),
+    kept: ({ code, message }, attempt) => {
+      if (attempt === 1) log.warn({ event: 'batch_kept', code, reason: message }, 'batch kept, retrying')
+    },
+    recovered: () => log.info({ event: 'batch_recovered' }, 'batches are stored again')
+  }
+}
+
+function brokerReport(log: Logger, metrics: () => Metrics): BrokerReport {
+  return {
+    connected: ({ name, role, serial }, clientId, address) =>
+      log.info({ event: 'connected', identity: name, role, serial, clientId, address }, 'connected'),
+    disconnected: ({ name }, clientId, address) =>
+      log.info({ event: 'disconnected', identity: name, clientId, address }, 'disconnected'),
+    denied: ({ code, reason, identity, address }) => {
+      metrics().denied(code)
+      log.warn({ event: 'denied', rule: code, reason, identity, address }, 'denied')
+    },
+    failed: error => log.error({ event: 'broker_failed', reason: error.message }, 'broker failed')
+  }
+}
