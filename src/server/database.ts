@@ -48,9 +48,52 @@ export async function startEmbeddedDatabase(dataDir: string): Promise<EmbeddedDa
   const binaries = await findBinaries()
   const folder = join(dataDir, 'postgres')
   mkdirSync(dataDir, { recursive: true, mode: 0o700 })
+  const unlock = lock(join(dataDir, 'server.lock'))
+  try {
+    return await startLocked(binaries, folder, dataDir, unlock)
+  } catch (error) {
+    unlock()
+    throw error
+  }
+}
+
+async function startLocked(
+  binaries: Binaries,
+  folder: string,
+  dataDir: string,
+  unlock: () => void
+): Promise<EmbeddedDatabase> {
   if (!existsSync(join(folder, 'PG_VERSION'))) await initialize(binaries, folder, dataDir)
-  const running = await adopt(folder, dataDir)
-  return running ?? (await launch(binaries, folder, dataDir))
+  const running = (await adopt(folder, dataDir)) ?? (await launch(binaries, folder, dataDir))
+  const stop = async (): Promise<void> => {
+    await running.stop()
+    unlock()
+  }
+  return { ...running, stop }
+}
+
+/** Two servers in one folder would adopt, and then stop, each other's database. Returns how to unlock. */
+function lock(path: string): () => void {
+  const owner = existsSync(path) ? readFileSync(path, 'utf8') : ''
+  const pid = Number(owner.split(' ')[0])
+  if (pid > 0 && pid !== process.pid && owner === birthOf(pid)) {
+    throw fault(
+      'a folder that no other server uses',
+      `${dirname(path)} in use by process ${pid}; choose another with --data-dir`
+    )
+  }
+  writeFileSync(path, birthOf(process.pid) ?? '')
+  return () => rmSync(path, { force: true })
+}
+
+/** Number and start time of a process: a number alone is soon used again. Undefined when there is none. */
+function birthOf(pid: number): string | undefined {
+  try {
+    const afterName = readFileSync(`/proc/${pid}/stat`, 'utf8').split(') ')[1]!
+    return `${pid} ${afterName.split(' ')[19]}`
+  } catch {
+    return undefined
+  }
 }
 
 /** The package of this platform, and its library links, which an install without scripts does not make. */

@@ -12,8 +12,9 @@ export interface Readiness {
 export interface HttpOptions {
   readonly host: string
   readonly port: number
-  readonly readiness: () => Promise<Readiness>
-  readonly metrics: () => Promise<{ contentType: string; body: string }>
+  readonly readiness: () => Promise<Readiness> | Readiness
+  /** Undefined while there are none yet. */
+  readonly metrics: () => Promise<{ contentType: string; body: string }> | undefined
 }
 
 type Handler = () => Promise<{ status: number; contentType: string; body: string }>
@@ -26,7 +27,7 @@ export class Http {
     this.#routes = new Map<string, Handler>([
       ['/healthz', async () => json(200, { status: 'ok' })],
       ['/readyz', async () => asReadiness(await readiness())],
-      ['/metrics', async () => ({ status: 200, ...(await metrics()) })]
+      ['/metrics', async () => asMetrics(await metrics())]
     ])
     this.#server = createServer((request, response) => void this.#answer(request, response))
   }
@@ -72,6 +73,9 @@ export class Http {
     }
   }
 }
+
+const asMetrics = (text: { contentType: string; body: string } | undefined) =>
+  text ? { status: 200, ...text } : json(503, { error: 'starting: no metrics yet' })
 
 const asReadiness = ({ ready, reasons }: Readiness) =>
   json(ready ? 200 : 503, { status: ready ? 'ready' : 'not ready', reasons })

@@ -2,12 +2,12 @@
 
 import { Counter, collectDefaultMetrics, Gauge, Histogram, Registry } from 'prom-client'
 import type { Ingest } from '../ingest/ingest.ts'
+import type { TlsFiles } from './tls.ts'
 
 export interface MetricsSources {
   readonly ingest: Pick<Ingest, 'counters' | 'lanes' | 'trouble'>
   readonly connections: () => number
-  readonly certificateValidToMs: number
-  readonly crlNextUpdateMs: number | undefined
+  readonly tls: Pick<TlsFiles, 'validToMs' | 'revocation'>
 }
 
 export class Metrics {
@@ -16,79 +16,11 @@ export class Metrics {
   readonly #commitSeconds: Histogram
   readonly #batchRows: Histogram
 
-  constructor({ ingest, connections, certificateValidToMs, crlNextUpdateMs }: MetricsSources) {
-    const { registry } = this
-    const registers = [registry]
-    const { counters } = ingest
-    collectDefaultMetrics({ register: registry })
-    const counter = (name: string, help: string, value: () => number): void => {
-      const metric: Counter = new Counter({
-        name,
-        help,
-        registers,
-        collect() {
-          this.reset()
-          this.inc(value())
-        }
-      })
-      void metric
-    }
-    const gauge = (name: string, help: string, value: () => number): void => {
-      const metric: Gauge = new Gauge({
-        name,
-        help,
-        registers,
-        collect() {
-          this.set(value())
-        }
-      })
-      void metric
-    }
-    counter('chargelift_messages_received_total', 'Telemetry messages admitted or dropped.', () => counters.received)
-    counter('chargelift_messages_committed_total', 'Messages committed to the database.', () => counters.committed)
-    counter(
-      'chargelift_messages_dropped_total',
-      'QoS 0 messages dropped over the memory budget.',
-      () => counters.dropped
-    )
-    gauge(
-      'chargelift_messages_in_flight',
-      'Messages admitted and not yet committed or rejected.',
-      () => counters.inFlight
-    )
-    new Counter({
-      name: 'chargelift_messages_rejected_total',
-      help: 'Messages stored in rejected_messages, by reason.',
-      labelNames: ['reason'],
-      registers,
-      collect() {
-        this.reset()
-        for (const [reason, count] of counters.rejected) this.inc({ reason }, count)
-      }
-    })
-    gauge('chargelift_connections', 'Open MQTT connections.', connections)
-    gauge('chargelift_database_up', '1 while batches are stored, 0 while they are kept and retried.', () =>
-      ingest.trouble === undefined ? 1 : 0
-    )
-    gauge('chargelift_certificate_expiry_seconds', "Seconds until the server's certificate ends.", () =>
-      secondsUntil(certificateValidToMs)
-    )
-    if (crlNextUpdateMs !== undefined) {
-      gauge('chargelift_crl_expiry_seconds', 'Seconds until the revocation list asks to be renewed.', () =>
-        secondsUntil(crlNextUpdateMs)
-      )
-    }
-    new Gauge({
-      name: 'chargelift_lane_backlog_messages',
-      help: 'Messages admitted and not settled, by lane.',
-      labelNames: ['lane'],
-      registers,
-      collect() {
-        ingest.lanes.forEach((lane, i) => {
-          this.set({ lane: String(i) }, lane.backlog)
-        })
-      }
-    })
+  constructor(sources: MetricsSources) {
+    const registers = [this.registry]
+    collectDefaultMetrics({ register: this.registry })
+    this.#countMessages(sources.ingest)
+    this.#watchState(sources)
     this.#denied = new Counter({
       name: 'chargelift_denied_total',
       help: 'Connections and messages refused, by rule.',
@@ -116,6 +48,81 @@ export class Metrics {
   batchStored(seconds: number, rows: number): void {
     this.#commitSeconds.observe(seconds)
     this.#batchRows.observe(rows)
+  }
+
+  async text(): Promise<{ contentType: string; body: string }> {
+    return { contentType: this.registry.contentType, body: await this.registry.metrics() }
+  }
+
+  /** received = committed + rejected + in flight + dropped. */
+  #countMessages({ counters }: MetricsSources['ingest']): void {
+    this.#counter('chargelift_messages_received_total', 'Telemetry messages that arrived.', () => counters.received)
+    this.#counter('chargelift_messages_committed_total', 'Messages committed.', () => counters.committed)
+    this.#counter(
+      'chargelift_messages_dropped_total',
+      'QoS 0 messages dropped over the memory budget.',
+      () => counters.dropped
+    )
+    this.#gauge(
+      'chargelift_messages_in_flight',
+      'Messages admitted and neither committed nor rejected yet.',
+      () => counters.inFlight
+    )
+    new Counter({
+      name: 'chargelift_messages_rejected_total',
+      help: 'Messages stored in rejected_messages, by reason.',
+      labelNames: ['reason'],
+      registers: [this.registry],
+      collect() {
+        this.reset()
+        for (const [reason, count] of counters.rejected) this.inc({ reason }, count)
+      }
+    })
+  }
+
+  #watchState({ ingest, connections, tls }: MetricsSources): void {
+    this.#gauge('chargelift_connections', 'Open MQTT connections.', connections)
+    this.#gauge('chargelift_database_up', '1 while batches are stored, 0 while they are kept and retried.', () =>
+      ingest.trouble === undefined ? 1 : 0
+    )
+    this.#gauge('chargelift_certificate_expiry_seconds', "Seconds until the server's certificate ends.", () =>
+      secondsUntil(tls.validToMs)
+    )
+    this.#gauge('chargelift_crl_expiry_seconds', 'Seconds until the revocation list must be renewed.', () =>
+      secondsUntil(tls.revocation.nextUpdateMs)
+    )
+    new Gauge({
+      name: 'chargelift_lane_backlog_messages',
+      help: 'Messages admitted and not settled, by lane.',
+      labelNames: ['lane'],
+      registers: [this.registry],
+      collect() {
+        for (const [lane, { backlog }] of ingest.lanes.entries()) this.set({ lane }, backlog)
+      }
+    })
+  }
+
+  #counter(name: string, help: string, value: () => number): void {
+    new Counter({
+      name,
+      help,
+      registers: [this.registry],
+      collect() {
+        this.reset()
+        this.inc(value())
+      }
+    })
+  }
+
+  #gauge(name: string, help: string, value: () => number): void {
+    new Gauge({
+      name,
+      help,
+      registers: [this.registry],
+      collect() {
+        this.set(value())
+      }
+    })
   }
 }
 

@@ -1,6 +1,7 @@
 // The composition root: starts the parts of a server in order, each ready before the next, and stops them in reverse.
 // Stopping first reads no more, then stores and acknowledges what is admitted, then says goodbye.
 
+import { createServer } from 'node:net'
 import pg from 'pg'
 import type { Logger } from 'pino'
 import { Broker, type BrokerReport } from '../broker/broker.ts'
@@ -42,15 +43,20 @@ export async function startServer(config: ServerConfig, log: Logger): Promise<Ru
 async function start(config: ServerConfig, log: Logger, stops: (() => Promise<unknown>)[]): Promise<RunningServer> {
   const tls = readTlsFiles(config.tls, Date.now())
 
-  const embedded = config.databaseUrl === undefined ? await startEmbeddedDatabase(config.dataDir) : undefined
-  if (embedded) stops.push(() => embedded.stop())
-  const databaseUrl = embedded?.url ?? config.databaseUrl!
-  const engine = await migratedEngine(databaseUrl, log)
-  log.info(
-    { event: 'database_ready', engine: engine.name, version: engine.description, urlFile: embedded?.urlFile },
-    'database ready'
+  // First the HTTP port: it tells what the rest is waiting for.
+  let ready: { readonly db: pg.Pool; readonly ingest: Ingest; readonly metrics: Metrics } | undefined
+  const http = await openPort('--http-port', config.httpPort, () =>
+    Http.open({
+      host: config.httpHost,
+      port: config.httpPort,
+      readiness: () => (ready ? readiness(ready.db, ready.ingest) : starting),
+      metrics: () => ready?.metrics.text()
+    })
   )
+  stops.push(() => http.close())
+  for (const port of config.mqttPorts) await openPort('--mqtt-port', port, () => probePort(config.mqttHost, port))
 
+  const { databaseUrl, engine } = await openDatabase(config, log, stops)
   const db = new pg.Pool({
     connectionString: databaseUrl,
     application_name: 'chargelift server',
@@ -61,19 +67,14 @@ async function start(config: ServerConfig, log: Logger, stops: (() => Promise<un
     log.warn({ event: 'database_connection_lost', reason: error.message }, 'database connection lost')
   )
   stops.push(() => db.end())
-  const partitionTimer = setInterval(() => {
-    makePartitions(db).catch(error =>
-      log.error({ event: 'partitions_failed', reason: error.message }, 'partitions failed')
-    )
-  }, partitionIntervalMs)
-  stops.push(async () => clearInterval(partitionTimer))
+  stops.push(await keepPartitionsAhead(db, log))
 
   const latest = new LatestWriter(db, error =>
     log.warn({ event: 'latest_failed', reason: error.message }, 'latest readings not written')
   )
   stops.push(() => latest.close())
 
-  const ingest = new Ingest({
+  const ingest: Ingest = new Ingest({
     databaseUrl,
     workers: config.workers,
     acceptPastMs: config.acceptPastMs,
@@ -82,57 +83,39 @@ async function start(config: ServerConfig, log: Logger, stops: (() => Promise<un
     committed: newest => broker.committed(newest),
     report: ingestReport(log, () => metrics)
   })
-  let drained = false
-  let isEveryMessageSettled = false
-  const drain = async (): Promise<void> => {
-    if (drained) return
-    drained = true
-    isEveryMessageSettled = await ingest.close(stopTimeoutMs)
-  }
-
+  let settled = false
+  const report = brokerReport(log, () => metrics)
   const broker: Broker = await Broker.open({
     admission: ingest,
     redisUrl: config.redisUrl,
-    report: brokerReport(log, () => metrics),
+    report,
     advanced: (topic, entry) => latest.note(topic, entry)
   })
   stops.push(async () => {
     broker.stopReading()
-    await drain()
+    settled = await ingest.close(stopTimeoutMs)
     await broker.close()
   })
+  const metrics: Metrics = new Metrics({ ingest, tls, connections: () => broker.gates.size })
   for await (const newest of loadLatest(db)) broker.shadow.advance(newest, () => {})
 
-  const metrics: Metrics = new Metrics({
-    ingest,
-    connections: () => broker.gates.size,
-    certificateValidToMs: tls.validToMs,
-    crlNextUpdateMs: tls.revocation.nextUpdateMs
-  })
-  const listener = await portTaken('--mqtt-port', config.mqttPorts, () =>
+  const listener = await openPort('--mqtt-port', config.mqttPorts[0]!, () =>
     Listener.open({
       host: config.mqttHost,
       ports: config.mqttPorts,
       tls,
       isRevoked: (issuer, serial) => tls.revocation.isRevoked(issuer, serial),
       accept: (socket, identity) => broker.accept(socket, identity),
-      denied: denial => brokerReport(log, () => metrics).denied(denial)
+      denied: denial => report.denied(denial)
     })
   )
   stops.push(() => listener.close())
-  const http = await portTaken('--http-port', [config.httpPort], () =>
-    Http.open({
-      host: config.httpHost,
-      port: config.httpPort,
-      readiness: () => readiness(db, ingest),
-      metrics: async () => ({ contentType: metrics.registry.contentType, body: await metrics.registry.metrics() })
-    })
-  )
-  stops.push(() => http.close())
+  ready = { db, ingest, metrics }
 
   const mqttPorts = listener.ports
+  const engineName = engine.name
   log.info(
-    { event: 'listening', mqttPort: mqttPorts[0], mqttPorts, httpPort: http.port, engine: engine.name },
+    { event: 'listening', mqttPort: mqttPorts[0], mqttPorts, httpPort: http.port, engine: engineName },
     'listening'
   )
   let stopping: Promise<boolean> | undefined
@@ -142,11 +125,39 @@ async function start(config: ServerConfig, log: Logger, stops: (() => Promise<un
     databaseUrl,
     engine,
     stop: () => {
-      stopping ??= runReversed(stops).then(() => isEveryMessageSettled)
+      stopping ??= runReversed(stops).then(() => settled)
       return stopping
     }
   }
 }
+
+async function openDatabase(
+  config: ServerConfig,
+  log: Logger,
+  stops: (() => Promise<unknown>)[]
+): Promise<{ databaseUrl: string; engine: Engine }> {
+  const embedded = config.databaseUrl === undefined ? await startEmbeddedDatabase(config.dataDir) : undefined
+  if (embedded) stops.push(() => embedded.stop())
+  const databaseUrl = embedded?.url ?? config.databaseUrl!
+  const engine = await migratedEngine(databaseUrl, log)
+  const { name, description } = engine
+  log.info(
+    { event: 'database_ready', engine: name, version: description, urlFile: embedded?.urlFile },
+    'database ready'
+  )
+  return { databaseUrl, engine }
+}
+
+async function keepPartitionsAhead(db: pg.Pool, log: Logger): Promise<() => Promise<void>> {
+  const timer = setInterval(() => {
+    makePartitions(db).catch(error =>
+      log.error({ event: 'partitions_failed', reason: error.message }, 'partitions not made')
+    )
+  }, partitionIntervalMs)
+  return async () => clearInterval(timer)
+}
+
+const starting: Readiness = { ready: false, reasons: ['starting: waiting for the database'] }
 
 async function runReversed(stops: (() => Promise<unknown>)[]): Promise<void> {
   for (const stop of stops.splice(0).reverse()) await stop()
@@ -165,14 +176,25 @@ async function migratedEngine(databaseUrl: string, log: Logger): Promise<Engine>
   }
 }
 
-async function portTaken<T>(flag: string, ports: readonly number[], open: () => Promise<T>): Promise<T> {
+async function openPort<T>(flag: string, port: number, open: () => Promise<T>): Promise<T> {
   try {
     return await open()
   } catch (error) {
-    const { code, port, message } = error as NodeJS.ErrnoException & { port?: number }
-    const found = code === 'EADDRINUSE' ? `${port ?? ports[0]}, which is in use; choose another with ${flag}` : message
+    const { code, message, port: taken = port } = error as NodeJS.ErrnoException & { port?: number }
+    const found =
+      code === 'EADDRINUSE' ? `port ${taken} in use by another program; choose another with ${flag}` : message
     throw new ConfigError([{ path: flag, expected: 'a port that can be listened on', found }], { cause: error })
   }
+}
+
+/** A taken port is told at once, not after the database has started. */
+async function probePort(host: string, port: number): Promise<void> {
+  const server = createServer()
+  await new Promise<void>((resolve, reject) => {
+    server.once('error', reject)
+    server.listen(port, host, resolve)
+  })
+  await new Promise(resolve => server.close(resolve))
 }
 
 async function readiness(db: pg.Pool, { trouble }: Ingest): Promise<Readiness> {

@@ -22,7 +22,8 @@ export function readTlsFiles(paths: ServerConfig['tls'], nowMs: number): TlsFile
     try {
       return read()
     } catch (error) {
-      faults.push({ path, expected, found: (error as Error).message })
+      if (error instanceof ConfigError) faults.push(...error.faults)
+      else faults.push({ path, expected, found: (error as Error).message })
       return undefined
     }
   }
@@ -50,7 +51,9 @@ export function readTlsFiles(paths: ServerConfig['tls'], nowMs: number): TlsFile
   const revocation =
     ca &&
     crl &&
-    attempt('--tls-crl', 'a CRL in PEM, signed by the CA', () => parseRevocation(crl.toString(), ca.toString()))
+    attempt('--tls-crl', 'a CRL in PEM, signed by the CA', () =>
+      parseRevocation(crl.toString(), ca.toString(), { crl: '--tls-crl', ca: '--tls-ca' })
+    )
   if (faults.length > 0) throw new ConfigError(faults)
   return { ca: ca!, cert: cert!, key: key!, revocation: revocation!, validToMs: certificate!.validToDate.getTime() }
 }

@@ -1,0 +1,59 @@
+// `chargelift demo` (`npm start`): everything on one machine until Ctrl-C. Logs go to a file, rows to the terminal.
+
+import { mkdirSync } from 'node:fs'
+import { join } from 'node:path'
+import { pino } from 'pino'
+import { type RunningDemo, startDemo } from '../demo/demo.ts'
+import { parseServerConfig, serverFlagsHelp } from '../server/config.ts'
+import { untilStopped } from './signals.ts'
+
+export const demoHelp = (): string => `Usage: npm start [-- flags]     (or: chargelift demo [flags])
+
+Server, database, certificates, a simulated charger and an edge that polls it, on this machine.
+Shows each row as it is committed. Takes the flags of the server:
+
+${serverFlagsHelp()}
+`
+
+/** Returns when all is stopped. Throws ConfigError. */
+export async function demoCommand(args: readonly string[]): Promise<void> {
+  const config = parseServerConfig(args)
+  mkdirSync(config.dataDir, { recursive: true, mode: 0o700 })
+  const logFile = join(config.dataDir, 'demo.log')
+  const log = pino({ level: config.logLevel }, pino.destination({ dest: logFile, sync: true }))
+  print(`chargelift demo: starting (first start makes a database and certificates)`)
+  const demo = await startDemo({ config, log, print })
+  print(
+    banner(
+      demo,
+      logFile,
+      config.httpHost,
+      config.databaseUrl === undefined ? join(config.dataDir, 'database.url') : undefined
+    )
+  )
+  await untilStopped()
+  print('stopping: storing and acknowledging what is under way')
+  await demo.stop()
+  print('stopped')
+}
+
+const banner = (
+  { server, chargers, edgeConfigFile }: RunningDemo,
+  logFile: string,
+  httpHost: string,
+  urlFile: string | undefined
+): string =>
+  `
+  engine    ${server.engine.name} (${server.engine.description})
+  mqtt      mqtts://localhost:${server.mqttPorts.join(', ')}  (mutual TLS)
+  http      http://${httpHost}:${server.httpPort}/healthz  /readyz  /metrics
+  edge      ${edgeConfigFile}  polls ${chargers.join(', ')} (simulated Mennekes Amtron)
+  database  ${urlFile === undefined ? 'DATABASE_URL' : `psql "$(cat ${urlFile})"`}
+  log       ${logFile}
+
+  Each line is a row that is committed (time UTC). Ctrl-C stops everything; the next start goes on with the same data.
+`
+
+function print(line: string): void {
+  process.stdout.write(`${line}\n`)
+}

@@ -1,0 +1,103 @@
+// Prints a readable line for each row that is committed to `ev_readings`, read back from the database itself.
+
+import { Client } from 'pg'
+
+export interface FollowOptions {
+  readonly databaseUrl: string
+  readonly chargers: readonly string[]
+  readonly print: (line: string) => void
+}
+
+interface Row {
+  readonly charger: string
+  readonly time: Date
+  readonly [column: string]: unknown
+}
+
+const intervalMs = 250
+
+export function followRows({ databaseUrl, chargers, print }: FollowOptions): { stop(): Promise<void> } {
+  const stopping = new AbortController()
+  const following = follow(databaseUrl, chargers, print, stopping.signal)
+  return {
+    async stop() {
+      stopping.abort()
+      await following
+    }
+  }
+}
+
+async function follow(
+  url: string,
+  chargers: readonly string[],
+  print: (line: string) => void,
+  signal: AbortSignal
+): Promise<void> {
+  const known = new Map<string, Record<string, unknown>>()
+  let after = new Date()
+  while (!signal.aborted) {
+    const db = new Client({ connectionString: url, application_name: 'chargelift demo' })
+    db.on('error', () => {}) // the pending query reports it
+    try {
+      await db.connect()
+      while (!signal.aborted) {
+        for (const row of await newRows(db, chargers, after)) {
+          after = row.time
+          print(lineOf(row, merged(known, row)))
+        }
+        await pause(signal)
+      }
+    } catch {
+      await pause(signal) // the database is away: rows wait in the spool
+    } finally {
+      await db.end().catch(() => {})
+    }
+  }
+}
+
+const pause = (signal: AbortSignal): Promise<void> =>
+  new Promise(resolve => {
+    const timer = setTimeout(resolve, intervalMs)
+    signal.addEventListener(
+      'abort',
+      () => {
+        clearTimeout(timer)
+        resolve()
+      },
+      { once: true }
+    )
+  })
+
+async function newRows(db: Client, chargers: readonly string[], after: Date): Promise<Row[]> {
+  const { rows } = await db.query<Row>(
+    `SELECT chargers.name AS charger, readings.* FROM ev_readings readings JOIN chargers ON chargers.id = readings.charger_id
+     WHERE chargers.name = ANY($1) AND readings.time > $2 ORDER BY readings.time`,
+    [chargers, after]
+  )
+  return rows
+}
+
+/** What is known of the charger now: a row holds only what changed. */
+function merged(known: Map<string, Record<string, unknown>>, row: Row): Record<string, unknown> {
+  const values = { ...known.get(row.charger) }
+  for (const [column, value] of Object.entries(row)) if (value !== null) values[column] = value
+  known.set(row.charger, values)
+  return values
+}
+
+function lineOf({ charger, time }: Row, values: Record<string, unknown>): string {
+  const parts = [
+    time.toISOString().slice(11, 19),
+    charger,
+    String(values.operation_state ?? 'unknown').padEnd(8),
+    `${thousandths(values.power_output, 2)} kW`.padStart(9),
+    `session ${thousandths(values.session_energy, 3)} kWh`.padStart(18),
+    `total ${thousandths(values.total_energy_consumption, 3)} kWh`.padStart(18),
+    String(values.charger_status ?? '').padEnd(16),
+    values.connected_vehicle ? `card ${values.connected_vehicle}` : ''
+  ]
+  return parts.join('  ').trimEnd()
+}
+
+const thousandths = (value: unknown, digits: number): string =>
+  typeof value === 'number' ? (value / 1000).toFixed(digits) : '-'

@@ -1,0 +1,311 @@
+// A Mennekes Amtron that does not exist: an HTTP server that speaks the MHCP API of the real one (ChargeData, DevInfo,
+// ChargeRecords) while a believable charging session runs over and over: plug, authorise by card, ramp, pause, taper, end.
+// What it answers is a function of time alone, so two runs with the same seed agree. Power and energy always fit together:
+// `speed` shortens the phases, the energy is what the shown power delivers in real seconds. It never accepts a command.
+// Field names and units as in facts of the real box (github.com/lephisto/amtron; i78/inofficial-mennekes-ev-charger-adapter).
+
+import { createServer, type IncomingMessage, type ServerResponse } from 'node:http'
+import type { AddressInfo } from 'node:net'
+
+/** Phases of a session in their order, in seconds at speed 1. */
+const phaseSeconds = {
+  idle: 40,
+  authorize: 8,
+  connect: 3,
+  charge: 90,
+  pause: 15,
+  resume: 75,
+  terminated: 20
+} as const
+export type SimulatedPhase = keyof typeof phaseSeconds
+const phases = Object.keys(phaseSeconds) as SimulatedPhase[]
+const sessionSeconds = phases.reduce((sum, phase) => sum + phaseSeconds[phase], 0)
+
+export interface SimulatedChargerOptions {
+  /** 0 takes a free one. */
+  readonly port: number
+  /** PIN 1 of the set-up sheet. */
+  readonly devKey: string
+  readonly name: string
+  /** Divides the length of every phase. Default 1: a session lasts about four minutes. */
+  readonly speed?: number
+  readonly seed?: number
+  /** The phase that begins now. Default `connect`: charging begins within three seconds. */
+  readonly startPhase?: SimulatedPhase
+  /** ms since the Unix epoch; tests pass their own. */
+  readonly now?: () => number
+}
+
+export interface SimulatedCharger {
+  /** `http://127.0.0.1:PORT`, what `chargers[].url` of an edge's configuration takes. */
+  readonly url: string
+  readonly port: number
+  stop(): Promise<void>
+}
+
+export async function startSimulatedCharger(options: SimulatedChargerOptions): Promise<SimulatedCharger> {
+  const box = new Box(options)
+  const server = createServer((request, response) => box.answer(request, response))
+  await new Promise<void>((resolve, reject) => {
+    server.once('error', reject)
+    server.listen(options.port, '127.0.0.1', resolve)
+  })
+  const { port } = server.address() as AddressInfo
+  return {
+    url: `http://127.0.0.1:${port}`,
+    port,
+    stop: () =>
+      new Promise(resolve => {
+        server.close(() => resolve())
+        server.closeAllConnections()
+      })
+  }
+}
+
+const plateauWatts = 3 * 16 * 230
+const rampSeconds = 6
+const taperSeconds = 45
+const cards = ['04A2B3C4D5E680', '04F1E2D3C4B580', '0477889900AA80']
+/** The record list stays locked this long after the last call; facts: next request within 2 s, or send Alive. */
+const recordsLockMs = 2_000
+const recordsPerRead = 10
+
+/** What the box shows, derived from the moment. Energies in Wh, times in real seconds since the start of the box. */
+interface Moment {
+  readonly phase: SimulatedPhase
+  readonly powerWatts: number
+  readonly card: string
+  readonly energyWh: number
+  readonly durationSeconds: number
+}
+
+class Box {
+  readonly #options: SimulatedChargerOptions
+  readonly #now: () => number
+  readonly #speed: number
+  readonly #seed: number
+  /** ms; the moment at which the first session of all began, before the box was started. */
+  readonly #originMs: number
+  readonly #startedMs: number
+  #recordsLockedUntilMs = 0
+  #recordsRead = 0
+
+  constructor(options: SimulatedChargerOptions) {
+    this.#options = options
+    this.#now = options.now ?? Date.now
+    this.#speed = options.speed ?? 1
+    this.#seed = options.seed ?? hash(options.name)
+    this.#startedMs = this.#now()
+    this.#originMs = this.#startedMs - (phaseStart(options.startPhase ?? 'connect') / this.#speed) * 1000
+  }
+
+  answer(request: IncomingMessage, response: ServerResponse): void {
+    const [status, body] = this.#reply(request)
+    const [text, type] = typeof body === 'string' ? [body, 'text/plain'] : [JSON.stringify(body), 'application/json']
+    response.writeHead(status, { 'content-type': type, 'content-length': Buffer.byteLength(text) })
+    response.end(text)
+  }
+
+  #reply(request: IncomingMessage): [status: number, body: object | string] {
+    const url = new URL(request.url ?? '/', 'http://box')
+    const route = routes[url.pathname]
+    if (route === undefined || request.method !== 'GET') return [404, 'Not Found']
+    if (url.searchParams.get('DevKey') !== this.#options.devKey) return [403, 'Forbidden']
+    const body = route(this, url.searchParams)
+    return body === undefined ? [400, 'Bad Request'] : [200, body]
+  }
+
+  chargeData(): object {
+    const { phase, powerWatts, card, energyWh, durationSeconds } = this.#moment()
+    return {
+      ChgState: chargeStates[phase],
+      Tariff: 'T1',
+      Price: 280,
+      Uid: card,
+      ChgDuration: Math.floor(durationSeconds),
+      ChgNrg: Math.floor(energyWh),
+      NrgDemand: 5000,
+      Solar: 0,
+      EmTime: 1440,
+      RemTime: 1440,
+      ActPwr: Math.round(powerWatts),
+      ActCurr: 16,
+      ...tariffs(''),
+      RemoteCurr: 16,
+      SolarPrice: 0,
+      ExcessNrg: false,
+      ...tariffs('T'),
+      TRemoteCurr: 16,
+      TSolarPrice: 0,
+      TExcessNrg: true,
+      HCCP: pilotCodes[phase]
+    }
+  }
+
+  deviceInfo(): object {
+    return {
+      DevName: this.#options.name,
+      LocTime: Math.floor(this.#now() / 1000),
+      Summer: false,
+      Tz: 60,
+      ItemNo: '1344201',
+      Sn: 100_000_000 + (this.#seed % 900_000_000),
+      Hcc3: 'HCC3 V1.13',
+      Hmi: 'SW:1.8 HW:0x3 SN:0xa',
+      Rfid: null,
+      Wifi: 'BA 1.1.9',
+      FixedVehCosts: 0,
+      OldVehCosts: 0,
+      Color: 0,
+      DevMode: 'Remote',
+      ChgState: chargeStates[this.#moment().phase],
+      WifiOn: true,
+      AutoChg: false,
+      ChgContinue: false,
+      Err: 0,
+      Battery: 0,
+      Phases: 3,
+      Cable: true,
+      Auth: true,
+      DsoEnabled: false,
+      EmEnabled: false,
+      MaxCurr: 16,
+      MaxPwr: plateauWatts,
+      MaxCurrWb: 16
+    }
+  }
+
+  /** The finished sessions, ten a read, behind the lock of the real one: Open, Read until RemEntries is 0, Close. */
+  chargeRecords(query: URLSearchParams): object | undefined {
+    const state = query.get('State')
+    const nowMs = this.#now()
+    const locked = nowMs < this.#recordsLockedUntilMs
+    if (state === 'Open' ? locked : !locked) return undefined
+    this.#recordsLockedUntilMs = state === 'Close' ? 0 : nowMs + recordsLockMs
+    if (state === 'Open') this.#recordsRead = 0
+    if (state !== 'Read') return {}
+    const from = Number(query.get('Start') ?? 0)
+    const to = Number(query.get('End') ?? Number.POSITIVE_INFINITY)
+    const all = this.#records().filter(({ Start }) => Start >= from && Start <= to)
+    const page = all.slice(this.#recordsRead, this.#recordsRead + recordsPerRead)
+    this.#recordsRead += page.length
+    return { RemEntries: all.length - this.#recordsRead, Transactions: page }
+  }
+
+  #records() {
+    const current = Math.floor(this.#simulatedSeconds() / sessionSeconds)
+    const first = Math.floor((((this.#startedMs - this.#originMs) / 1000) * this.#speed) / sessionSeconds)
+    const records = []
+    for (let session = first; session < current; session++) {
+      const begin = session * sessionSeconds
+      const energyWh = this.#energyWh(session, sessionSeconds)
+      records.push({
+        Start: this.#unixSeconds(begin + phaseStart('charge')),
+        Stop: this.#unixSeconds(begin + phaseStart('terminated')),
+        ChgNrg: Math.floor(energyWh),
+        // Tenths of a euro cent, at 28 ct/kWh.
+        ChgCosts: Math.floor(energyWh * 0.28),
+        Uid: this.#card(session)
+      })
+    }
+    return records
+  }
+
+  #moment(): Moment {
+    const seconds = this.#simulatedSeconds()
+    const session = Math.floor(seconds / sessionSeconds)
+    const into = seconds - session * sessionSeconds
+    const phase = phases.findLast(candidate => phaseStart(candidate) <= into) ?? 'idle'
+    // The counters of a session are kept until the next one charges.
+    const begun = into >= phaseStart('charge')
+    const shown = begun ? session : session - 1
+    const shownInto = begun ? into : sessionSeconds
+    return {
+      phase,
+      powerWatts: this.#powerWatts(session, into),
+      card: phase === 'idle' || phase === 'authorize' ? '' : this.#card(session),
+      energyWh: shown < 0 ? 0 : this.#energyWh(shown, shownInto),
+      durationSeconds: shown < 0 ? 0 : chargedSeconds(shownInto) / this.#speed
+    }
+  }
+
+  #powerWatts(session: number, into: number): number {
+    const charging = (into >= phaseStart('charge') && into < phaseStart('pause')) || isResumed(into)
+    if (!charging) return 0
+    const sinceOn = into - (isResumed(into) ? phaseStart('resume') : phaseStart('charge'))
+    const ramp = Math.min(1, (sinceOn + 1) / rampSeconds)
+    const taper = isResumed(into) ? Math.min(1, 0.12 + (phaseStart('terminated') - into) / taperSeconds) : 1
+    const noise = (hash(`${this.#seed}/${session}/${Math.floor(into * 2)}`) / 0xffffffff - 0.5) * 0.02
+    return plateauWatts * this.#carFactor(session) * ramp * taper * (1 + noise)
+  }
+
+  /** Sum of power over steps of half a second of session time, converted to real seconds. */
+  #energyWh(session: number, into: number): number {
+    let wattSeconds = 0
+    for (let at = phaseStart('charge'); at < Math.min(into, phaseStart('terminated')); at += 0.5) {
+      wattSeconds += this.#powerWatts(session, at) * Math.min(0.5, into - at)
+    }
+    return wattSeconds / this.#speed / 3600
+  }
+
+  /** Every session is another car: one takes all three phases fully, one is warm, one charges on two phases. */
+  #carFactor = (session: number): number => [0.985, 0.93, 0.655][(this.#seed + session) % 3] ?? 1
+  #card = (session: number): string => cards[(this.#seed + session) % cards.length] ?? ''
+  #simulatedSeconds = (): number => ((this.#now() - this.#originMs) / 1000) * this.#speed
+  #unixSeconds = (simulated: number): number => Math.floor((this.#originMs + (simulated / this.#speed) * 1000) / 1000)
+}
+
+const routes: Readonly<Record<string, (box: Box, query: URLSearchParams) => object | undefined>> = {
+  '/MHCP/1.0/ChargeData': box => box.chargeData(),
+  '/MHCP/1.0/DevInfo': box => box.deviceInfo(),
+  '/MHCP/1.0/ChargeRecords': (box, query) => box.chargeRecords(query)
+}
+
+const chargeStates: Readonly<Record<SimulatedPhase, string>> = {
+  idle: 'Idle',
+  authorize: 'StandbyAuthorize',
+  connect: 'StandbyConnect',
+  charge: 'Charging',
+  pause: 'Paused',
+  resume: 'Charging',
+  terminated: 'Terminated'
+}
+
+/** What the field HCCP means is not known; the letter of IEC 61851 comes first in all published samples. */
+const pilotCodes: Readonly<Record<SimulatedPhase, string>> = {
+  idle: 'A11',
+  authorize: 'B11',
+  connect: 'B21',
+  charge: 'C21',
+  pause: 'B21',
+  resume: 'C21',
+  terminated: 'B11'
+}
+
+const tariffs = (prefix: '' | 'T') => ({
+  [`${prefix}MaxCurrT1`]: 16,
+  [`${prefix}BeginH_T1`]: 4,
+  [`${prefix}BeginM_T1`]: 30,
+  [`${prefix}PriceT1`]: 280,
+  [`${prefix}MaxCurrT2`]: 16,
+  [`${prefix}BeginH_T2`]: 22,
+  [`${prefix}BeginM_T2`]: 0,
+  [`${prefix}PriceT2`]: 200
+})
+
+function phaseStart(phase: SimulatedPhase): number {
+  return phases.slice(0, phases.indexOf(phase)).reduce((sum, earlier) => sum + phaseSeconds[earlier], 0)
+}
+
+const isResumed = (into: number): boolean => into >= phaseStart('resume') && into < phaseStart('terminated')
+const chargedSeconds = (into: number): number =>
+  Math.max(0, Math.min(into, phaseStart('terminated')) - phaseStart('charge'))
+
+/** FNV-1a with a final mix: 32 bits that look random. */
+function hash(text: string): number {
+  let h = 0x811c9dc5
+  for (let i = 0; i < text.length; i++) h = Math.imul(h ^ text.charCodeAt(i), 0x01000193)
+  h = Math.imul(h ^ (h >>> 16), 0x85ebca6b)
+  h = Math.imul(h ^ (h >>> 13), 0xc2b2ae35)
+  return (h ^ (h >>> 16)) >>> 0
+}
