@@ -1,0 +1,165 @@
+// Makes certificates and revocation lists: P-256 keys, ECDSA with SHA-256, random serials of 16 bytes.
+// Promises that what is made passes the checks of OpenSSL and of RFC 5280. Never touches a file.
+// The only place of @peculiar/x509, which takes 0.1 s to load: import it when there is something to make.
+
+// First: @peculiar/x509 needs it while it loads.
+import 'reflect-metadata'
+import {
+  createHash,
+  createPublicKey,
+  generateKeyPairSync,
+  type KeyObject,
+  randomBytes,
+  type X509Certificate
+} from 'node:crypto'
+import { isIP } from 'node:net'
+import * as x509 from '@peculiar/x509'
+import type { Role } from '../model/admission.ts'
+import { certificateBackdateMs } from '../model/limits.ts'
+import { chargerUrnPrefix } from './names.ts'
+import { encodePem } from './pem.ts'
+
+export interface Issuer {
+  readonly certificate: X509Certificate
+  readonly key: KeyObject
+}
+
+/** PEM texts; `key` is PKCS #8 and secret. */
+export interface KeyedCertificate {
+  readonly certificate: string
+  readonly key: string
+}
+
+const keyAlgorithm = { name: 'ECDSA', namedCurve: 'P-256' }
+const signingAlgorithm = { name: 'ECDSA', hash: 'SHA-256' }
+const { digitalSignature, keyCertSign, cRLSign } = x509.KeyUsageFlags
+const oidCrlNumber = '2.5.29.20'
+
+export const makeKey = (): KeyObject => generateKeyPairSync('ec', { namedCurve: 'P-256' }).privateKey
+
+/**
+ * The CA certificate of a key. Its name and key identifier come from the key, so a lost certificate can be made again
+ * and everything that was issued still chains to it.
+ */
+export async function makeCa(key: KeyObject, notAfterMs: number, nowMs: number): Promise<string> {
+  const id = await x509.SubjectKeyIdentifierExtension.create(spkiOf(key))
+  const name = [{ CN: [`chargelift CA ${fingerprintOf(key)}`] }]
+  const certificate = await x509.X509CertificateGenerator.create({
+    subject: name,
+    issuer: name,
+    publicKey: spkiOf(key),
+    signingKey: await signingKeyOf(key),
+    extensions: [
+      new x509.BasicConstraintsExtension(true, undefined, true),
+      new x509.KeyUsagesExtension(keyCertSign | cRLSign, true),
+      id,
+      new x509.AuthorityKeyIdentifierExtension(id.keyId)
+    ],
+    ...common(notAfterMs, nowMs)
+  })
+  return certificatePem(certificate)
+}
+
+/** `hosts`: at least one, in normal form. IP addresses become IP entries, for clients do not look for them elsewhere. */
+export async function makeServerCertificate(
+  issuer: Issuer,
+  hosts: readonly string[],
+  notAfterMs: number,
+  nowMs: number
+): Promise<KeyedCertificate> {
+  const names = hosts.map(value => ({ type: isIP(value) === 0 ? ('dns' as const) : ('ip' as const), value }))
+  return makeLeaf(issuer, [{ CN: [commonNameOf(hosts)] }], notAfterMs, nowMs, [
+    new x509.ExtendedKeyUsageExtension([x509.ExtendedKeyUsage.serverAuth]),
+    new x509.SubjectAlternativeNameExtension(names)
+  ])
+}
+
+// RFC 5280 ends a CN at 64 characters; the names that count stand in the SAN anyway.
+const commonNameMax = 64
+const commonNameOf = (hosts: readonly string[]): string =>
+  hosts.find(host => host.length <= commonNameMax) ?? 'chargelift server'
+
+export async function makeDeviceCertificate(
+  issuer: Issuer,
+  device: { readonly name: string; readonly role: Role; readonly chargers: readonly string[] },
+  notAfterMs: number,
+  nowMs: number
+): Promise<KeyedCertificate> {
+  const chargers = device.chargers.map(charger => ({ type: 'url' as const, value: chargerUrnPrefix + charger }))
+  return makeLeaf(issuer, [{ OU: [device.role] }, { CN: [device.name] }], notAfterMs, nowMs, [
+    new x509.ExtendedKeyUsageExtension([x509.ExtendedKeyUsage.clientAuth]),
+    ...(chargers.length > 0 ? [new x509.SubjectAlternativeNameExtension(chargers)] : [])
+  ])
+}
+
+async function makeLeaf(
+  issuer: Issuer,
+  subject: x509.JsonName,
+  notAfterMs: number,
+  nowMs: number,
+  extensions: readonly x509.Extension[]
+): Promise<KeyedCertificate> {
+  const key = makeKey()
+  const certificate = await x509.X509CertificateGenerator.create({
+    subject,
+    issuer: new x509.X509Certificate(issuer.certificate.raw).subjectName,
+    publicKey: spkiOf(key),
+    signingKey: await signingKeyOf(issuer.key),
+    extensions: [
+      new x509.BasicConstraintsExtension(false, undefined, true),
+      new x509.KeyUsagesExtension(digitalSignature, true),
+      await x509.AuthorityKeyIdentifierExtension.create(spkiOf(issuer.key)),
+      ...extensions
+    ],
+    ...common(notAfterMs, nowMs)
+  })
+  return { certificate: certificatePem(certificate), key: privateKeyPem(key) }
+}
+
+/** A list that revokes nothing. Its number is the time in ms: it rises even when the former list is lost. */
+export async function makeEmptyCrl(issuer: Issuer, nextUpdateMs: number, nowMs: number): Promise<string> {
+  const crl = await x509.X509CrlGenerator.create({
+    issuer: new x509.X509Certificate(issuer.certificate.raw).subjectName,
+    thisUpdate: new Date(nowMs),
+    nextUpdate: new Date(nextUpdateMs),
+    extensions: [
+      await x509.AuthorityKeyIdentifierExtension.create(spkiOf(issuer.key)),
+      new x509.Extension(oidCrlNumber, false, derInteger(nowMs))
+    ],
+    signingAlgorithm,
+    signingKey: await signingKeyOf(issuer.key)
+  })
+  // The library's own PEM says "CRL", which OpenSSL and therefore TLS refuse.
+  return encodePem('X509 CRL', new Uint8Array(crl.rawData))
+}
+
+export const privateKeyPem = (key: KeyObject): string => key.export({ type: 'pkcs8', format: 'pem' }).toString()
+
+const certificatePem = (certificate: x509.X509Certificate): string =>
+  encodePem('CERTIFICATE', new Uint8Array(certificate.rawData))
+
+const common = (notAfterMs: number, nowMs: number) => ({
+  serialNumber: randomSerial(),
+  notBefore: new Date(nowMs - certificateBackdateMs),
+  notAfter: new Date(notAfterMs),
+  signingAlgorithm
+})
+
+/** 16 bytes, positive, and never with a leading zero: every tool writes it with the same 32 digits. */
+function randomSerial(): string {
+  const bytes = randomBytes(16)
+  bytes[0] = (bytes[0]! & 0x3f) | 0x40
+  return bytes.toString('hex')
+}
+
+const spkiOf = (key: KeyObject): Buffer => createPublicKey(key).export({ type: 'spki', format: 'der' })
+const fingerprintOf = (key: KeyObject): string => createHash('sha256').update(spkiOf(key)).digest('hex').slice(0, 8)
+const signingKeyOf = async (key: KeyObject) => key.toCryptoKey(keyAlgorithm, false, ['sign'])
+
+function derInteger(value: number): Buffer {
+  const hex = value.toString(16)
+  const even = hex.length % 2 === 0 ? hex : `0${hex}`
+  // A leading zero byte keeps the number positive.
+  const content = Buffer.from(Number.parseInt(even.slice(0, 2), 16) >= 0x80 ? `00${even}` : even, 'hex')
+  return Buffer.concat([Buffer.from([0x02, content.length]), content])
+}

@@ -1,0 +1,157 @@
+// Issues the certificates of devices, one or many, signed by the CA of the folder.
+// Promises that all faults are found before anything is written, that no key is replaced unasked, and that every
+// certificate stands in the index before it exists. Never revokes: a replaced certificate stays valid until it ends.
+
+import { X509Certificate } from 'node:crypto'
+import { existsSync } from 'node:fs'
+import type { Role } from '../model/admission.ts'
+import { ConfigError, type ConfigFault } from '../model/errors.ts'
+import { certificateDaysMax } from '../model/limits.ts'
+import { isChargerName } from '../model/topics.ts'
+import { isoDay, readCa, throwFault, throwFaults, throwNoCaKey } from './ca.ts'
+import type { Issuer } from './certificates.ts'
+import {
+  type AuthorityFiles,
+  authorityFiles,
+  type DeviceFiles,
+  deviceFiles,
+  withLock,
+  writePublic,
+  writeSecret
+} from './files.ts'
+import { type IssuedCertificate, recordIssued } from './issued.ts'
+import { type DaysLimit, type DeviceDraft, type DeviceField, type DevicePlan, planDevice } from './names.ts'
+
+const dayMs = 86_400_000
+
+/** A draft, and how faults name its fields (`--days`, `devices.csv line 3 days`). */
+export interface DeviceOrder {
+  readonly draft: DeviceDraft
+  readonly pathOf: (field: DeviceField) => string
+}
+
+interface IssueOptions {
+  /** Replace the files of a device that has a certificate. The former certificate stays valid. Default: refuse. */
+  readonly replace?: boolean
+  /** What the caller has found already: told together with the faults of the orders, and nothing is issued. */
+  readonly faults?: readonly ConfigFault[]
+  /** For tests; default: the clock. */
+  readonly nowMs?: number
+}
+
+export interface IssuedDevice extends IssuedCertificate {
+  readonly files: DeviceFiles
+}
+
+interface DeviceRequest extends IssueOptions {
+  readonly dir: string
+  readonly name: string
+  /** Default: edge. */
+  readonly role?: Role
+  /** Default: its own name for an edge, every charger for the other roles. */
+  readonly chargers?: readonly string[]
+  /** Default: `certificateDaysDefault`. */
+  readonly days?: number
+}
+
+/** Makes key and certificate of one device. Throws ConfigError with all faults at once, and then nothing is written. */
+export async function issueDevice({ dir, ...request }: DeviceRequest): Promise<IssuedDevice> {
+  const { name, role = '', chargers = [], days } = request
+  const draft = { name, role, chargers, days: days === undefined ? '' : String(days) }
+  const [issued] = await issueDevices(dir, [{ draft, pathOf: field => field }], request)
+  return issued!
+}
+
+/** The same for many: the faults of all orders at once, before anything is issued. In order. */
+export async function issueDevices(
+  dir: string,
+  orders: readonly DeviceOrder[],
+  options: IssueOptions = {}
+): Promise<readonly IssuedDevice[]> {
+  const nowMs = options.nowMs ?? Date.now()
+  // Before the lock, for the lock makes the folder, and a mistyped --dir must not appear.
+  await planOrders(dir, orders, options, nowMs)
+  return withLock(dir, async () => {
+    const { issuer, plans } = await planOrders(dir, orders, options, nowMs)
+    const issued: IssuedDevice[] = []
+    for (const plan of plans) issued.push(await issue(dir, issuer, plan, nowMs))
+    return issued
+  })
+}
+
+interface Plans {
+  readonly issuer: Issuer
+  readonly plans: readonly DevicePlan[]
+}
+
+async function planOrders(
+  dir: string,
+  orders: readonly DeviceOrder[],
+  options: IssueOptions,
+  nowMs: number
+): Promise<Plans> {
+  const faults: ConfigFault[] = [...(options.faults ?? [])]
+  const issuer = await openIssuer(authorityFiles(dir), nowMs, faults)
+  const limit = daysLimit(issuer, nowMs)
+  const plans = orders.map(({ draft, pathOf }) => planDevice(draft, limit, pathOf, faults))
+  refuseTwice(orders, faults)
+  if (options.replace !== true) refuseExisting(dir, orders, faults)
+  throwFaults(faults)
+  return { issuer: issuer!, plans }
+}
+
+async function openIssuer(files: AuthorityFiles, nowMs: number, faults: ConfigFault[]): Promise<Issuer | undefined> {
+  try {
+    const { ca, caKey } = await readCa(files, nowMs)
+    if (ca === undefined) throwFault(files.ca, 'a CA (`certs init` makes one)', 'no file')
+    return { certificate: ca, key: caKey ?? throwNoCaKey(files) }
+  } catch (cause) {
+    if (!(cause instanceof ConfigError)) throw cause
+    faults.push(...cause.faults)
+    return undefined
+  }
+}
+
+function daysLimit(issuer: Issuer | undefined, nowMs: number): DaysLimit {
+  const end = issuer?.certificate.validToDate
+  const left = end === undefined ? Number.POSITIVE_INFINITY : Math.floor((end.getTime() - nowMs) / dayMs)
+  return end !== undefined && left < certificateDaysMax
+    ? { days: left, reason: `the CA ends ${isoDay(end)}` }
+    : { days: certificateDaysMax, reason: 'the longest allowed' }
+}
+
+function refuseTwice(orders: readonly DeviceOrder[], faults: ConfigFault[]): void {
+  const seen = new Set<string>()
+  for (const { draft, pathOf } of orders) {
+    const isTwice = draft.name !== '' && seen.has(draft.name)
+    if (isTwice) faults.push({ path: pathOf('name'), expected: 'each name once', found: draft.name })
+    seen.add(draft.name)
+  }
+}
+
+function refuseExisting(dir: string, orders: readonly DeviceOrder[], faults: ConfigFault[]): void {
+  const expected =
+    'a device without a certificate (--force replaces key and certificate, and the device needs both anew)'
+  for (const { draft, pathOf } of orders) {
+    // A faulty name is no path to look at.
+    if (!isChargerName(draft.name)) continue
+    const { certificate, key } = deviceFiles(dir, draft.name)
+    const found = [certificate, key].filter(existsSync).join(' and ')
+    if (found !== '') faults.push({ path: pathOf('name'), expected, found })
+  }
+}
+
+async function issue(dir: string, issuer: Issuer, plan: DevicePlan, nowMs: number): Promise<IssuedDevice> {
+  // Not at the top: it loads a library for 0.1 s, and a server that imports this file issues nothing.
+  const { makeDeviceCertificate } = await import('./certificates.ts')
+  const made = await makeDeviceCertificate(issuer, plan, nowMs + plan.days * dayMs, nowMs)
+  const { serialNumber: serial, validToDate } = new X509Certificate(made.certificate)
+  const { name, role, chargers } = plan
+  const times = { notAfter: validToDate.toISOString(), issuedAt: new Date(nowMs).toISOString() }
+  const issued = { name, role, chargers: [...chargers], serial, ...times }
+  await recordIssued(dir, issued)
+  const files = deviceFiles(dir, name)
+  await writeSecret(files.key, made.key)
+  await writePublic(files.certificate, made.certificate)
+  return { ...issued, files }
+}
