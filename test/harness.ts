@@ -1,0 +1,130 @@
+// What the tests that cross modules share: a real PostgreSQL, real certificates, a real server, and a raw MQTT client
+// that shows every packet. Everything lands in one temporary folder per test file and is removed with it.
+
+import { mkdtempSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { after, before } from 'node:test'
+import { setTimeout as sleep } from 'node:timers/promises'
+import pg from 'pg'
+import { pino } from 'pino'
+import { initAuthority } from '../src/pki/authority.ts'
+import { issueDevice } from '../src/pki/devices.ts'
+import { parseServerConfig, type ServerConfig } from '../src/server/config.ts'
+import { type EmbeddedDatabase, startEmbeddedDatabase } from '../src/server/database.ts'
+import { type RunningServer, startServer } from '../src/server/server.ts'
+import { WireClient, type WireOptions } from './wire.ts'
+
+export class Harness {
+  readonly dir = mkdtempSync(join(tmpdir(), 'chargelift-test-'))
+  #embedded: EmbeddedDatabase | undefined
+  #adminUrl = ''
+  readonly #databases: string[] = []
+  readonly #ends: (() => Promise<unknown>)[] = []
+
+  /** Registers its start and end with node:test. */
+  static use(): Harness {
+    const harness = new Harness()
+    before(() => harness.start())
+    after(() => harness.stop())
+    return harness
+  }
+
+  async start(): Promise<void> {
+    await initAuthority({ dir: this.certs })
+    const given = process.env.TEST_DATABASE_URL
+    if (given === undefined) this.#embedded = await startEmbeddedDatabase(join(this.dir, 'data'))
+    this.#adminUrl = given ?? this.#embedded!.url
+  }
+
+  async stop(): Promise<void> {
+    for (const end of this.#ends.splice(0).reverse()) await end()
+    for (const name of this.#databases) await this.#admin(`DROP DATABASE IF EXISTS ${name} WITH (FORCE)`)
+    await this.#embedded?.stop()
+    rmSync(this.dir, { recursive: true, force: true })
+  }
+
+  get certs(): string {
+    return join(this.dir, 'certs')
+  }
+
+  /** A fresh database of its own. */
+  async database(): Promise<string> {
+    const name = `chargelift_test_${process.pid}_${this.#databases.length}`
+    this.#databases.push(name)
+    await this.#admin(`DROP DATABASE IF EXISTS ${name} WITH (FORCE)`)
+    await this.#admin(`CREATE DATABASE ${name}`)
+    const url = new URL(this.#adminUrl)
+    url.pathname = `/${name}`
+    return url.href
+  }
+
+  config(databaseUrl: string, overrides: Partial<ServerConfig> = {}): ServerConfig {
+    const at = (name: string): string => join(this.certs, name)
+    const flags = ['--mqtt-host', '127.0.0.1', '--mqtt-port', '0', '--http-port', '0', '--database-url', databaseUrl]
+    const tls = { ca: at('ca.pem'), cert: at('server.pem'), key: at('server.key'), crl: at('crl.pem') }
+    return { ...parseServerConfig(flags, {}), tls, dataDir: join(this.dir, 'data'), ...overrides }
+  }
+
+  async server(databaseUrl: string, overrides: Partial<ServerConfig> = {}): Promise<RunningServer> {
+    const server = await startServer(this.config(databaseUrl, overrides), pino({ level: 'silent' }))
+    this.#ends.push(() => server.stop())
+    return server
+  }
+
+  /** A connection of the test's own to look at the tables with. */
+  async session(databaseUrl: string): Promise<pg.Client> {
+    const client = new pg.Client({ connectionString: databaseUrl })
+    client.on('error', () => {})
+    await client.connect()
+    this.#ends.push(() => client.end().catch(() => {}))
+    return client
+  }
+
+  async device(name: string, role?: 'edge' | 'consumer' | 'operator', chargers?: readonly string[]): Promise<void> {
+    await issueDevice({ dir: this.certs, name, ...(role && { role }), ...(chargers && { chargers }) })
+  }
+
+  /** Connected with the certificate of `name`, unless the options say otherwise. */
+  async client(server: RunningServer, name: string, options: Partial<WireOptions> = {}): Promise<WireClient> {
+    const client = new WireClient({ certs: this.certs, name, port: server.mqttPorts[0]!, clientId: name, ...options })
+    this.#ends.push(async () => client.destroy())
+    await client.connect()
+    return client
+  }
+
+  onEnd(end: () => Promise<unknown>): void {
+    this.#ends.push(end)
+  }
+
+  async #admin(sql: string): Promise<void> {
+    const client = new pg.Client({ connectionString: this.#adminUrl })
+    client.on('error', () => {})
+    await client.connect()
+    await client.query(sql)
+    await client.end()
+  }
+}
+
+/** Waits for a condition; fails with what it saw last. */
+export async function until<T>(
+  look: () => Promise<T> | T,
+  isDone: (seen: T) => boolean,
+  timeoutMs = 10_000
+): Promise<T> {
+  for (const deadline = Date.now() + timeoutMs; ; await sleep(10)) {
+    const seen = await look()
+    if (isDone(seen)) return seen
+    if (Date.now() > deadline) throw new Error(`waited ${timeoutMs} ms, saw last: ${JSON.stringify(seen)}`)
+  }
+}
+
+let lastMs = 0
+/** A SamplingTime that no other call returns. */
+export function freshTime(): string {
+  lastMs = Math.max(lastMs + 1, Date.now())
+  return new Date(lastMs).toISOString()
+}
+
+export const envelope = (value: unknown, time = freshTime()): string =>
+  JSON.stringify({ SamplingTime: time, Value: value })

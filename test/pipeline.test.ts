@@ -1,0 +1,410 @@
+// From a PUBLISH on the wire to a committed row and its acknowledgement, on real parts.
+
+import assert from 'node:assert/strict'
+import { before, describe, it } from 'node:test'
+import type pg from 'pg'
+import type { RunningServer } from '../src/server/server.ts'
+import { envelope, freshTime, Harness, until } from './harness.ts'
+import type { WireClient } from './wire.ts'
+
+const harness = Harness.use()
+
+describe('pipeline', () => {
+  let url: string
+  let server: RunningServer
+  let db: pg.Client
+
+  before(async () => {
+    url = await harness.database()
+    server = await harness.server(url)
+    db = await harness.session(url)
+    for (const name of ['c1', 'c2', 'c3', 'c4', 'c5', 'c6', 'c7', 'c8', 'c9']) await harness.device(name)
+    await harness.device('dash', 'consumer')
+    await harness.device('boss', 'operator')
+    await harness.device('limited', 'consumer', ['c1'])
+    await harness.device('site', 'edge', ['site-a', 'site-b'])
+  })
+
+  const rowsOf = async (charger: string): Promise<Record<string, unknown>[]> =>
+    (
+      await db.query(
+        'SELECT r.* FROM ev_readings r JOIN chargers c ON c.id = charger_id WHERE c.name = $1 ORDER BY time',
+        [charger]
+      )
+    ).rows
+  const rejectedOf = async (identity: string): Promise<Record<string, unknown>[]> =>
+    (
+      await db.query('SELECT * FROM rejected_messages WHERE identity = $1 ORDER BY received_at, message_index', [
+        identity
+      ])
+    ).rows
+  const metric = async (name: string): Promise<number> => {
+    const text = await (await fetch(`http://127.0.0.1:${server.httpPort}/metrics`)).text()
+    return text
+      .split('\n')
+      .filter(line => line.startsWith(`${name} `) || line.startsWith(`${name}{`))
+      .reduce((sum, line) => sum + Number(line.slice(line.lastIndexOf(' '))), 0)
+  }
+
+  it('stores every value name in its column, values of one SamplingTime in one row', async () => {
+    const client = await harness.client(server, 'c1')
+    const time = freshTime()
+    const values = {
+      OperationState: 'charging',
+      TotalEnergyConsumption: 123456.5,
+      SessionEnergy: 2183,
+      PowerOutput: 10717,
+      OutputCurrent: 15.6,
+      MaximumOutputCurrent: 16,
+      ConnectedVehicle: '04A2',
+      ChargerStatus: 'Charging'
+    }
+    const ids = client.publishAll(
+      Object.entries(values).map(([name, value]) => [`chargers/c1/${name}`, envelope(value, time)])
+    )
+    await client.acked(...ids)
+    const rows = await rowsOf('c1')
+    assert.equal(rows.length, 1)
+    assert.deepEqual(
+      { ...rows[0], charger_id: undefined, time: (rows[0]!.time as Date).toISOString() },
+      {
+        charger_id: undefined,
+        time,
+        operation_state: 'charging',
+        total_energy_consumption: 123456.5,
+        session_energy: 2183,
+        power_output: 10717,
+        output_current: 15.6,
+        maximum_output_current: 16,
+        connected_vehicle: '04A2',
+        charger_status: 'Charging'
+      }
+    )
+    assert.deepEqual(client.acks(), ids, 'acknowledged in publish order')
+  })
+
+  it('no PUBACK before COMMIT: none while the table is locked, all after', async () => {
+    const client = await harness.client(server, 'c2')
+    const first = client.publish('chargers/c2/PowerOutput', envelope(1))
+    await client.acked(first)
+    await db.query('BEGIN; LOCK TABLE ev_readings IN ACCESS EXCLUSIVE MODE')
+    const locked = [2, 3, 4].map(value => client.publish('chargers/c2/PowerOutput', envelope(value)))
+    const resent = client.publish('chargers/c2/PowerOutput', envelope(5), { qos: 2, messageId: 900 })
+    client.publish('chargers/c2/PowerOutput', envelope(5), { qos: 2, messageId: 900, dup: true })
+    await waitForLockedBackend(db)
+    await client.ping()
+    assert.deepEqual(client.acks(), [first])
+    assert.deepEqual(client.acks('pubrec'), [], 'a QoS 2 resend gets no PUBREC either')
+    await db.query('COMMIT')
+    await client.acked(...locked)
+    await client.packet(packet => packet.cmd === 'pubrec' && packet.messageId === resent)
+    assert.equal((await rowsOf('c2')).length, 5)
+  })
+
+  it('a row is visible to another session when its PUBACK arrives', async () => {
+    const client = await harness.client(server, 'c3')
+    for (let value = 0; value < 20; value++) {
+      await client.acked(client.publish('chargers/c3/PowerOutput', envelope(value)))
+      assert.equal((await rowsOf('c3')).at(-1)!.power_output, value)
+    }
+  })
+
+  it('QoS 2: PUBREC after the commit, again on a resend, PUBCOMP on PUBREL, one row', async () => {
+    const client = await harness.client(server, 'c4')
+    const payload = envelope(7)
+    client.publish('chargers/c4/PowerOutput', payload, { qos: 2, messageId: 5 })
+    await client.wait(() => client.acks('pubrec').length === 1)
+    client.publish('chargers/c4/PowerOutput', payload, { qos: 2, messageId: 5, dup: true })
+    await client.wait(() => client.acks('pubrec').length === 2)
+    client.send({ cmd: 'pubrel', messageId: 5, qos: 1 } as never)
+    await client.wait(() => client.acks('pubcomp').length === 1)
+    assert.deepEqual(client.acks('pubcomp'), [5])
+    assert.equal((await rowsOf('c4')).length, 1)
+  })
+
+  it('bad envelopes are acknowledged and stored with their reason; their neighbours are committed', async () => {
+    const client = await harness.client(server, 'c5')
+    const tooOld = '2019-01-01T00:00:00.000Z'
+    const tooNew = new Date(Date.now() + 3_600_000).toISOString()
+    const bad: [string, string, string][] = [
+      ['PowerOutput', 'not json', 'not_json'],
+      ['PowerOutput', '', 'empty_payload'],
+      ['PowerOutput', '[1]', 'not_an_object'],
+      ['PowerOutput', envelope('12'), 'wrong_type'],
+      ['PowerOutput', envelope(null), 'wrong_type'],
+      ['OperationState', envelope('flying'), 'unknown_state'],
+      ['ConnectedVehicle', envelope('x'.repeat(33)), 'bad_text'],
+      ['Colour', envelope(1), 'unknown_value_name'],
+      ['PowerOutput', envelope(1, tooOld), 'time_out_of_window'],
+      ['PowerOutput', envelope(1, tooNew), 'time_out_of_window'],
+      ['PowerOutput', envelope(1, '2026-11-22 10:00:00'), 'bad_time']
+    ]
+    const messages = bad.flatMap(([name, payload], i) => [
+      [`chargers/c5/${name}`, payload] as const,
+      ['chargers/c5/SessionEnergy', envelope(i)] as const
+    ])
+    const ids = client.publishAll(messages)
+    await client.acked(...ids)
+    assert.deepEqual(client.acks(), ids)
+    const rejected = await rejectedOf('c5')
+    assert.deepEqual(
+      rejected.map(({ topic, payload, code }) => [topic, String(payload), code]),
+      bad.map(([name, payload, code]) => [`chargers/c5/${name}`, payload, code])
+    )
+    assert.ok(rejected.every(({ reason }) => String(reason).startsWith('expected ')))
+    assert.deepEqual(
+      (await rowsOf('c5')).map(row => row.session_energy),
+      bad.map((_, i) => i)
+    )
+  })
+
+  it("another device's topic closes the connection and stores nothing", async () => {
+    const client = await harness.client(server, 'c6')
+    const own = client.publish('chargers/c6/PowerOutput', envelope(1))
+    client.publish('chargers/c60/PowerOutput', envelope(2))
+    await client.wait(() => client.closed)
+    assert.deepEqual(client.acks(), [own])
+    assert.equal((await rowsOf('c60')).length, 0)
+    assert.deepEqual(await rejectedOf('c6'), [])
+  })
+
+  it('an edge for several chargers writes these, and not its own name', async () => {
+    const client = await harness.client(server, 'site')
+    const ids = client.publishAll([
+      ['chargers/site-a/PowerOutput', envelope(1)],
+      ['chargers/site-b/PowerOutput', envelope(2)]
+    ])
+    await client.acked(...ids)
+    assert.equal((await rowsOf('site-b'))[0]!.power_output, 2)
+    client.publish('chargers/site/PowerOutput', envelope(3))
+    await client.wait(() => client.closed)
+    assert.equal((await rowsOf('site')).length, 0)
+  })
+
+  it('the same messages again change nothing; a different value for the same time is a conflict', async () => {
+    const client = await harness.client(server, 'c7')
+    const times = [freshTime(), freshTime(), freshTime()]
+    const send = (dup: boolean): number[] =>
+      times.flatMap(time => [
+        client.publish('chargers/c7/PowerOutput', envelope(10, time), { dup }),
+        client.publish('chargers/c7/ChargerStatus', envelope('Charging', time), { dup })
+      ])
+    await client.acked(...send(false))
+    await client.acked(...send(false))
+    await client.acked(...send(true))
+    const late = client.publish('chargers/c7/SessionEnergy', envelope(5, times[0]))
+    const conflict = client.publish('chargers/c7/PowerOutput', envelope(11, times[0]))
+    await client.acked(late, conflict)
+    const rows = await rowsOf('c7')
+    assert.deepEqual(
+      rows.map(row => [row.power_output, row.session_energy, row.charger_status]),
+      [
+        [10, 5, 'Charging'],
+        [10, null, 'Charging'],
+        [10, null, 'Charging']
+      ]
+    )
+    assert.deepEqual(
+      (await rejectedOf('c7')).map(({ code }) => code),
+      ['conflict']
+    )
+  })
+
+  it('a row that only the database refuses is rejected alone', async () => {
+    await db.query('ALTER TABLE ev_readings ADD CONSTRAINT plausible CHECK (power_output < 1000000)')
+    const client = await harness.client(server, 'c8')
+    const ids = client.publishAll(
+      Array.from({ length: 20 }, (_, i) => ['chargers/c8/PowerOutput', envelope(i === 13 ? 2e6 : i)] as const)
+    )
+    await client.acked(...ids)
+    await db.query('ALTER TABLE ev_readings DROP CONSTRAINT plausible')
+    assert.equal((await rowsOf('c8')).length, 19)
+    const [rejected, ...others] = await rejectedOf('c8')
+    assert.deepEqual([rejected!.code, others.length], ['database_error', 0])
+    assert.match(String(rejected!.reason), /^SQLSTATE 23514: /)
+  })
+
+  it('killed database connections cost nothing: the batch is kept and stored', async () => {
+    const client = await harness.client(server, 'c9')
+    const ids: number[] = []
+    for (let round = 0; round < 5; round++) {
+      for (let i = 0; i < 40; i++) ids.push(client.publish('chargers/c9/PowerOutput', envelope(i)))
+      await db.query(
+        "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name = 'chargelift ingest' AND datname = current_database()"
+      )
+    }
+    await client.acked(...ids)
+    assert.deepEqual(client.acks(), ids)
+    assert.equal((await rowsOf('c9')).length, 200)
+  })
+
+  it('every admitted message is accounted for', async () => {
+    const [received, committed, rejected, dropped, inFlight] = await Promise.all(
+      ['received_total', 'committed_total', 'rejected_total', 'dropped_total', 'in_flight'].map(name =>
+        metric(`chargelift_messages_${name}`)
+      )
+    )
+    assert.ok(received! > 250)
+    assert.deepEqual(
+      { rest: received! - committed! - rejected!, dropped, inFlight },
+      { rest: 0, dropped: 0, inFlight: 0 }
+    )
+  })
+
+  describe('readers', () => {
+    const latest = (client: WireClient): Record<string, unknown> =>
+      Object.fromEntries(client.delivered().map(([topic, payload]) => [topic, JSON.parse(payload).Value]))
+
+    it('a consumer gets the newest values at once, and then what is news, never what is older', async () => {
+      const edge = await harness.client(server, 'c1')
+      const old = freshTime()
+      const now = freshTime()
+      await edge.acked(edge.publish('chargers/c1/PowerOutput', envelope(500, now)))
+      const dash = await harness.client(server, 'dash')
+      assert.deepEqual(await dash.subscribe('chargers/#'), [1])
+      await until(
+        () => latest(dash),
+        values => values['chargers/c1/PowerOutput'] === 500
+      )
+      assert.equal(latest(dash)['chargers/c1/ChargerStatus'], 'Charging')
+      const retained = dash.delivered().length
+      await edge.acked(
+        edge.publish('chargers/c1/PowerOutput', envelope(499, old)),
+        edge.publish('chargers/c1/PowerOutput', 'not json'),
+        edge.publish('chargers/c1/PowerOutput', envelope(501, freshTime()))
+      )
+      await until(
+        () => dash.delivered().length,
+        count => count > retained
+      )
+      await dash.ping()
+      assert.deepEqual(
+        dash
+          .delivered()
+          .slice(retained)
+          .map(([topic, payload]) => [topic, JSON.parse(payload).Value]),
+        [['chargers/c1/PowerOutput', 501]]
+      )
+    })
+
+    it('an edge reads its own charger, a limited consumer its list, nobody more', async () => {
+      const edge = await harness.client(server, 'c1')
+      assert.deepEqual(
+        await edge.subscribe('chargers/c1/#', 'chargers/c2/#', 'chargers/#', '#', '$SYS/#'),
+        [1, 128, 128, 128, 128]
+      )
+      const limited = await harness.client(server, 'limited')
+      assert.deepEqual(
+        await limited.subscribe('chargers/c1/+', 'chargers/+/PowerOutput', '$share/x/chargers/#'),
+        [1, 128, 128]
+      )
+      await until(
+        () => limited.delivered().length,
+        count => count === 8
+      )
+      const boss = await harness.client(server, 'boss')
+      assert.deepEqual(await boss.subscribe('#', '$SYS/#'), [1, 1])
+    })
+
+    it("an operator's command reaches the charger's edge and is not retained", async () => {
+      const edge = await harness.client(server, 'c2')
+      await edge.subscribe('chargers/c2/commands/#')
+      const boss = await harness.client(server, 'boss')
+      await boss.acked(boss.publish('chargers/c2/commands/pause', 'now'))
+      await until(
+        () => edge.delivered(),
+        messages => messages.length === 1
+      )
+      const again = await harness.client(server, 'c2', { clientId: 'c2:late' })
+      await again.subscribe('chargers/c2/commands/#')
+      await again.ping()
+      assert.deepEqual(again.delivered(), [])
+    })
+
+    it('a consumer may not publish, and an edge not to commands', async () => {
+      for (const [name, topic] of [
+        ['dash', 'chargers/c1/PowerOutput'],
+        ['dash', 'chargers/c1/commands/x'],
+        ['c1', 'chargers/c1/commands/x'],
+        ['boss', 'chargers/c1/PowerOutput'],
+        ['boss', '$SYS/x']
+      ] as const) {
+        const client = await harness.client(server, name)
+        client.publish(topic, envelope(9_999))
+        await client.wait(() => client.closed)
+        assert.deepEqual(client.acks(), [], `${name} ${topic}`)
+      }
+    })
+
+    it('retained values outlive the server', async () => {
+      const before = await harness.client(server, 'dash')
+      await before.subscribe('chargers/#')
+      await until(
+        () => latest(before),
+        values => values['chargers/c9/PowerOutput'] === 39
+      )
+      const expected = latest(before)
+      assert.equal(await server.stop(), true)
+      server = await harness.server(url)
+      const dash = await harness.client(server, 'dash')
+      await dash.subscribe('chargers/#')
+      await until(
+        () => latest(dash),
+        values => Object.keys(values).length >= Object.keys(expected).length
+      )
+      assert.deepEqual(latest(dash), expected)
+    })
+  })
+
+  it('client ids are tied to the certificate', async () => {
+    const codes = new Map<string, number | undefined>()
+    for (const clientId of ['c1', 'c1:cli', 'c2', 'c1x', '']) {
+      const { WireClient } = await import('./wire.ts')
+      const client = new WireClient({ certs: harness.certs, name: 'c1', port: server.mqttPorts[0]!, clientId })
+      codes.set(clientId, await client.connect())
+      client.destroy()
+    }
+    assert.deepEqual(
+      [...codes],
+      [
+        ['c1', 0],
+        ['c1:cli', 0],
+        ['c2', 2],
+        ['c1x', 2],
+        ['', 2]
+      ]
+    )
+  })
+
+  it('without a client certificate there is no MQTT', async () => {
+    const { WireClient } = await import('./wire.ts')
+    const client = new WireClient({ certs: harness.certs, name: undefined, port: server.mqttPorts[0]!, clientId: 'c1' })
+    assert.equal(await client.connect(), undefined)
+  })
+
+  it('stopping stores and acknowledges what was admitted', async () => {
+    const client = await harness.client(server, 'c3')
+    const stored = (await rowsOf('c3')).length
+    const ids = client.publishAll(
+      Array.from({ length: 300 }, (_, i) => ['chargers/c3/PowerOutput', envelope(i)] as const)
+    )
+    await client.wait(() => client.acks().length > 0)
+    assert.equal(await server.stop(), true)
+    await client.wait(() => client.closed)
+    const acked = client.acks()
+    assert.deepEqual(acked, ids.slice(0, acked.length))
+    assert.equal((await rowsOf('c3')).length, stored + acked.length)
+  })
+})
+
+async function waitForLockedBackend(db: pg.Client): Promise<void> {
+  await until(
+    async () =>
+      (
+        await db.query(
+          "SELECT 1 FROM pg_stat_activity WHERE application_name = 'chargelift ingest' AND wait_event_type = 'Lock' AND datname = current_database()"
+        )
+      ).rows.length,
+    count => count > 0
+  )
+}
