@@ -60,6 +60,8 @@ BEGIN
   IF NOT EXISTS (SELECT FROM pg_partitioned_table WHERE partrelid = 'ev_readings'::regclass) THEN
     RETURN 0;
   END IF;
+  -- Several servers may come here at once.
+  PERFORM pg_advisory_xact_lock(7246311504);
   FOR day IN SELECT generate_series(first_day, last_day, interval '1 day')::date LOOP
     partition := 'ev_readings_' || to_char(day, 'YYYYMMDD');
     CONTINUE WHEN to_regclass(partition) IS NOT NULL;

@@ -12,7 +12,7 @@ import * as access from './access.ts'
 import { Gate } from './gate.ts'
 import { isClientIdOf } from './identity.ts'
 import { Interest } from './interest.ts'
-import { openPersistence } from './persistence.ts'
+import { type OpenPersistence, openPersistence } from './persistence.ts'
 import { Shadow, type ShadowEntry } from './shadow.ts'
 import { Window } from './window.ts'
 
@@ -49,6 +49,9 @@ export class Broker {
   readonly #interest = new Interest()
   readonly #windows = new Map<string, { window: Window; connections: number }>()
   #aedes!: Aedes
+  #persistence!: OpenPersistence
+  /** Subscribers of other servers are not known here. */
+  readonly #isShared: boolean
 
   static async open(options: BrokerOptions): Promise<Broker> {
     const broker = new Broker(options)
@@ -56,10 +59,11 @@ export class Broker {
     return broker
   }
 
-  private constructor({ admission, report, advanced }: BrokerOptions) {
+  private constructor({ admission, report, advanced, redisUrl }: BrokerOptions) {
     this.#admission = admission
     this.#report = report
     this.#advanced = advanced
+    this.#isShared = redisUrl !== undefined
   }
 
   /** Takes over a connection whose certificate was identified. */
@@ -83,7 +87,7 @@ export class Broker {
   committed(newest: Newest): void {
     this.shadow.advance(newest, (topic, entry) => {
       this.#advanced(topic, entry)
-      if (!this.#interest.in(topic)) return
+      if (!this.#isShared && !this.#interest.in(topic)) return
       const packet = {
         cmd: 'publish',
         topic,
@@ -106,18 +110,23 @@ export class Broker {
   async close(): Promise<void> {
     await new Promise<void>(resolve => this.#aedes.close(resolve))
     for (const gate of this.gates) gate.destroy()
+    this.#persistence.close()
   }
 
   async #start(redisUrl: string | undefined): Promise<void> {
+    this.#persistence = await openPersistence({
+      shadow: this.shadow,
+      redisUrl,
+      maySubscribe: (client, filter) => access.maySubscribe(gateOf(client as Client).identity, filter),
+      failed: error => this.#report.failed(error)
+    })
+    const { persistence, mq } = this.#persistence
     const options: AedesOptions = {
       connectTimeout: connectTimeoutMs,
       drainTimeout: drainTimeoutMs,
       maxClientsIdLength: 128,
-      persistence: await openPersistence({
-        shadow: this.shadow,
-        redisUrl,
-        maySubscribe: (client, filter) => access.maySubscribe(gateOf(client as Client).identity, filter)
-      }),
+      persistence,
+      ...(mq && { mq }),
       preConnect: (client, packet, done) => done(...this.#preConnect(gateOf(client), packet)),
       authenticate: (client, _username, _password, done) => this.#authenticate(client, done),
       authorizePublish: (client, packet, done) => {
@@ -130,7 +139,6 @@ export class Broker {
       },
       authorizeForward: (client, packet) => (access.mayRead(gateOf(client).identity, packet.topic) ? packet : null)
     }
-    if (redisUrl !== undefined) options.mq = await redisEmitter(redisUrl)
     this.#aedes = await Aedes.createBroker(options)
     this.#listen(this.#aedes)
   }
@@ -226,8 +234,3 @@ export class Broker {
 }
 
 const gateOf = (client: Client): Gate => client.conn as Gate
-
-async function redisEmitter(url: string): Promise<unknown> {
-  const { default: mqemitterRedis } = await import('mqemitter-redis')
-  return mqemitterRedis({ connectionString: url })
-}

@@ -25,16 +25,40 @@ export interface PersistenceOptions {
   readonly shadow: Shadow
   readonly maySubscribe: (client: Subscribing, filter: string) => boolean
   readonly redisUrl: string | undefined
+  /** A connection to Redis failed. */
+  readonly failed: (error: Error) => void
 }
 
-/** An instance for Aedes' option `persistence`. */
-export async function openPersistence({ shadow, maySubscribe, redisUrl }: PersistenceOptions): Promise<object> {
-  if (redisUrl === undefined) return new (withShadow(MemoryPersistence as PersistenceClass, shadow, maySubscribe))({})
-  const [{ Redis }, { default: RedisPersistence }] = await Promise.all([
+/** What Aedes' options take, and how to let go of it after Aedes is closed. */
+export interface OpenPersistence {
+  readonly persistence: object
+  /** The message emitter; absent = Aedes' own, in memory. */
+  readonly mq?: object
+  close(): void
+}
+
+export async function openPersistence(options: PersistenceOptions): Promise<OpenPersistence> {
+  if (options.redisUrl !== undefined) return openRedis(options.redisUrl, options)
+  const { shadow, maySubscribe } = options
+  return { persistence: new (withShadow(MemoryPersistence as PersistenceClass, shadow, maySubscribe))({}), close() {} }
+}
+
+async function openRedis(url: string, { shadow, maySubscribe, failed }: PersistenceOptions): Promise<OpenPersistence> {
+  const [{ Redis }, { default: RedisPersistence }, { default: emitterOf }] = await Promise.all([
     import('ioredis'),
-    import('aedes-persistence-redis/asyncPersistence.js')
+    import('aedes-persistence-redis/asyncPersistence.js'),
+    import('mqemitter-redis')
   ])
-  return new (withShadow(RedisPersistence as PersistenceClass, shadow, maySubscribe))({ conn: new Redis(redisUrl) })
+  const conn = new Redis(url)
+  const mq = emitterOf({ connectionString: url, matchEmptyLevels: true })
+  // An 'error' without a listener ends the process; both reconnect by themselves.
+  conn.on('error', failed)
+  ;(mq as unknown as { state: NodeJS.EventEmitter }).state.on('error', failed)
+  return {
+    persistence: new (withShadow(RedisPersistence as PersistenceClass, shadow, maySubscribe))({ conn }),
+    mq,
+    close: () => conn.disconnect()
+  }
 }
 
 function withShadow(Base: PersistenceClass, shadow: Shadow, maySubscribe: PersistenceOptions['maySubscribe']) {

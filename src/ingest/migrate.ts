@@ -3,7 +3,8 @@
 
 import { readdirSync, readFileSync } from 'node:fs'
 import { Client } from 'pg'
-import { RetryableError } from '../model/errors.ts'
+import { ConfigError, RetryableError } from '../model/errors.ts'
+import { sqlState, verdictOf } from './retry.ts'
 
 /** What a migration needs of a client: text may hold several statements when there are no values. */
 export interface MigrationClient {
@@ -15,9 +16,6 @@ export interface Migration {
   readonly name: string
   readonly sql: string
 }
-
-/** Stops the start: the database was made by a newer program. */
-export class NewerSchemaError extends Error {}
 
 export interface Engine {
   readonly name: 'TimescaleDB hypertable' | 'plain PostgreSQL partitions'
@@ -59,9 +57,8 @@ export async function migrate(db: MigrationClient, migrations: readonly Migratio
     const current = Number(rows[0]?.version)
     const newest = migrations.at(-1)?.version ?? 0
     if (current > newest) {
-      throw new NewerSchemaError(
-        `expected a database schema of version ${newest} or older, found version ${current}: it was made by a newer chargelift, use that one`
-      )
+      const found = `version ${current}: it was made by a newer chargelift, use that one`
+      throw fault(`a database schema of version ${newest} or older`, found)
     }
     for (const migration of migrations) if (migration.version > current) await apply(db, migration)
     await db.query(readSql('always_columnstore.sql'))
@@ -131,16 +128,31 @@ async function withClient<T>(databaseUrl: string, use: (db: Client) => Promise<T
   db.on('error', () => {}) // the pending query reports it
   try {
     await db.connect()
-  } catch (error) {
-    throw new RetryableError(
-      'database_unreachable',
-      `expected a database that answers, found: ${(error as Error).message}`,
-      { cause: error }
-    )
-  }
-  try {
     return await use(db)
+  } catch (error) {
+    throw startFault(error as Error)
   } finally {
     await db.end().catch(() => {})
   }
 }
+
+// What waiting does not mend: authorization (28), no such database (3D), no right to make tables (42501).
+const operatorsFault = /^(28|3D|42501)/
+
+/** ConfigError for what the operator must change, RetryableError for a database that is away or busy. */
+function startFault(error: Error): Error {
+  if (error instanceof ConfigError) return error
+  const code = sqlState(error)
+  if (code !== undefined && operatorsFault.test(code)) {
+    return fault('a database in which chargelift may make its tables', `${error.message} (SQLSTATE ${code})`)
+  }
+  if (code === undefined || verdictOf(error) === 'retry') {
+    return new RetryableError('database_away', `expected a database that answers, found: ${error.message}`, {
+      cause: error
+    })
+  }
+  return error
+}
+
+const fault = (expected: string, found: string): ConfigError =>
+  new ConfigError([{ path: '--database-url', expected, found }])

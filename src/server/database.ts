@@ -292,7 +292,8 @@ function rememberPort(dataDir: string, port: number): { url: string; urlFile: st
   return { url, urlFile }
 }
 
-async function freePort(): Promise<number> {
+/** A loopback port that nobody listens on just now. */
+export async function freePort(): Promise<number> {
   const server = createServer()
   await new Promise<void>(resolve => server.listen(0, '127.0.0.1', resolve))
   const { port } = server.address() as AddressInfo

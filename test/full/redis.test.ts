@@ -1,0 +1,66 @@
+// `--redis-url` with a real redis-server: sessions outlive a server, and two servers are one broker to their clients.
+
+import assert from 'node:assert/strict'
+import { type ChildProcess, spawn, spawnSync } from 'node:child_process'
+import { after, before, describe, it } from 'node:test'
+import { Redis } from 'ioredis'
+import { freePort } from '../../src/server/database.ts'
+import { envelope, Harness, until } from '../harness.ts'
+
+const missing = spawnSync('redis-server', ['--version']).error && 'apt-get install redis-server'
+const harness = Harness.use()
+
+describe('redis', { skip: missing }, () => {
+  let redis: ChildProcess
+  let redisUrl: string
+
+  before(async () => {
+    const port = await freePort()
+    redisUrl = `redis://127.0.0.1:${port}`
+    redis = spawn('redis-server', ['--port', String(port), '--bind', '127.0.0.1', '--save', '', '--dir', harness.dir], {
+      stdio: 'ignore'
+    })
+    const probe = new Redis(redisUrl, { retryStrategy: () => 50 })
+    probe.on('error', () => {})
+    await until(
+      () => probe.ping().catch(() => ''),
+      answer => answer === 'PONG'
+    )
+    await probe.quit()
+    await harness.device('c1')
+    await harness.device('dash', 'consumer')
+    await harness.device('boss', 'operator')
+  })
+
+  after(() => redis.kill())
+
+  it("an operator's command on one server reaches the edge on the other; a session outlives its server", async () => {
+    const databaseUrl = await harness.database()
+    const one = await harness.server(databaseUrl, { redisUrl })
+    const two = await harness.server(databaseUrl, { redisUrl })
+    const edge = await harness.client(one, 'c1')
+    await edge.subscribe('chargers/c1/commands/#')
+    const boss = await harness.client(two, 'boss')
+    await boss.acked(boss.publish('chargers/c1/commands/pause', 'now'))
+    await until(
+      () => edge.delivered(),
+      messages => messages.length === 1
+    )
+
+    const dash = await harness.client(one, 'dash', { clean: false })
+    await dash.subscribe('chargers/c1/PowerOutput')
+    dash.destroy()
+    await until(() => dash.closed, Boolean)
+    await edge.acked(edge.publish('chargers/c1/PowerOutput', envelope(77)))
+    const again = await harness.client(two, 'dash', { clean: false })
+    const [topic, payload] = (
+      await until(
+        () => again.delivered(),
+        messages => messages.length > 0
+      )
+    )[0]!
+    assert.deepEqual([topic, JSON.parse(payload).Value], ['chargers/c1/PowerOutput', 77])
+    assert.equal(await one.stop(), true)
+    assert.equal(await two.stop(), true)
+  })
+})
