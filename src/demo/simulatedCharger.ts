@@ -235,7 +235,9 @@ class Box {
     const sinceOn = into - (isResumed(into) ? phaseStart('resume') : phaseStart('charge'))
     const ramp = Math.min(1, (sinceOn + 1) / rampSeconds)
     const taper = isResumed(into) ? Math.min(1, 0.12 + (phaseStart('terminated') - into) / taperSeconds) : 1
-    const noise = (hash(`${this.#seed}/${session}/${Math.floor(into * 2)}`) / 0xffffffff - 0.5) * 0.02
+    // The sign changes every second, so that no two polls a second apart agree.
+    const sign = Math.floor(into) % 2 === 0 ? 1 : -1
+    const noise = sign * (0.001 + (hash(`${this.#seed}/${session}/${Math.floor(into * 2)}`) / 0xffffffff) * 0.009)
     return plateauWatts * this.#carFactor(session) * ramp * taper * (1 + noise)
   }
 

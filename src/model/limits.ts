@@ -19,8 +19,6 @@ export const windowMessagesMax = 1_024
 export const receivedMessagesMax = 2_048
 /** Bytes of admitted, unsettled messages in the whole process before connections above their fair share are held. */
 export const budgetBytesDefault = 256 * 1024 * 1024
-/** What a held connection counts against the budget: its socket's buffers in user and kernel space. */
-export const heldConnectionBytes = 128 * 1024
 /** No connection is held for the budget below this many unacknowledged messages. */
 export const fairShareMessagesMin = 16
 
@@ -101,5 +99,3 @@ export const edgeConnectTimeoutMs = 20_000
 export const drainOnStopMs = 3_000
 /** Bytes unsent to a subscriber above which the broker waits for it before it hands over more. */
 export const slowConsumerBytesMax = 1024 * 1024
-/** Messages queued for a clean=false session while it is away; the oldest go first, and are counted. */
-export const offlineQueueMessagesMax = 10_000

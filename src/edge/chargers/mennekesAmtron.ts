@@ -1,0 +1,308 @@
+// Mennekes Amtron Xtra, Trend and Premium (controller HCC3) over its HTTP API "MHCP 1.0".
+// Reads ChargeData at every poll, and DevInfo at the start, every five minutes and when something is odd. Only GET:
+// it never commands the charger. The DevKey is part of the URL, therefore no URL ever leaves this file.
+// Facts: the API is not documented by the vendor. github.com/lephisto/amtron and orlopau/amtron (fields, units, 403 on a
+// wrong key), ioBroker.amtronwallbox (samples), Mennekes "HCC3 Modbus TCP" 2021-06-25 (error codes, meaning of registers).
+
+import { Client } from 'undici'
+import type { ChargerValues, OperationState } from '../../model/chargerState.ts'
+import {
+  chargerAnswerBytesMax,
+  chargerStatusCodePointsMax,
+  connectedVehicleCodePointsMax,
+  deviceInfoIntervalMs,
+  deviceInfoOddIntervalMs,
+  pollConnectTimeoutMs,
+  pollTimeoutMs,
+  powerOutputWattsMax
+} from '../../model/limits.ts'
+import {
+  type Charger,
+  type ChargerOptions,
+  type Device,
+  PollError,
+  type PollFault,
+  type Sample,
+  type SessionReading
+} from './charger.ts'
+
+export const mennekesAmtron = (options: ChargerOptions): Charger => new MennekesAmtron(options)
+
+/** The fields of ChargeData that are used. Absent where the charger left them out or said null. */
+interface ChargeData {
+  readonly ChgState?: string
+  readonly Uid?: string
+  /** s. */
+  readonly ChgDuration?: number
+  /** Wh of the current or last session, kept until the next one; not a lifetime total. */
+  readonly ChgNrg?: number
+  /** W. */
+  readonly ActPwr?: number
+  /** A per phase: the limit in force, not a measurement. */
+  readonly ActCurr?: number
+}
+
+/** The fields of DevInfo that are used. */
+interface DeviceInfo {
+  readonly Err?: number
+  readonly Phases?: number
+  /** A. */
+  readonly MaxCurr?: number
+  readonly MaxCurrWb?: number
+  readonly device: Device
+}
+
+class MennekesAmtron implements Charger {
+  readonly #options: ChargerOptions
+  readonly #client: Client
+  readonly #basePath: string
+  readonly #closed = new AbortController()
+  #info: DeviceInfo = { device: {} }
+  #infoReadMs = Number.NEGATIVE_INFINITY
+  #lastState: string | undefined
+
+  constructor(options: ChargerOptions) {
+    this.#options = options
+    const url = new URL(options.url)
+    this.#basePath = url.pathname.replace(/\/$/, '')
+    this.#client = new Client(url.origin, {
+      pipelining: 1,
+      connect: { timeout: options.connectTimeoutMs ?? pollConnectTimeoutMs },
+      headersTimeout: options.timeoutMs ?? pollTimeoutMs,
+      bodyTimeout: options.timeoutMs ?? pollTimeoutMs,
+      maxResponseSize: chargerAnswerBytesMax
+    })
+  }
+
+  async poll(): Promise<Sample> {
+    const data = checkChargeData(await this.#get('ChargeData'))
+    const { clock } = this.#options
+    const arrivedMs = clock.nowMs()
+    const arrivedMonotonicMs = clock.monotonicMs()
+    if (this.#infoIsDue(data.ChgState, arrivedMonotonicMs)) await this.#readInfo(arrivedMonotonicMs)
+    this.#lastState = data.ChgState
+    const mapped = mapAnswer(data, this.#info, this.#options.phases)
+    return { arrivedMs, arrivedMonotonicMs, ...mapped, device: this.#info.device }
+  }
+
+  async close(): Promise<void> {
+    this.#closed.abort()
+    await this.#client.destroy()
+  }
+
+  #infoIsDue(state: string | undefined, nowMs: number): boolean {
+    const age = nowMs - this.#infoReadMs
+    if (age >= deviceInfoIntervalMs) return true
+    const odd = isOdd(state) || (this.#info.Err ?? 0) !== 0
+    return odd && (state !== this.#lastState || age >= deviceInfoOddIntervalMs)
+  }
+
+  /** Master data is a bonus: a charger that answers ChargeData and not DevInfo is polled all the same. */
+  async #readInfo(nowMs: number): Promise<void> {
+    this.#infoReadMs = nowMs
+    try {
+      this.#info = checkDeviceInfo(await this.#get('DevInfo'))
+    } catch (error) {
+      if (!(error instanceof PollError)) throw error
+      // An error code of long ago must not hold a charger down.
+      const { Err: _, ...rest } = this.#info
+      this.#info = rest
+    }
+  }
+
+  async #get(call: 'ChargeData' | 'DevInfo'): Promise<Record<string, unknown>> {
+    const timeout = AbortSignal.timeout(this.#options.timeoutMs ?? pollTimeoutMs)
+    try {
+      const { statusCode, body } = await this.#client.request({
+        method: 'GET',
+        path: `${this.#basePath}/MHCP/1.0/${call}?DevKey=${encodeURIComponent(this.#options.devKey)}`,
+        headers: { accept: 'application/json' },
+        // Whether the box keeps connections alive is not known: a new one per request cannot be a stale one.
+        reset: true,
+        signal: AbortSignal.any([timeout, this.#closed.signal])
+      })
+      const bytes = Buffer.from(await body.arrayBuffer())
+      checkStatus(statusCode, call)
+      return parseObject(bytes, call)
+    } catch (error) {
+      throw error instanceof PollError ? error : classify(error, call, timeout.aborted)
+    }
+  }
+}
+
+function checkStatus(status: number, call: string): void {
+  if (status === 200) return
+  if (status === 401 || status === 403) {
+    throw new PollError(
+      'forbidden',
+      `${call}: expected status 200, found ${status}: devKey is not PIN 1 of this charger`
+    )
+  }
+  const fault: PollFault = status >= 500 ? 'bad_answer' : 'wrong_api'
+  throw new PollError(fault, `${call}: expected status 200, found ${status}`)
+}
+
+/** The content type is not looked at: no published sample shows which one the box sends. */
+function parseObject(bytes: Buffer, call: string): Record<string, unknown> {
+  const text = bytes
+    .toString('utf8')
+    .replace(/^\uFEFF/, '')
+    .trim()
+  if (text === '') throw new PollError('bad_answer', `${call}: expected a JSON object, found an empty body`)
+  if (text.startsWith('<')) throw new PollError('wrong_api', `${call}: expected a JSON object, found a web page`)
+  let parsed: unknown
+  try {
+    parsed = JSON.parse(text)
+  } catch (cause) {
+    throw new PollError('bad_answer', `${call}: expected a JSON object, found something that is no JSON`, { cause })
+  }
+  if (typeof parsed !== 'object' || parsed === null || Array.isArray(parsed)) {
+    throw new PollError('bad_answer', `${call}: expected a JSON object, found another JSON value`)
+  }
+  return parsed as Record<string, unknown>
+}
+
+const refusals = new Set(['ECONNREFUSED', 'EHOSTUNREACH', 'ENETUNREACH', 'EHOSTDOWN', 'ENOTFOUND', 'EAI_AGAIN'])
+const timeouts = new Set(['ETIMEDOUT', 'UND_ERR_CONNECT_TIMEOUT', 'UND_ERR_HEADERS_TIMEOUT', 'UND_ERR_BODY_TIMEOUT'])
+
+function classify(error: unknown, call: string, timedOut: boolean): PollError {
+  const { code = '', name, message } = error as NodeJS.ErrnoException
+  // undici's parser errors have a name; any other error without a code is a fault of this software.
+  if (!timedOut && code === '' && name !== 'HTTPParserError') throw error
+  if (timedOut || timeouts.has(code)) {
+    return new PollError('timeout', `${call}: no complete answer in time`, { cause: error })
+  }
+  if (refusals.has(code)) return new PollError('refused', `${call}: no connection (${code})`, { cause: error })
+  if (code === 'UND_ERR_RES_EXCEEDED_MAX_SIZE') {
+    return new PollError('bad_answer', `${call}: expected at most ${chargerAnswerBytesMax} bytes, found more`)
+  }
+  return new PollError('bad_answer', `${call}: the answer broke off (${code || message})`, { cause: error })
+}
+
+function checkChargeData(raw: Record<string, unknown>): ChargeData {
+  const data: ChargeData = {
+    ...optional('ChgState', text(raw, 'ChgState')),
+    ...optional('Uid', text(raw, 'Uid')),
+    ...optional('ChgDuration', number(raw, 'ChgDuration')),
+    ...optional('ChgNrg', number(raw, 'ChgNrg')),
+    ...optional('ActPwr', number(raw, 'ActPwr')),
+    ...optional('ActCurr', number(raw, 'ActCurr'))
+  }
+  if (Object.keys(data).length === 0) {
+    throw new PollError('wrong_api', 'ChargeData: expected ChgState, ChgNrg and others, found none of them')
+  }
+  return data
+}
+
+/** Wrong types are ignored here: nothing of DevInfo is published. */
+function checkDeviceInfo(raw: Record<string, unknown>): DeviceInfo {
+  const numberOf = (name: string) => (typeof raw[name] === 'number' ? raw[name] : undefined)
+  const wordOf = (name: string) =>
+    typeof raw[name] === 'string' || typeof raw[name] === 'number' ? String(raw[name]).slice(0, 64) : undefined
+  return {
+    ...optional('Err', numberOf('Err')),
+    ...optional('Phases', numberOf('Phases')),
+    ...optional('MaxCurr', numberOf('MaxCurr')),
+    ...optional('MaxCurrWb', numberOf('MaxCurrWb')),
+    device: {
+      ...optional('serial', wordOf('Sn')),
+      ...optional('model', wordOf('ItemNo')),
+      ...optional('firmware', wordOf('Hcc3')),
+      ...optional('phases', numberOf('Phases'))
+    }
+  }
+}
+
+const text = (raw: Record<string, unknown>, name: string): string | undefined => field(raw, name, 'string')
+const number = (raw: Record<string, unknown>, name: string): number | undefined => field(raw, name, 'number')
+
+/** Missing and null are "not told". Anything else of another type makes the whole answer one that cannot be trusted. */
+function field(raw: Record<string, unknown>, name: string, type: 'string'): string | undefined
+function field(raw: Record<string, unknown>, name: string, type: 'number'): number | undefined
+function field(raw: Record<string, unknown>, name: string, type: string): unknown {
+  const value = raw[name]
+  if (value === undefined || value === null) return undefined
+  if (typeof value === type && (type !== 'number' || Number.isFinite(value))) return value
+  throw new PollError('bad_answer', `ChargeData: expected a ${type} as ${name}, found a ${typeof value}`)
+}
+
+const optional = <Name extends string, T>(name: Name, value: T | undefined): { [K in Name]?: T } =>
+  (value === undefined ? {} : { [name]: value }) as { [K in Name]?: T }
+
+type Mapped = Pick<Sample, 'values' | 'session' | 'implausible'>
+
+/** Pure: from the box's words to ours. `phases` of the configuration overrides what the box says. */
+export function mapAnswer(data: ChargeData, info: Omit<DeviceInfo, 'device'>, phases?: number): Mapped {
+  const implausible: string[] = []
+  const plausible = (name: string, value: number | undefined, max: number): number | undefined => {
+    if (value === undefined || (value >= 0 && value <= max)) return value
+    implausible.push(`${name} ${value}`)
+    return undefined
+  }
+  const energyWh = plausible('ChgNrg', data.ChgNrg, sessionEnergyWhMax)
+  const vehicle = cardOf(data.Uid)
+  const vehicleFits = vehicle === undefined || isStorable(vehicle, connectedVehicleCodePointsMax)
+  if (!vehicleFits) implausible.push('Uid')
+  const values: Partial<ChargerValues> = {
+    OperationState: operationStateOf(data.ChgState, info.Err),
+    ...optional('SessionEnergy', energyWh),
+    ...optional('PowerOutput', plausible('ActPwr', data.ActPwr, powerBound(info, phases))),
+    ...optional('MaximumOutputCurrent', plausible('ActCurr', data.ActCurr, currentAmperesMax)),
+    ...optional('ConnectedVehicle', vehicleFits ? vehicle : undefined),
+    ...optional('ChargerStatus', data.ChgState === undefined ? undefined : chargerWord(data.ChgState))
+  }
+  const durationSeconds = plausible('ChgDuration', data.ChgDuration, Number.MAX_SAFE_INTEGER)
+  const session: SessionReading | undefined =
+    energyWh === undefined
+      ? undefined
+      : { energyWh, ...optional('durationSeconds', durationSeconds), ...optional('card', vehicle) }
+  return { values, ...optional('session', session), implausible }
+}
+
+/** Wh; ten cars in one session. */
+const sessionEnergyWhMax = 1_000_000
+/** A per phase; type 2 ends at 63 A. */
+const currentAmperesMax = 80
+/** A per phase; what the largest Amtron can, taken where the box does not say. */
+const ratedAmperesDefault = 32
+/** V; well above the 230 V of a phase, because ActPwr is an average with "heavy overshoots" (HCC3 Modbus, 0x030F). */
+const boundVolts = 400
+
+/** W. In one published DevInfo all limits are 0: that means "not told". */
+function powerBound(info: Omit<DeviceInfo, 'device'>, configured: number | undefined): number {
+  const told = info.Phases === 1 || info.Phases === 2 ? info.Phases : 3
+  const amperes = Math.max(info.MaxCurr ?? 0, info.MaxCurrWb ?? 0) || ratedAmperesDefault
+  return Math.min(powerOutputWattsMax, (configured ?? told) * amperes * boundVolts)
+}
+
+const statesOfWords: ReadonlyMap<string | undefined, OperationState> = new Map<string, OperationState>([
+  ['Charging', 'charging'],
+  ['Idle', 'idle'],
+  ['Paused', 'idle'],
+  ['StandbyAuthorize', 'idle'],
+  ['StandbyConnect', 'idle'],
+  ['Terminated', 'idle'],
+  ['Error', 'unscheduled_downtime']
+])
+
+const isOdd = (word: string | undefined): boolean => word === 'Error' || !statesOfWords.has(word)
+
+/**
+ * Err holds HCC3 codes (HCC3 Modbus, 0x0304): 0 none, 30 starting up, 102 maintenance, 103 disabled, all others faults.
+ * It is up to five minutes old, so a box that charges now is charging, whatever Err was.
+ */
+function operationStateOf(word: string | undefined, err: number | undefined): OperationState {
+  const state = statesOfWords.get(word) ?? 'unknown'
+  if (state === 'charging' || err === undefined || err === 0) return state
+  if (err === 30) return 'unknown'
+  return err === 102 || err === 103 ? 'scheduled_downtime' : 'unscheduled_downtime'
+}
+
+/** The card, "" for none. "00000000" is a start without a card. */
+const cardOf = (uid: string | undefined): string | undefined => (uid === undefined || /[^0]/.test(uid) ? uid : '')
+
+const isStorable = (word: string, codePointsMax: number): boolean =>
+  word.isWellFormed() && !word.includes('\0') && [...word].length <= codePointsMax
+
+const chargerWord = (word: string): string =>
+  [...word.toWellFormed().replaceAll('\0', '')].slice(0, chargerStatusCodePointsMax).join('')

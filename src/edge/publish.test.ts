@@ -1,0 +1,390 @@
+import assert from 'node:assert/strict'
+import { join } from 'node:path'
+import { DatabaseSync } from 'node:sqlite'
+import { before, describe, type TestContext, test } from 'node:test'
+import type { ChargerValues } from '../model/chargerState.ts'
+import { publishWindowMax } from '../model/limits.ts'
+import type { KnownValues } from './diff.ts'
+import { Publisher, type PublisherOptions, reconnectBoundMs } from './publish.ts'
+import { openSpool, type Spool } from './spool.ts'
+import { daysFromNow, type Keyed, TestAuthority } from './testing/certificates.ts'
+import { FakeBroker } from './testing/fakeBroker.ts'
+import { temporaryFolder } from './testing/folder.ts'
+import { readableLog } from './testing/log.ts'
+
+let authority: TestAuthority
+let server: Keyed
+let device: Keyed
+before(async () => {
+  authority = await TestAuthority.make()
+  server = await authority.issue('server', { dns: ['localhost'] })
+  device = await authority.issue('wb')
+})
+
+const startMs = Date.UTC(2026, 10, 23)
+
+class Bench {
+  readonly broker: FakeBroker
+  readonly spool: Spool
+  readonly publisher: Publisher
+  readonly log = readableLog()
+  known: KnownValues = {}
+  #timeMs = startMs
+
+  constructor(t: TestContext, broker: FakeBroker, path: string, options: Partial<PublisherOptions>) {
+    this.broker = broker
+    this.spool = openSpool({ path, maxBytes: 512 * 1024 * 1024 })
+    this.publisher = new Publisher({
+      broker: { host: 'localhost', port: broker.port },
+      identity: 'wb',
+      tls: { ca: authority.ca, ...device },
+      spool: this.spool,
+      currentState: () => [{ charger: 'wb', known: this.known }],
+      mayPublish: charger => charger === 'wb',
+      log: this.log.log,
+      reconnectDelayMs: { min: 5, max: 40 },
+      ...options
+    })
+    t.after(async () => {
+      await this.publisher.stop(50)
+      this.spool.close()
+      await broker.stop()
+    })
+  }
+
+  /** One poll that changed these values. */
+  append(values: Partial<ChargerValues>, charger = 'wb'): number {
+    this.#timeMs += 1_000
+    const timeMs = this.#timeMs
+    const entries = Object.entries(values).map(([name, value]) => [name, { value, timeMs }])
+    this.known = { ...this.known, ...Object.fromEntries(entries) }
+    const seq = this.spool.append({ charger, timeMs, values }, { timeMs, known: this.known })
+    this.publisher.wake()
+    return seq
+  }
+
+  /** Starts, and resolves when the publisher knows that it is connected. */
+  async connect(): Promise<void> {
+    await this.publisher.start()
+    await this.broker.until(() => this.log.events().includes('connected'))
+  }
+
+  power = (...powers: number[]) => powers.map(PowerOutput => this.append({ PowerOutput }))
+
+  unsettled = () => this.spool.page(0, this.spool.newestSeq, 10_000).map(({ seq }) => seq)
+}
+
+async function bench(t: TestContext, options: Partial<PublisherOptions> = {}): Promise<Bench> {
+  const broker = await FakeBroker.start({ ca: authority.ca, ...server })
+  return new Bench(t, broker, join(temporaryFolder(t), 'spool.sqlite'), options)
+}
+
+const poll: Partial<ChargerValues> = {
+  OperationState: 'charging',
+  TotalEnergyConsumption: 12_345,
+  SessionEnergy: 345,
+  PowerOutput: 11_000,
+  MaximumOutputCurrent: 16,
+  ConnectedVehicle: '04A2B3C4D5E680',
+  ChargerStatus: 'Charging'
+}
+
+test('all values of one poll leave in one socket write, QoS 1, retained, in their envelope', async t => {
+  const b = await bench(t)
+  await b.connect()
+  const { records, published } = b.broker
+  b.append(poll)
+  await b.broker.until(() => b.broker.publishes >= 7)
+  assert.equal(b.broker.records - records, 1)
+  const { ack: _, ...first } = published[0]!
+  assert.deepEqual(first, {
+    connection: 1,
+    topic: 'chargers/wb/OperationState',
+    name: 'OperationState',
+    value: 'charging',
+    timeMs: startMs + 1_000,
+    retain: true,
+    dup: false,
+    qos: 1
+  })
+  assert.equal(new Set(b.broker.published.map(({ timeMs }) => timeMs)).size, 1)
+  await b.broker.until(() => !b.spool.hasUnsettled())
+  b.append({ PowerOutput: 1 })
+  b.append({ PowerOutput: 2 })
+  await b.broker.until(() => b.broker.publishes >= 9)
+  assert.equal(b.broker.records - records, 2, 'two polls of one moment share a write')
+})
+
+test('CONNECT is clean, MQTT 3.1.1, with the CN as client id and a keepalive of 30 s', async t => {
+  const { broker, publisher } = await bench(t)
+  await publisher.start()
+  await broker.until(() => broker.connects.length >= 1)
+  const { clientId, clean, protocolVersion, keepalive, will } = broker.connects[0]!
+  assert.deepEqual([clientId, clean, protocolVersion, keepalive, will], ['wb', true, 4, 30, undefined])
+})
+
+test('only a PUBACK of every message settles a sample', async t => {
+  const b = await bench(t)
+  b.broker.acks = false
+  await b.connect()
+  const seq = b.append(poll)
+  await b.broker.until(() => b.broker.published.length >= 7)
+  for (const { ack } of b.broker.published.slice(1)) ack()
+  const [other] = b.power(1)
+  await b.broker.until(() => b.broker.published.length >= 8)
+  b.broker.published[7]!.ack()
+  await b.broker.until(() => !b.unsettled().includes(other!))
+  assert.deepEqual(b.unsettled(), [seq], 'six of seven are not enough, and the order of settling does not matter')
+  b.broker.published[0]!.ack()
+  await b.broker.until(() => b.unsettled().length === 0)
+})
+
+test('after a cut: the current state first, then the backlog oldest first, as duplicates', async t => {
+  const b = await bench(t)
+  b.broker.acks = false
+  await b.connect()
+  const seqs = b.power(1, 2, 3)
+  await b.broker.until(() => b.broker.published.length >= 3)
+  b.broker.published[1]!.ack()
+  await b.broker.until(() => b.unsettled().length === 2)
+  b.broker.cut()
+  await b.broker.until(() => b.log.events().includes('disconnected'))
+  b.power(4)
+  await b.broker.until(() => b.broker.published.length >= 7)
+  const again = b.broker.published.filter(({ connection }) => connection === 2)
+  assert.deepEqual(
+    again.map(({ value, retain, dup, timeMs }) => [value, retain, dup, (timeMs - startMs) / 1_000]),
+    [
+      [4, true, true, 4],
+      [1, false, true, 1],
+      [3, false, true, 3],
+      [4, false, false, 4]
+    ]
+  )
+  assert.deepEqual(b.unsettled(), [seqs[0], seqs[2], seqs[2]! + 1])
+  again[0]!.ack()
+  for (const message of again.slice(1)) message.ack()
+  await b.broker.until(() => b.unsettled().length === 0)
+})
+
+test('live values overtake the backlog, each in its own order', async t => {
+  const b = await bench(t)
+  const backlog = Array.from({ length: 2_000 }, (_, i) => i)
+  b.power(...backlog)
+  b.broker.acks = false
+  await b.publisher.start()
+  await b.broker.until(() => b.broker.published.length >= publishWindowMax)
+  const live = b.power(10_001, 10_002, 10_003).length
+  b.broker.acks = true
+  for (const { ack } of b.broker.published) ack()
+  await b.broker.until(() => b.broker.published.length >= 1 + backlog.length + live)
+  const { published } = b.broker
+  assert.deepEqual([published[0]!.value, published[0]!.retain], [1_999, true])
+  assert.deepEqual(
+    published.slice(publishWindowMax, publishWindowMax + 3).map(({ value }) => value),
+    [10_001, 10_002, 10_003]
+  )
+  assert.ok(published.slice(publishWindowMax, publishWindowMax + 3).every(({ retain, dup }) => retain && !dup))
+  const old = published.slice(1).filter(({ retain }) => !retain)
+  assert.deepEqual(
+    old.map(({ value }) => value),
+    backlog
+  )
+  assert.ok(b.broker.windowMax <= publishWindowMax)
+  await b.broker.until(() => b.unsettled().length === 0)
+})
+
+test('a parcel never exceeds what is left of the window', async t => {
+  const b = await bench(t)
+  for (let i = 0; i < 100; i++) b.append({ ...poll, PowerOutput: i })
+  b.broker.acks = false
+  await b.publisher.start()
+  const whole = 7 * Math.floor(publishWindowMax / 7)
+  await b.broker.until(() => b.broker.published.length >= whole)
+  b.broker.published[0]!.ack()
+  b.broker.published[1]!.ack()
+  b.broker.published[2]!.ack()
+  b.broker.published[3]!.ack()
+  b.broker.published[4]!.ack()
+  b.broker.published[5]!.ack()
+  await b.broker.until(() => b.broker.published.length > whole)
+  assert.ok(b.broker.windowMax <= publishWindowMax)
+  assert.equal(b.broker.published.length, whole + 7)
+})
+
+test('samples of a charger that the certificate does not allow stay and are not sent', async t => {
+  const b = await bench(t)
+  const foreign = b.append({ PowerOutput: 1 }, 'not-mine')
+  b.power(2)
+  await b.publisher.start()
+  await b.broker.until(() => b.unsettled().length === 1)
+  assert.deepEqual(b.unsettled(), [foreign])
+  assert.ok(b.broker.published.every(({ topic }) => topic === 'chargers/wb/PowerOutput'))
+})
+
+describe('a server that refuses is not hammered', () => {
+  for (const code of [3, 5, 2]) {
+    test(`CONNACK ${code}`, async t => {
+      const b = await bench(t, { random: () => 1 })
+      b.broker.connack = code
+      b.power(1)
+      const startedMs = performance.now()
+      await b.publisher.start()
+      await b.broker.until(() => b.broker.connects.length >= 6)
+      // 5 + 10 + 20 + 40 + 40 ms between six connections.
+      assert.ok(performance.now() - startedMs >= 115 * 0.9)
+      assert.equal(b.log.events().filter(event => event === 'connect_failed').length, 1, 'one line, not one a try')
+      b.broker.connack = 0
+      await b.broker.until(() => b.unsettled().length === 0)
+      assert.deepEqual(b.log.events().filter(event => event === 'connected').length, 1)
+    })
+  }
+
+  test('a server that accepts and then closes', async t => {
+    const b = await bench(t, { random: () => 1 })
+    b.broker.acks = false
+    b.power(1)
+    const startedMs = performance.now()
+    await b.publisher.start()
+    for (let connection = 1; connection <= 5; connection++) {
+      await b.broker.until(() => b.broker.published.some(message => message.connection === connection))
+      b.broker.cut()
+    }
+    assert.ok(performance.now() - startedMs >= (5 + 10 + 20 + 40) * 0.9)
+  })
+
+  test('the pause doubles from one second to two minutes', () => {
+    const seconds = Array.from({ length: 10 }, (_, failures) => reconnectBoundMs(failures) / 1_000)
+    assert.deepEqual(seconds, [1, 2, 4, 8, 16, 32, 64, 120, 120, 120])
+    assert.equal(reconnectBoundMs(100_000), 120_000)
+  })
+})
+
+test('a server that acknowledges nothing is left, although it answers pings', async t => {
+  const b = await bench(t, { ackTimeoutMs: 50 })
+  b.broker.acks = false
+  b.power(1)
+  await b.publisher.start()
+  await b.broker.until(() => b.broker.connects.length >= 2)
+  assert.equal(b.log.lines.find(({ event }) => event === 'disconnected')?.reason, 'no acknowledgement in time')
+  b.broker.acks = true
+  b.broker.cut()
+  await b.broker.until(() => b.unsettled().length === 0)
+})
+
+test('the next connection resumes the TLS session', async t => {
+  const b = await bench(t)
+  await b.publisher.start()
+  b.power(1)
+  await b.broker.until(() => b.unsettled().length === 0)
+  b.broker.cut()
+  await b.broker.until(() => b.broker.connects.length >= 2)
+  assert.deepEqual(b.broker.resumed, [false, true])
+})
+
+describe('nothing is sent to a server that is not the one', () => {
+  const impostors: Record<string, () => Promise<Keyed>> = {
+    'signed by another CA': async () => (await TestAuthority.make()).issue('server', { dns: ['localhost'] }),
+    'of another name': () => authority.issue('server', { dns: ['example.org'] }),
+    'with an expired certificate': () =>
+      authority.issue('server', { dns: ['localhost'], notBefore: daysFromNow(-3), notAfter: daysFromNow(-1) })
+  }
+  const reasons: Record<string, RegExp> = {
+    'signed by another CA': /UNABLE_TO_VERIFY|SIGNATURE|SELF_SIGNED/,
+    'of another name': /ERR_TLS_CERT_ALTNAME_INVALID/,
+    'with an expired certificate': /CERT_HAS_EXPIRED/
+  }
+  for (const [name, make] of Object.entries(impostors)) {
+    test(name, async t => {
+      const broker = await FakeBroker.start({ ca: authority.ca, ...(await make()) })
+      const b = new Bench(t, broker, join(temporaryFolder(t), 'spool.sqlite'), {})
+      b.power(1)
+      await b.publisher.start()
+      await broker.until(() => broker.accepted >= 3)
+      assert.equal(broker.publishes, 0)
+      assert.match(String(b.log.lines[0]?.reason), reasons[name]!)
+      assert.equal(b.unsettled().length, 1)
+    })
+  }
+})
+
+test('stop lets what is spooled leave, says goodbye, and settles it on disk', async t => {
+  const b = await bench(t)
+  await b.connect()
+  b.power(...Array.from({ length: 700 }, (_, i) => i))
+  await b.publisher.stop(5_000)
+  assert.equal(b.broker.publishes, 700)
+  assert.equal(b.unsettled().length, 0)
+  await b.broker.until(() => b.broker.goodbyes === 1)
+  assert.deepEqual(b.log.lines.at(-1)?.reason, 'stopped')
+})
+
+test('stop ends a connection that has no CONNACK yet', async t => {
+  const b = await bench(t)
+  b.broker.connack = 'silent'
+  await b.publisher.start()
+  await b.broker.until(() => b.broker.connects.length >= 1)
+  const startedMs = performance.now()
+  await b.publisher.stop(5_000)
+  assert.ok(performance.now() - startedMs < 2_000)
+})
+
+test('stop does not wait for a server that acknowledges nothing, nor for one that is away', async t => {
+  const b = await bench(t)
+  b.broker.acks = false
+  await b.connect()
+  b.power(1)
+  await b.broker.until(() => b.broker.publishes >= 1)
+  await b.publisher.stop(20)
+  assert.deepEqual(
+    b.spool.page(0, 9, 9).map(({ sentBefore }) => sentBefore),
+    [true]
+  )
+  const away = await bench(t)
+  await away.broker.stop()
+  await away.publisher.start()
+  away.power(1)
+  await away.publisher.stop(20)
+  away.broker.stop = async () => {}
+  assert.equal(away.unsettled().length, 1)
+})
+
+test('100,000 spooled values drain through the window, page by page', { timeout: 30_000 }, async t => {
+  const polls = 25_000
+  const path = join(temporaryFolder(t), 'spool.sqlite')
+  fillSpool(path, polls)
+  const broker = await FakeBroker.start({ ca: authority.ca, ...server })
+  broker.keeps = false
+  const b = new Bench(t, broker, path, {})
+  let largestPage = 0
+  const { page } = b.spool
+  b.spool.page = (...args) => {
+    const rows = page.apply(b.spool, args)
+    largestPage = Math.max(largestPage, rows.length)
+    return rows
+  }
+  const startedMs = performance.now()
+  await b.publisher.start()
+  await broker.until(() => broker.publishes >= polls * 4)
+  const seconds = (performance.now() - startedMs) / 1_000
+  b.spool.page = page
+  await broker.until(() => !b.spool.hasUnsettled())
+  assert.equal(broker.publishes, polls * 4)
+  assert.ok(broker.windowMax <= publishWindowMax)
+  assert.ok(largestPage <= 128)
+  const rate = Math.round((polls * 4) / seconds)
+  t.diagnostic(`${rate} values/s, ${(broker.publishes / broker.records).toFixed(1)} values per write`)
+})
+
+function fillSpool(path: string, polls: number): void {
+  openSpool({ path, maxBytes: 512 * 1024 * 1024 }).close()
+  const db = new DatabaseSync(path)
+  const insert = db.prepare('INSERT INTO samples (charger, time_ms, sample_values) VALUES (?, ?, ?)')
+  db.exec('BEGIN')
+  for (let i = 0; i < polls; i++) {
+    const values = { TotalEnergyConsumption: i, SessionEnergy: i, PowerOutput: i % 11_000, ChargerStatus: 'Charging' }
+    insert.run('wb', startMs + i * 10_000, JSON.stringify(values))
+  }
+  db.exec('COMMIT')
+  db.close()
+}

@@ -1,0 +1,257 @@
+import assert from 'node:assert/strict'
+import {
+  closeSync,
+  copyFileSync,
+  existsSync,
+  openSync,
+  readdirSync,
+  statSync,
+  truncateSync,
+  writeFileSync,
+  writeSync
+} from 'node:fs'
+import { join } from 'node:path'
+import { DatabaseSync } from 'node:sqlite'
+import { describe, type TestContext, test } from 'node:test'
+import { ConfigError } from '../model/errors.ts'
+import { spoolBytesMin } from '../model/limits.ts'
+import { type ChargerMemory, openSpool, type Spool, type SpoolOptions } from './spool.ts'
+import { temporaryFolder } from './testing/folder.ts'
+
+const memoryAt = (timeMs: number): ChargerMemory => ({
+  timeMs,
+  known: { PowerOutput: { value: timeMs, timeMs } },
+  energy: { totalWh: timeMs, last: { energyWh: 1 }, doubts: 0 }
+})
+
+function open(t: TestContext, path: string, options: Partial<SpoolOptions> = {}): Spool {
+  const spool = openSpool({ path, maxBytes: 16 * spoolBytesMin, ...options })
+  t.after(() => {
+    try {
+      spool.close()
+    } catch {
+      // The test closed it.
+    }
+  })
+  return spool
+}
+
+const append = (spool: Spool, timeMs: number, charger = 'wb') =>
+  spool.append({ charger, timeMs, values: { PowerOutput: timeMs } }, memoryAt(timeMs))
+
+const timesIn = (spool: Spool) => spool.page(0, spool.newestSeq, 1_000_000).map(({ timeMs }) => timeMs)
+
+test('what was appended is there after a restart, in order, with the state and the energy', t => {
+  const path = join(temporaryFolder(t), 'spool.sqlite')
+  const before = open(t, path)
+  const seqs = [1, 2, 3].map(timeMs => append(before, timeMs))
+  before.close()
+  const after = open(t, path)
+  assert.deepEqual(after.page(0, after.newestSeq, 10), [
+    { seq: seqs[0], charger: 'wb', timeMs: 1, values: { PowerOutput: 1 }, sentBefore: false },
+    { seq: seqs[1], charger: 'wb', timeMs: 2, values: { PowerOutput: 2 }, sentBefore: false },
+    { seq: seqs[2], charger: 'wb', timeMs: 3, values: { PowerOutput: 3 }, sentBefore: false }
+  ])
+  assert.deepEqual(after.memoryOf('wb'), memoryAt(3))
+  assert.equal(after.memoryOf('other'), undefined)
+  assert.equal(after.newestSeq, seqs[2])
+})
+
+test('pages begin after a number, end with one, and have a limit', t => {
+  const spool = open(t, join(temporaryFolder(t), 'spool.sqlite'))
+  for (let timeMs = 1; timeMs <= 6; timeMs++) append(spool, timeMs)
+  const times = (...page: [number, number, number]) => spool.page(...page).map(({ timeMs }) => timeMs)
+  assert.deepEqual(times(1, 5, 10), [2, 3, 4, 5])
+  assert.deepEqual(times(1, 5, 2), [2, 3])
+  assert.deepEqual(times(6, 6, 2), [])
+})
+
+describe('a settled sample is not seen again', () => {
+  for (const how of ['append', 'flush', 'close'] as const) {
+    test(`once ${how} has written the settlement`, t => {
+      const path = join(temporaryFolder(t), 'spool.sqlite')
+      const spool = open(t, path)
+      const first = append(spool, 1)
+      append(spool, 2)
+      spool.settle(first)
+      assert.deepEqual(timesIn(spool), [2], 'not even before it is written')
+      assert.equal(spool.unsettledCount(), 1)
+      if (how === 'append') append(spool, 3)
+      else spool[how]()
+      if (how !== 'close') spool.close()
+      assert.deepEqual(timesIn(open(t, path)), how === 'append' ? [2, 3] : [2])
+    })
+  }
+})
+
+test('killed at any moment: all that was appended is there, and a settlement not written is sent again', t => {
+  const folder = temporaryFolder(t)
+  const path = join(folder, 'spool.sqlite')
+  const spool = open(t, path)
+  const first = append(spool, 1)
+  append(spool, 2)
+  spool.settle(first)
+  // What a kill -9 leaves: the files as they are, nothing closed.
+  const copy = join(folder, 'copy.sqlite')
+  for (const suffix of ['', '-wal']) copyFileSync(path + suffix, copy + suffix)
+  assert.deepEqual(timesIn(open(t, copy)), [1, 2])
+})
+
+test('sample and state are on disk together or not at all, and so are the settlements', t => {
+  const path = join(temporaryFolder(t), 'spool.sqlite')
+  const spool = open(t, path)
+  const first = append(spool, 1)
+  spool.settle(first)
+  const broken = { ...memoryAt(2), serial: 2n } as unknown as ChargerMemory
+  assert.throws(() => spool.append({ charger: 'wb', timeMs: 2, values: {} }, broken), TypeError)
+  assert.deepEqual(spool.memoryOf('wb'), memoryAt(1))
+  assert.equal(spool.newestSeq, first)
+  append(spool, 3)
+  assert.deepEqual(timesIn(spool), [3])
+})
+
+test('what was sent and not acknowledged keeps that mark over a restart', t => {
+  const path = join(temporaryFolder(t), 'spool.sqlite')
+  const spool = open(t, path)
+  const seqs = [1, 2, 3].map(timeMs => append(spool, timeMs))
+  spool.settle(seqs[0]!)
+  spool.giveBack([seqs[0]!, seqs[1]!])
+  spool.close()
+  const marks = open(t, path)
+    .page(0, 9, 9)
+    .map(({ timeMs, sentBefore }) => [timeMs, sentBefore])
+  assert.deepEqual(marks, [
+    [2, true],
+    [3, false]
+  ])
+})
+
+test('a number is never used twice, also when the spool was empty in between', t => {
+  const path = join(temporaryFolder(t), 'spool.sqlite')
+  const spool = open(t, path)
+  const first = append(spool, 1)
+  spool.settle(first)
+  spool.close()
+  const again = open(t, path)
+  assert.equal(again.hasUnsettled(), false)
+  assert.ok(append(again, 2) > first)
+})
+
+test('when it is full the oldest go first, are counted, and the file stays within its bound', t => {
+  const path = join(temporaryFolder(t), 'spool.sqlite')
+  let reported = 0
+  const spool = open(t, path, { maxBytes: spoolBytesMin, onDropped: count => (reported += count) })
+  const ChargerStatus = 'x'.repeat(3_000)
+  const total = 1_200
+  for (let timeMs = 1; timeMs <= total; timeMs++) {
+    spool.append({ charger: 'wb', timeMs, values: { ChargerStatus } }, memoryAt(timeMs))
+  }
+  const left = timesIn(spool)
+  assert.ok(spool.dropped > 0)
+  assert.equal(reported, spool.dropped)
+  assert.equal(left.length, total - spool.dropped)
+  assert.deepEqual(
+    left,
+    Array.from(left, (_, i) => spool.dropped + 1 + i),
+    'the newest are there without a gap'
+  )
+  assert.ok(spool.usedBytes() <= spoolBytesMin)
+  assert.ok(statSync(path).size + statSync(`${path}-wal`).size <= spoolBytesMin * 1.2)
+})
+
+describe('a damaged file is put aside and a new one started', () => {
+  const damages: Record<string, (path: string) => void> = {
+    'no database at all': path => writeFileSync(path, 'not a database, and long enough to be looked at'.repeat(200)),
+    'a torn file': path => truncateSync(path, statSync(path).size - 5_000),
+    'noise in the middle': path => scribble(path),
+    'a schema of another version': path => {
+      const db = new DatabaseSync(path)
+      db.exec('PRAGMA user_version = 99')
+      db.close()
+    }
+  }
+  for (const [name, damage] of Object.entries(damages)) {
+    test(name, t => {
+      const folder = temporaryFolder(t)
+      const path = join(folder, 'spool.sqlite')
+      fill(t, path, 500)
+      damage(path)
+      const quarantined: string[] = []
+      const spool = open(t, path, { onQuarantine: file => quarantined.push(file) })
+      assert.deepEqual(timesIn(spool), [])
+      assert.equal(quarantined.length, 1)
+      assert.ok(existsSync(quarantined[0]!), 'the damaged file is kept')
+      append(spool, 1)
+      assert.deepEqual(timesIn(spool), [1])
+    })
+  }
+
+  test('also while it is in use: numbers go on rising', t => {
+    const folder = temporaryFolder(t)
+    const path = join(folder, 'spool.sqlite')
+    fill(t, path, 4_000)
+    const quarantined: unknown[] = []
+    const spool = open(t, path, { onQuarantine: file => quarantined.push(file) })
+    const newest = spool.newestSeq
+    scribble(path)
+    assert.deepEqual(timesIn(spool), [])
+    assert.equal(quarantined.length, 1)
+    assert.ok(append(spool, 1) > newest)
+    assert.deepEqual(timesIn(spool), [1])
+    assert.equal(readdirSync(folder).filter(file => file.includes('.damaged-')).length > 0, true)
+  })
+
+  test('an empty file is a new spool, not a damaged one', t => {
+    const path = join(temporaryFolder(t), 'spool.sqlite')
+    writeFileSync(path, '')
+    append(open(t, path, { onQuarantine: () => assert.fail('quarantined') }), 1)
+  })
+})
+
+function fill(t: TestContext, path: string, rows: number): void {
+  open(t, path).close()
+  const db = new DatabaseSync(path)
+  const insert = db.prepare('INSERT INTO samples (charger, time_ms, sample_values) VALUES (?, ?, ?)')
+  db.exec('BEGIN')
+  for (let row = 1; row <= rows; row++) insert.run('wb', row, JSON.stringify({ ChargerStatus: 'x'.repeat(900) }))
+  db.exec('COMMIT')
+  db.close()
+}
+
+/** Noise over half of the pages, the first one excluded. */
+function scribble(path: string): void {
+  const { size } = statSync(path)
+  const file = openSync(path, 'r+')
+  for (let at = 8_192; at < size / 2; at += 4_096) writeSync(file, Buffer.alloc(4_096, 0xa5), 0, 4_096, at)
+  closeSync(file)
+}
+
+describe('a spool that cannot be opened is a fault of the configuration', () => {
+  test('where its folder cannot be', t => {
+    const file = join(temporaryFolder(t), 'file')
+    writeFileSync(file, '')
+    assert.throws(
+      () => openSpool({ path: join(file, 'spool.sqlite'), maxBytes: spoolBytesMin }),
+      isSpoolFault(/written/)
+    )
+  })
+
+  test('where another edge uses it', t => {
+    const path = join(temporaryFolder(t), 'spool.sqlite')
+    append(open(t, path), 1)
+    assert.throws(() => openSpool({ path, maxBytes: spoolBytesMin }), isSpoolFault(/no other edge/))
+  })
+})
+
+const isSpoolFault = (expected: RegExp) => (error: unknown) => {
+  assert.ok(error instanceof ConfigError)
+  assert.equal(error.faults[0]?.path, 'spool.path')
+  assert.match(error.faults[0].expected, expected)
+  return true
+}
+
+test('the folder is made', t => {
+  const path = join(temporaryFolder(t), 'a', 'b', 'spool.sqlite')
+  append(open(t, path), 1)
+  assert.ok(existsSync(path))
+})

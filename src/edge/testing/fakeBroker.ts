@@ -1,0 +1,193 @@
+// An MQTT server for the edge's tests: real TLS with client certificates, and every misbehaviour a test asks for.
+// Records what arrives and in how many TLS records (one per socket write of the edge); acknowledges when told to.
+
+import { once } from 'node:events'
+import { type AddressInfo, connect, createServer, type Server, type Socket } from 'node:net'
+import { createServer as createTlsServer, type TLSSocket, type Server as TlsServer } from 'node:tls'
+import { type IConnectPacket, type IPublishPacket, type Packet, parser, writeToStream } from 'mqtt-packet'
+import type { Keyed } from './certificates.ts'
+
+export interface Published {
+  readonly connection: number
+  readonly topic: string
+  readonly name: string
+  readonly value: unknown
+  readonly timeMs: number
+  readonly retain: boolean
+  readonly dup: boolean
+  readonly qos: number
+  readonly ack: () => void
+}
+
+export interface FakeBrokerOptions extends Keyed {
+  readonly ca: string
+}
+
+export class FakeBroker {
+  /** Everything that arrived, in order of arrival. */
+  readonly published: Published[] = []
+  readonly connects: IConnectPacket[] = []
+  readonly resumed: boolean[] = []
+  /** Number of connections that were opened. */
+  accepted = 0
+  /** TLS application-data records from edges, in all; one per socket write below 16 KB. */
+  records = 0
+  /** CONNACK code, or 'silent'. */
+  connack: number | 'silent' = 0
+  /** Whether a publish is acknowledged at once. */
+  acks = true
+  /** Whether what arrives is kept in `published`; the count goes on anyway. */
+  keeps = true
+  publishes = 0
+  /** Messages that had no acknowledgement yet, at most, per connection. */
+  windowMax = 0
+  goodbyes = 0
+  readonly #tls: TlsServer
+  readonly #front: Server
+  readonly #sockets = new Set<Socket>()
+  readonly #waiting = new Set<() => void>()
+
+  private constructor(options: FakeBrokerOptions) {
+    this.#tls = createTlsServer(
+      { ca: options.ca, cert: options.cert, key: options.key, requestCert: true, rejectUnauthorized: true },
+      socket => this.#serve(socket)
+    )
+    this.#tls.on('tlsClientError', () => {})
+    this.#front = createServer(socket => this.#countAndForward(socket))
+  }
+
+  static async start(options: FakeBrokerOptions, port = 0): Promise<FakeBroker> {
+    const broker = new FakeBroker(options)
+    broker.#tls.listen(0, '127.0.0.1')
+    await once(broker.#tls, 'listening')
+    broker.#front.listen(port, '127.0.0.1')
+    await once(broker.#front, 'listening')
+    return broker
+  }
+
+  get port(): number {
+    return (this.#front.address() as AddressInfo).port
+  }
+
+  /** Resolves as soon as the condition holds; it is looked at whenever something happens. */
+  async until(condition: () => boolean): Promise<void> {
+    while (!condition()) {
+      await new Promise<void>(resolve => {
+        const done = () => {
+          clearTimeout(timer)
+          this.#waiting.delete(done)
+          resolve()
+        }
+        // What happens outside of the broker is looked at too, a little later.
+        const timer = setTimeout(done, 20)
+        this.#waiting.add(done)
+      })
+    }
+  }
+
+  /** Cuts every connection without a word. */
+  cut(): void {
+    for (const socket of this.#sockets) socket.destroy()
+  }
+
+  async stop(): Promise<void> {
+    const closed = [once(this.#front, 'close'), once(this.#tls, 'close')]
+    this.#front.close()
+    this.#tls.close()
+    this.cut()
+    await Promise.all(closed)
+  }
+
+  #happened(): void {
+    for (const wake of [...this.#waiting]) wake()
+  }
+
+  #countAndForward(edge: Socket): void {
+    const tls = connect((this.#tls.address() as AddressInfo).port, '127.0.0.1')
+    for (const socket of [edge, tls]) {
+      this.#sockets.add(socket)
+      socket.on('error', () => {})
+      socket.on('close', () => {
+        this.#sockets.delete(socket)
+        edge.destroy()
+        tls.destroy()
+        this.#happened()
+      })
+    }
+    const count = recordCounter(() => {
+      this.records++
+    })
+    edge.on('data', count)
+    edge.pipe(tls)
+    tls.pipe(edge)
+    this.accepted++
+    this.#happened()
+  }
+
+  #serve(socket: TLSSocket): void {
+    const connection = this.resumed.push(socket.isSessionReused())
+    const parse = parser({ protocolVersion: 4 })
+    let open = 0
+    socket.on('error', () => {})
+    socket.on('data', chunk => parse.parse(chunk))
+    parse.on('packet', packet => {
+      this.#answer(socket, packet, connection, change => {
+        open += change
+        this.windowMax = Math.max(this.windowMax, open)
+      })
+      this.#happened()
+    })
+  }
+
+  #answer(socket: TLSSocket, packet: Packet, connection: number, inFlight: (change: number) => void): void {
+    if (packet.cmd === 'connect') {
+      this.connects.push(packet)
+      if (this.connack === 'silent') return
+      writeToStream({ cmd: 'connack', returnCode: this.connack, sessionPresent: false }, socket)
+      if (this.connack > 0) socket.end()
+    } else if (packet.cmd === 'pingreq') {
+      writeToStream({ cmd: 'pingresp' }, socket)
+    } else if (packet.cmd === 'disconnect') {
+      this.goodbyes++
+    } else if (packet.cmd === 'publish') {
+      inFlight(1)
+      const ack = () => {
+        inFlight(-1)
+        writeToStream({ cmd: 'puback', messageId: packet.messageId! }, socket)
+      }
+      this.publishes++
+      if (this.keeps) this.published.push(read(packet, connection, ack))
+      if (this.acks) ack()
+    }
+  }
+}
+
+function read(packet: IPublishPacket, connection: number, ack: () => void): Published {
+  const { SamplingTime, Value } = JSON.parse(packet.payload.toString())
+  return {
+    connection,
+    topic: packet.topic,
+    name: packet.topic.split('/')[2] ?? '',
+    value: Value,
+    timeMs: Date.parse(SamplingTime),
+    retain: packet.retain,
+    dup: packet.dup,
+    qos: packet.qos,
+    ack
+  }
+}
+
+const applicationData = 0x17
+const headerBytes = 5
+
+/** Reads the record headers of a TLS stream. */
+function recordCounter(onRecord: () => void): (chunk: Buffer) => void {
+  let rest = Buffer.alloc(0)
+  return chunk => {
+    rest = Buffer.concat([rest, chunk])
+    while (rest.length >= headerBytes && rest.length >= headerBytes + rest.readUInt16BE(3)) {
+      if (rest[0] === applicationData) onRecord()
+      rest = rest.subarray(headerBytes + rest.readUInt16BE(3))
+    }
+  }
+}
