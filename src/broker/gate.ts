@@ -106,6 +106,7 @@ export class Gate extends Duplex implements Source {
   }
 
   #consume(): void {
+    if (this.#stopped) return // a lane that has drained must not fill again
     const chunk = this.#rest!
     const frame = this.#frame
     let at = 0

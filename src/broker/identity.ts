@@ -5,9 +5,8 @@
 import type { X509Certificate } from 'node:crypto'
 import { type Identity, type Role, roles } from '../model/admission.ts'
 import { DeniedError } from '../model/errors.ts'
-import { chargerNameRule, isChargerName } from '../model/topics.ts'
+import { chargerNameRule, chargerUrnPrefix, isChargerName } from '../model/topics.ts'
 
-const chargerUri = 'urn:chargelift:charger:'
 const clientAuth = '1.3.6.1.5.5.7.3.2'
 
 /** Throws DeniedError. Does not ask for revocation. */
@@ -63,14 +62,17 @@ function listedChargers(subjectAltName: string | undefined): string[] {
   if (subjectAltName.includes('"')) throw badList(subjectAltName)
   const uris = subjectAltName.split(', ').filter(entry => entry.startsWith('URI:'))
   return uris.map(uri => {
-    const charger = uri.slice('URI:'.length + chargerUri.length)
-    if (!uri.startsWith(`URI:${chargerUri}`) || !isChargerName(charger)) throw badList(uri)
+    const charger = uri.slice('URI:'.length + chargerUrnPrefix.length)
+    if (!uri.startsWith(`URI:${chargerUrnPrefix}`) || !isChargerName(charger)) throw badList(uri)
     return charger
   })
 }
 
 const badList = (found: string): DeniedError =>
-  new DeniedError('bad_charger_list', `expected every SAN URI as ${chargerUri}{name}, found ${found.slice(0, 120)}`)
+  new DeniedError(
+    'bad_charger_list',
+    `expected every SAN URI as ${chargerUrnPrefix}{name}, found ${found.slice(0, 120)}`
+  )
 
 /** `CN` or `CN:suffix`. */
 export const isClientIdOf = (identity: Identity, clientId: string): boolean =>

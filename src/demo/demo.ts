@@ -70,7 +70,9 @@ async function prepareCertificates({ tls, mqttHost }: ServerConfig): Promise<Dev
     const expected = 'a CA with its key beside it: the demo issues a certificate for its charger'
     throw new ConfigError([{ path: '--tls-ca', expected, found: `no ${join(dir, 'ca.key')}` }])
   }
-  await initAuthority(isAnyAddress(mqttHost) ? { dir } : { dir, hosts: ['localhost', '127.0.0.1', mqttHost] })
+  // A server certificate that is there keeps its hosts: the folder may be the operator's own.
+  const isNew = !existsSync(tls.cert) && !isAnyAddress(mqttHost)
+  await initAuthority(isNew ? { dir, hosts: ['localhost', '127.0.0.1', mqttHost] } : { dir })
   const device = { cert: join(dir, 'devices', `${charger}.pem`), key: join(dir, 'devices', `${charger}.key`) }
   if (!isUsable(device, readFileSync(tls.ca))) await issueDevice({ dir, name: charger, replace: true })
   return device

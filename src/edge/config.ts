@@ -15,7 +15,7 @@ import {
   spoolBytesDefault,
   spoolBytesMin
 } from '../model/limits.ts'
-import { chargerNameRule, isChargerName } from '../model/topics.ts'
+import { chargerNameRule, chargerUrnPrefix, isChargerName } from '../model/topics.ts'
 import { driverNames } from './chargers/registry.ts'
 
 /** A secret that no log line and no error message can show by accident. */
@@ -318,8 +318,6 @@ function commonNameOf(certificate: X509Certificate, faults: ConfigFault[]): stri
   return undefined
 }
 
-const chargerUrn = 'urn:chargelift:charger:'
-
 /** The chargers of the SAN URIs, else the CN alone. */
 function allowedChargers(
   certificate: X509Certificate,
@@ -327,9 +325,9 @@ function allowedChargers(
   faults: ConfigFault[]
 ): readonly string[] {
   const uris = (certificate.subjectAltName ?? '').split(', ').flatMap(uriOf)
-  const named = uris.filter(uri => uri.startsWith(chargerUrn)).map(uri => uri.slice(chargerUrn.length))
+  const named = uris.filter(uri => uri.startsWith(chargerUrnPrefix)).map(uri => uri.slice(chargerUrnPrefix.length))
   for (const name of named.filter(name => !isChargerName(name))) {
-    const expected = `${chargerUrn}NAME with ${chargerNameRule}`
+    const expected = `${chargerUrnPrefix}NAME with ${chargerNameRule}`
     faults.push({ path: 'tls.cert', expected, found: JSON.stringify(name) })
   }
   if (named.length > 0) return named

@@ -129,8 +129,8 @@ function decodeStatus(index: number, topic: string, charger: string, payload: Bu
   const object = decodeObject(payload)
   const timeUs = decodeTime(object.SamplingTime, window)
   const text = JSON.stringify(object)
-  // JSON escapes exactly what jsonb cannot hold: NUL and lone surrogates.
-  if (/\\u(?:0000|d[89a-f])/i.test(text)) {
+  // JSON escapes exactly what jsonb cannot hold: NUL and lone surrogates. An escaped backslash before it escapes nothing.
+  if (/(?<!\\)(?:\\\\)*\\u(?:0000|d[89a-f])/i.test(text)) {
     throw new RejectedError('bad_text', `expected text without NUL and lone surrogates, found ${excerpt(text)}`)
   }
   return { index, topic, charger, chargerId: 0, timeUs, payload: text }

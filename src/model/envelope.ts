@@ -97,9 +97,13 @@ export function parseTime(text: string): number | undefined {
   const offset = (parts[8] === '-' ? -1 : 1) * (offsetHours * 60 + offsetMinutes)
   // Date.UTC reads years below 100 as 19xx; they are far outside every window anyway.
   const ms = Date.UTC(year, month - 1, day, hour, minute, second) - offset * 60_000
+  if (second === 60 && !beginsMonth(ms)) return undefined
   const us = Number((parts[7] ?? '').slice(0, 6).padEnd(6, '0'))
   return ms * 1000 + us
 }
+
+/** A leap second is the last one of a month in UTC (RFC 3339, section 5.7). */
+const beginsMonth = (ms: number): boolean => ms % 86_400_000 === 0 && new Date(ms).getUTCDate() === 1
 
 /** Throws RejectedError when `value` is not of the type that the name fixes. */
 export function checkValue(value: unknown, spec: ValueSpec): Value {

@@ -9,6 +9,8 @@ export const connectionName = 'Connection'
 /** What the edge tells about itself. */
 export const edgeStatusName = 'EdgeStatus'
 export const commandsName = 'commands'
+/** A certificate names its chargers by SAN URIs that begin with this. */
+export const chargerUrnPrefix = 'urn:chargelift:charger:'
 
 const chargerNamePattern = new RegExp(`^[A-Za-z0-9][A-Za-z0-9._-]{0,${chargerNameCharactersMax - 1}}$`)
 const valueNamePattern = new RegExp(`^[A-Za-z0-9_]{1,${valueNameCharactersMax}}$`)

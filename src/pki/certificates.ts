@@ -16,7 +16,7 @@ import { isIP } from 'node:net'
 import * as x509 from '@peculiar/x509'
 import type { Role } from '../model/admission.ts'
 import { certificateBackdateMs } from '../model/limits.ts'
-import { chargerUrnPrefix } from './names.ts'
+import { chargerUrnPrefix } from '../model/topics.ts'
 import { encodePem } from './pem.ts'
 
 export interface Issuer {

@@ -8,9 +8,6 @@ import type { ConfigFault } from '../model/errors.ts'
 import { certificateChargersMax, certificateDaysDefault } from '../model/limits.ts'
 import { chargerNameRule, isChargerName } from '../model/topics.ts'
 
-/** SAN URI that names one charger. */
-export const chargerUrnPrefix = 'urn:chargelift:charger:'
-
 export const hostsDefault: readonly string[] = ['localhost', '127.0.0.1']
 
 /** What somebody asks for, as typed; "" where nothing was said. */
