@@ -57,6 +57,8 @@ interface TopicParts {
   readonly name: string
   /** Undefined for a name that the contract does not know. */
   readonly column: number | undefined
+  /** The rows of its charger in this batch, by SamplingTime. */
+  readonly rows: Map<number, Row>
 }
 
 const columns = new Map<string, number>(
@@ -65,11 +67,11 @@ const columns = new Map<string, number>(
 
 export function decode(packed: ArrayBuffer, window: AcceptWindow): Decoded {
   const decoded: Decoded & { count: number } = { count: 0, rows: [], messages: [], statuses: [], rejects: [] }
-  const rows = new Map<string, Row>()
+  const topics = new Topics()
   unpack(packed, ({ topic, payload, dup }, index) => {
     decoded.count++
     try {
-      const { charger, name, column } = partsOf(topic)
+      const { charger, name, column, rows } = topics.get(topic)
       if (column !== undefined) {
         const { timeUs, value } = decodeEnvelope(payload, specOf(column), window)
         const row = rowOf(decoded, rows, charger, timeUs)
@@ -99,18 +101,35 @@ const rejectionOf = (error: unknown): Pick<Reject, 'code' | 'reason'> =>
 
 const specOf = (column: number): ValueSpec => valueSpecs[column]!
 
-function partsOf(topic: string): TopicParts {
-  const slash = topic.indexOf('/', topicRoot.length)
-  const name = topic.slice(slash + 1)
-  return { charger: topic.slice(topicRoot.length, slash), name, column: columns.get(name) }
+/** The topics of one batch, each taken apart once: a batch has many messages of few topics. */
+class Topics {
+  readonly #parts = new Map<string, TopicParts>()
+  readonly #rows = new Map<string, Map<number, Row>>()
+
+  get(topic: string): TopicParts {
+    let parts = this.#parts.get(topic)
+    if (parts === undefined) {
+      parts = this.#takeApart(topic)
+      this.#parts.set(topic, parts)
+    }
+    return parts
+  }
+
+  #takeApart(topic: string): TopicParts {
+    const slash = topic.indexOf('/', topicRoot.length)
+    const charger = topic.slice(topicRoot.length, slash)
+    const name = topic.slice(slash + 1)
+    const rows = this.#rows.get(charger) ?? new Map<number, Row>()
+    this.#rows.set(charger, rows)
+    return { charger, name, column: columns.get(name), rows }
+  }
 }
 
-function rowOf(decoded: Decoded, rows: Map<string, Row>, charger: string, timeUs: number): Row {
-  const key = `${charger}/${timeUs}`
-  let row = rows.get(key)
+function rowOf(decoded: Decoded, rows: Map<number, Row>, charger: string, timeUs: number): Row {
+  let row = rows.get(timeUs)
   if (row === undefined) {
     row = { charger, chargerId: 0, timeUs, values: new Array(valueSpecs.length).fill(undefined), dup: false }
-    rows.set(key, row)
+    rows.set(timeUs, row)
     decoded.rows.push(row)
   }
   return row

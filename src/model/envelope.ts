@@ -77,7 +77,37 @@ const timePattern = /^(\d{4})-(\d{2})-(\d{2})[Tt](\d{2}):(\d{2}):(\d{2})(?:\.(\d
 const daysOfMonth = [31, 28, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31]
 
 /** Strict RFC 3339, cut to the microsecond; undefined for anything looser. A leap second is its following second. */
-export function parseTime(text: string): number | undefined {
+export const parseTime = (text: string): number | undefined => parseCanonicalTime(text) ?? parseAnyTime(text)
+
+/** The form that our edge writes, `YYYY-MM-DDTHH:MM:SS.fffZ`, ten times as fast; undefined for any other. */
+function parseCanonicalTime(text: string): number | undefined {
+  if (text.length !== 24 || text[4] !== '-' || text[7] !== '-' || text[10] !== 'T') return undefined
+  if (text[13] !== ':' || text[16] !== ':' || text[19] !== '.' || text[23] !== 'Z') return undefined
+  const year = digits(text, 0, 4)
+  const month = digits(text, 5, 7)
+  const day = digits(text, 8, 10)
+  const hour = digits(text, 11, 13)
+  const minute = digits(text, 14, 16)
+  const second = digits(text, 17, 19)
+  const ms = digits(text, 20, 23)
+  // What is rare or wrong is the other function's: a NaN fails every comparison.
+  if (!(year >= 1970 && month >= 1 && month <= 12 && day >= 1 && day <= 28)) return undefined
+  if (!(hour < 24 && minute < 60 && second < 60 && ms < 1000)) return undefined
+  return Date.UTC(year, month - 1, day, hour, minute, second, ms) * 1000
+}
+
+/** NaN when one of them is no digit. */
+function digits(text: string, from: number, to: number): number {
+  let value = 0
+  for (let i = from; i < to; i++) {
+    const digit = text.charCodeAt(i) - 48
+    if (digit < 0 || digit > 9) return Number.NaN
+    value = value * 10 + digit
+  }
+  return value
+}
+
+function parseAnyTime(text: string): number | undefined {
   const parts = timePattern.exec(text)
   if (parts === null) return undefined
   const [year, month, day, hour, minute, second] = parts.slice(1, 7).map(Number) as [
