@@ -8,8 +8,11 @@ import { commandChargerOf, isChargerName, topicRoot } from '../model/topics.ts'
 export const mayPublish = (identity: Identity, topic: string): boolean =>
   identity.role === 'operator' && commandChargerOf(topic) !== undefined
 
-/** Whether every topic that `filter` can match may be read. */
-export function maySubscribe(identity: Identity, filter: string): boolean {
+/**
+ * Whether every topic that `filter` can match may be read. Asked for a subscription, and for each topic again at
+ * delivery: a subscription may have outlived its right.
+ */
+export function mayRead(identity: Identity, filter: string): boolean {
   if (filter.startsWith('$')) return identity.role === 'operator' && /^\$SYS(\/|$)/.test(filter)
   if (identity.role === 'operator') return true
   if (!filter.startsWith(topicRoot)) return false
@@ -21,6 +24,3 @@ export function maySubscribe(identity: Identity, filter: string): boolean {
     identity.chargers.includes(charger)
   )
 }
-
-/** The same for one topic at delivery: a subscription may have outlived its right. */
-export const mayRead = maySubscribe

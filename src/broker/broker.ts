@@ -117,7 +117,7 @@ export class Broker {
     this.#persistence = await openPersistence({
       shadow: this.shadow,
       redisUrl,
-      maySubscribe: (client, filter) => access.maySubscribe(gateOf(client as Client).identity, filter),
+      maySubscribe: (client, filter) => access.mayRead(gateOf(client as Client).identity, filter),
       failed: error => this.#report.failed(error)
     })
     const { persistence, mq } = this.#persistence
@@ -134,7 +134,7 @@ export class Broker {
         done(this.#publishFault(client, packet.topic))
       },
       authorizeSubscribe: (client, subscription, done) => {
-        const granted = access.maySubscribe(gateOf(client).identity, subscription.topic)
+        const granted = access.mayRead(gateOf(client).identity, subscription.topic)
         done(null, granted ? subscription : null)
       },
       authorizeForward: (client, packet) => (access.mayRead(gateOf(client).identity, packet.topic) ? packet : null)

@@ -8,7 +8,13 @@ import { workersDefault } from '../ingest/ingest.ts'
 import { ConfigError, type ConfigFault } from '../model/errors.ts'
 import { acceptPastMsDefault, budgetBytesDefault } from '../model/limits.ts'
 
-const port = z.coerce.number().int().min(0).max(65_535)
+// Number('') is 0, and 0 is a free port: only digits are a number here.
+const wholeNumber = z
+  .string()
+  .regex(/^\d{1,6}$/)
+  .transform(Number)
+const port = wholeNumber.pipe(z.number().max(65_535))
+const text = z.string().min(1)
 const logLevels = ['fatal', 'error', 'warn', 'info', 'debug', 'trace', 'silent'] as const
 
 /** A flag: its schema, what it expects in words, and its line in the help. */
@@ -19,17 +25,19 @@ interface Flag {
   readonly repeatable?: boolean
   /** Environment name where it is not CHARGELIFT_ + upper snake. */
   readonly env?: string
+  /** It may hold a password, in any place where one can be mistyped: no fault shows it. */
+  readonly secret?: boolean
 }
 
 const file = (path: string, help: string) => ({
-  schema: z.string().default(path),
+  schema: text.default(path),
   expected: 'a file',
   help: `${help} (${path})`
 })
 
 const flags = {
   'mqtt-host': {
-    schema: z.string().default('0.0.0.0'),
+    schema: text.default('0.0.0.0'),
     expected: 'an address',
     help: 'address to listen on for MQTT (0.0.0.0)'
   },
@@ -40,7 +48,7 @@ const flags = {
     repeatable: true
   },
   'http-host': {
-    schema: z.string().default('127.0.0.1'),
+    schema: text.default('127.0.0.1'),
     expected: 'an address',
     help: 'address of health and metrics (127.0.0.1)'
   },
@@ -56,28 +64,30 @@ const flags = {
   'database-url': {
     schema: z
       .string()
-      .regex(/^postgres(ql)?:\/\//)
+      .regex(/^postgres(ql)?:\/\/./)
       .optional(),
     expected: 'postgres://user:password@host:port/database',
     help: 'PostgreSQL or TimescaleDB; absent = an embedded PostgreSQL under --data-dir',
-    env: 'DATABASE_URL'
+    env: 'DATABASE_URL',
+    secret: true
   },
   'data-dir': {
-    schema: z.string().default('data'),
+    schema: text.default('data'),
     expected: 'a folder',
     help: 'where the embedded PostgreSQL lives (./data)'
   },
   'redis-url': {
     schema: z
       .string()
-      .regex(/^rediss?:\/\//)
+      .regex(/^rediss?:\/\/./)
       .optional(),
     expected: 'redis://host:port',
     help: 'Redis for the sessions of several servers; absent = in memory',
-    env: 'REDIS_URL'
+    env: 'REDIS_URL',
+    secret: true
   },
   workers: {
-    schema: z.coerce.number().int().min(1).max(64).default(workersDefault),
+    schema: wholeNumber.pipe(z.number().min(1).max(64)).default(workersDefault),
     expected: 'a whole number, 1 to 64',
     help: 'ingest workers, each with a database connection (2 to 4, by the number of cores)'
   },
@@ -119,14 +129,16 @@ export function parseServerConfig(
   args: readonly string[],
   env: Readonly<Record<string, string | undefined>> = process.env
 ): ServerConfig {
-  const given = parseFlags(args)
   const faults: ConfigFault[] = []
+  const given = parseFlags(args, faults)
   const value = <Name extends FlagName>(name: Name): z.output<(typeof flags)[Name]['schema']> => {
     const flag: Flag = flags[name]
-    const raw = given[name] ?? fromEnvironment(env[environmentName(name, flag)], flag)
+    const raw = given.get(name) ?? fromEnvironment(env[environmentName(name, flag)], flag)
     const parsed = flag.schema.safeParse(raw)
-    if (!parsed.success)
-      faults.push({ path: `--${name}`, expected: flag.expected, found: JSON.stringify(withoutSecrets(raw)) })
+    if (!parsed.success) {
+      const found = flag.secret ? withoutSecrets(String(raw)) : JSON.stringify(raw)
+      faults.push({ path: `--${name}`, expected: flag.expected, found })
+    }
     return parsed.data as z.output<(typeof flags)[Name]['schema']>
   }
   const config: ServerConfig = {
@@ -147,26 +159,31 @@ export function parseServerConfig(
   return config
 }
 
-function parseFlags(args: readonly string[]): Partial<Record<string, string | string[]>> {
-  const options = Object.fromEntries(
-    (Object.entries(flags) as [FlagName, Flag][]).map(([name, flag]) => [
-      name,
-      { type: 'string', multiple: flag.repeatable ?? false } as const
-    ])
-  )
-  try {
-    return parseArgs({ args: [...args], options, allowPositionals: false }).values as Partial<
-      Record<string, string | string[]>
-    >
-  } catch (error) {
-    throw new ConfigError([{ path: 'flags', expected: 'flags of --help', found: (error as Error).message }])
+/** What was given, by flag; what is no flag, or has no value, is a fault. */
+function parseFlags(args: readonly string[], faults: ConfigFault[]): Map<string, string | string[]> {
+  const options = Object.fromEntries(Object.keys(flags).map(name => [name, { type: 'string' } as const]))
+  const { tokens } = parseArgs({ args: [...args], options, strict: false, tokens: true })
+  const given = new Map<string, string | string[]>()
+  for (const token of tokens) {
+    if (token.kind !== 'option' || !Object.hasOwn(flags, token.name)) {
+      const found = token.kind === 'option' ? token.rawName : withoutSecrets(args[token.index]!)
+      faults.push({ path: 'flags', expected: 'flags of --help', found })
+    } else if (token.value === undefined) {
+      faults.push({ path: token.rawName, expected: flags[token.name as FlagName].expected, found: 'nothing' })
+    } else if ((flags[token.name as FlagName] as Flag).repeatable) {
+      given.set(token.name, [...(given.get(token.name) ?? []), token.value])
+    } else given.set(token.name, token.value)
   }
+  return given
 }
 
 /** An empty variable counts as absent. */
 const fromEnvironment = (text: string | undefined, flag: Flag): string | string[] | undefined =>
   text === undefined || text === '' ? undefined : flag.repeatable ? text.split(',') : text
 
-/** URLs carry passwords. */
-const withoutSecrets = (raw: unknown): unknown =>
-  typeof raw === 'string' ? raw.replace(/:\/\/[^@/]*@/, '://***@') : raw
+/** A password may stand anywhere in a mistyped URL: only its scheme is shown. */
+function withoutSecrets(text: string): string {
+  const scheme = /^[a-z][a-z0-9+.-]*:\/\//i.exec(text)?.[0]
+  if (scheme !== undefined) return `${scheme}... (the rest is not shown: it may hold a password)`
+  return /[:@/]/.test(text) ? 'another value (not shown: it may hold a password)' : JSON.stringify(text)
+}

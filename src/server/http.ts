@@ -55,6 +55,7 @@ export class Http {
     const handler = this.#routes.get(path)
     const { status, contentType, body } = await this.#call(request, handler)
     response.writeHead(status, {
+      ...(status === 405 && { allow: 'GET, HEAD' }),
       'content-type': contentType,
       'cache-control': 'no-store',
       'x-content-type-options': 'nosniff'
@@ -68,8 +69,8 @@ export class Http {
     if (method !== 'GET' && method !== 'HEAD') return json(405, { error: `expected GET, found ${method}` })
     try {
       return await handler()
-    } catch (error) {
-      return json(500, { error: (error as Error).message })
+    } catch {
+      return json(500, { error: 'expected an answer, found a fault of the server' })
     }
   }
 }

@@ -1,0 +1,227 @@
+// A gate between a fake socket and a fake lane, without time and without a network: the test says what arrives, what is
+// settled and when Aedes reads. Everything happens within the call; nothing waits.
+
+import { EventEmitter } from 'node:events'
+import type { TestContext } from 'node:test'
+import type { TLSSocket } from 'node:tls'
+import type { Admission, Identity, Source } from '../../model/admission.ts'
+import { Gate } from '../gate.ts'
+import { Window } from '../window.ts'
+import * as packets from './packets.ts'
+
+export class FakeSocket extends EventEmitter {
+  readonly remoteAddress = '192.0.2.1'
+  readonly remotePort = 40_000
+  /** One entry per write. */
+  readonly written: Buffer[] = []
+  /** What a full socket says. */
+  takes = true
+  writableLength = 0
+  ended = false
+  destroyed = false
+  #paused = false
+  readonly #unread: Buffer[] = []
+
+  setNoDelay(): this {
+    return this
+  }
+
+  isPaused(): boolean {
+    return this.#paused
+  }
+
+  pause(): void {
+    this.#paused = true
+  }
+
+  resume(): void {
+    this.#paused = false
+  }
+
+  write(chunk: Buffer): boolean {
+    if (this.destroyed) throw new Error('written after destroy')
+    this.written.push(Buffer.from(chunk))
+    return this.takes
+  }
+
+  end(): void {
+    this.ended = true
+  }
+
+  destroy(): void {
+    if (this.destroyed) return
+    this.destroyed = true
+    this.emit('close')
+  }
+
+  arrive(chunk: Buffer): void {
+    this.#unread.push(chunk)
+    this.flow()
+  }
+
+  /** Like a real socket, it delivers what was not read in a later turn, not from within `resume`. */
+  flow(): void {
+    while (!this.#paused && !this.destroyed && this.#unread.length > 0) this.emit('data', this.#unread.shift())
+  }
+}
+
+export interface Admitted {
+  readonly ticket: number
+  readonly dup: boolean
+  readonly topic: string
+  readonly payload: string
+}
+
+export class FakeAdmission implements Admission {
+  readonly admitted: Admitted[] = []
+  full = 0
+  drops = false
+
+  admit(
+    _source: Source,
+    ticket: number,
+    dup: boolean,
+    chunk: Buffer,
+    topicAt: number,
+    topicLength: number,
+    payloadAt: number,
+    payloadLength: number
+  ): boolean {
+    if (this.drops) return false
+    const topic = chunk.toString('latin1', topicAt, topicAt + topicLength)
+    const payload = chunk.toString('latin1', payloadAt, payloadAt + payloadLength)
+    this.admitted.push({ ticket, dup, topic, payload })
+    return true
+  }
+
+  pressure(): number {
+    return this.full
+  }
+}
+
+export interface BenchOptions {
+  readonly identity?: Partial<Identity>
+  readonly window?: Window
+}
+
+export class GateBench {
+  readonly socket = new FakeSocket()
+  readonly admission = new FakeAdmission()
+  readonly window: Window
+  readonly gate: Gate
+  /** Codes of the rules that the client broke. */
+  readonly denials: string[] = []
+  #settled = 0
+
+  constructor(t: TestContext, { identity, window = new Window() }: BenchOptions = {}) {
+    this.window = window
+    this.gate = new Gate({
+      socket: this.socket as unknown as TLSSocket,
+      identity: {
+        name: 'c1',
+        role: 'edge',
+        chargers: ['c1'],
+        issuer: 'CN=test',
+        serial: '01',
+        validToMs: 0,
+        ...identity
+      },
+      window,
+      admission: this.admission,
+      denied: (_gate, { code }) => this.denials.push(code)
+    })
+    t.after(() => this.gate.destroy())
+  }
+
+  /** After CONNECT and CONNACK. */
+  static opened(t: TestContext, options: BenchOptions = {}): GateBench {
+    const bench = new GateBench(t, options)
+    bench.arrive(packets.connect())
+    bench.passed()
+    bench.open()
+    return bench
+  }
+
+  open(): void {
+    this.gate.open()
+    this.socket.flow()
+  }
+
+  arrive(...chunks: readonly Buffer[]): void {
+    for (const chunk of chunks) this.socket.arrive(chunk)
+  }
+
+  /** What Aedes reads now. */
+  passed(): Buffer {
+    const chunks: Buffer[] = []
+    for (let chunk = this.gate.read(); chunk !== null; chunk = this.gate.read()) {
+      chunks.push(chunk)
+      this.socket.flow()
+    }
+    return Buffer.concat(chunks)
+  }
+
+  /** Settles the next `count` admitted messages as one batch. */
+  settle(count: number): void {
+    for (const { ticket } of this.admission.admitted.slice(this.#settled, this.#settled + count)) {
+      this.gate.settle(ticket)
+    }
+    this.#settled += count
+    this.gate.acknowledge()
+    this.socket.flow()
+  }
+
+  get unsettled(): number {
+    return this.admission.admitted.length - this.#settled
+  }
+
+  /** What was written to the client since the last call, a buffer per write. */
+  written(): Buffer[] {
+    return this.socket.written.splice(0)
+  }
+
+  get payloads(): string[] {
+    return this.admission.admitted.map(({ payload }) => payload)
+  }
+}
+
+interface FakeTimer {
+  atMs: number
+  refresh(): FakeTimer
+}
+
+/** Timers that `refresh` works on, which those of `mock.timers` do not. */
+export class FakeTimers {
+  #nowMs = 0
+  readonly #pending = new Map<FakeTimer, () => void>()
+
+  constructor(t: TestContext) {
+    t.mock.method(globalThis, 'setTimeout', ((run: () => void, ms: number) => this.#set(run, ms)) as never)
+    t.mock.method(globalThis, 'clearTimeout', ((timer: FakeTimer) => void this.#pending.delete(timer)) as never)
+  }
+
+  get count(): number {
+    return this.#pending.size
+  }
+
+  tick(ms: number): void {
+    this.#nowMs += ms
+    for (const [timer, run] of [...this.#pending]) {
+      if (timer.atMs > this.#nowMs) continue
+      this.#pending.delete(timer)
+      run()
+    }
+  }
+
+  #set(run: () => void, ms: number): FakeTimer {
+    const timer: FakeTimer = {
+      atMs: 0,
+      refresh: () => {
+        timer.atMs = this.#nowMs + ms
+        this.#pending.set(timer, run)
+        return timer
+      }
+    }
+    return timer.refresh()
+  }
+}

@@ -1,0 +1,200 @@
+import assert from 'node:assert/strict'
+import { test } from 'node:test'
+import { type ValueName, valueNames } from '../model/chargerState.ts'
+import { type Decoded, decode } from './decode.ts'
+import { type Message, packed } from './testing/messages.ts'
+
+const time = '2026-03-01T12:00:00.000Z'
+const timeUs = Date.parse(time) * 1000
+const window = { fromUs: timeUs - 1_000_000, toUs: timeUs + 1_000_000 }
+
+const envelope = (value: unknown, at = time): string => JSON.stringify({ SamplingTime: at, Value: value })
+const message = (name: string, value: unknown, at = time, charger = 'c1'): Message => ({
+  topic: `chargers/${charger}/${name}`,
+  payload: envelope(value, at)
+})
+const decodeAll = (...messages: readonly Message[]): Decoded => decode(packed(messages), window)
+const columnOf = (name: ValueName): number => valueNames.indexOf(name)
+const rowsOf = ({ rows }: Decoded) =>
+  rows.map(({ charger, timeUs: at, values, dup }) => ({
+    charger,
+    at: at - timeUs,
+    dup,
+    values: Object.fromEntries(valueNames.flatMap((name, i) => (values[i] === undefined ? [] : [[name, values[i]]])))
+  }))
+const codesOf = ({ rejects }: Decoded) => rejects.map(({ index, code }) => [index, code])
+
+const oneOfEach: [ValueName, number | string][] = [
+  ['OperationState', 'charging'],
+  ['TotalEnergyConsumption', 1000.5],
+  ['SessionEnergy', 0],
+  ['PowerOutput', 11_000],
+  ['OutputCurrent', 16],
+  ['MaximumOutputCurrent', 32],
+  ['ConnectedVehicle', ''],
+  ['ChargerStatus', 'Charging, phase 3']
+]
+
+test('the values of one charger and one SamplingTime are one row, in the order of the columns', () => {
+  const decoded = decodeAll(...oneOfEach.map(([name, value]) => message(name, value)))
+  assert.deepEqual(rowsOf(decoded), [{ charger: 'c1', at: 0, dup: false, values: Object.fromEntries(oneOfEach) }])
+  assert.deepEqual(
+    decoded.rows[0]!.values,
+    oneOfEach.map(([, value]) => value)
+  )
+  assert.deepEqual(
+    decoded.messages.map(({ index, topic, row, column, value }) => [
+      index,
+      topic,
+      row === decoded.rows[0],
+      column,
+      value
+    ]),
+    oneOfEach.map(([name, value], i) => [i, `chargers/c1/${name}`, true, i, value])
+  )
+  assert.deepEqual([decoded.count, decoded.rejects, decoded.statuses], [8, [], []])
+})
+
+test('another time, be it a microsecond later, or another charger is another row; a value that is not there is absent', () => {
+  const decoded = decodeAll(
+    message('PowerOutput', 1),
+    message('PowerOutput', 2, '2026-03-01T12:00:00.000001Z'),
+    message('PowerOutput', 3, time, 'c2'),
+    message('SessionEnergy', 4)
+  )
+  assert.deepEqual(rowsOf(decoded), [
+    { charger: 'c1', at: 0, dup: false, values: { PowerOutput: 1, SessionEnergy: 4 } },
+    { charger: 'c1', at: 1, dup: false, values: { PowerOutput: 2 } },
+    { charger: 'c2', at: 0, dup: false, values: { PowerOutput: 3 } }
+  ])
+})
+
+test('the same moment with another offset is the same row', () => {
+  const decoded = decodeAll(message('PowerOutput', 1), message('SessionEnergy', 2, '2026-03-01T13:00:00.0000009+01:00'))
+  assert.equal(decoded.rows.length, 1)
+})
+
+test('of two values for the same column and time the first wins, and each message keeps its own', () => {
+  for (const [first, second] of [
+    [1, 2],
+    [0, 5],
+    [7, 7]
+  ]) {
+    const decoded = decodeAll(message('PowerOutput', first), message('PowerOutput', second))
+    assert.deepEqual(rowsOf(decoded)[0]!.values, { PowerOutput: first })
+    assert.deepEqual(
+      decoded.messages.map(({ value }) => value),
+      [first, second]
+    )
+  }
+  const texts = decodeAll(message('ConnectedVehicle', ''), message('ConnectedVehicle', 'x'))
+  assert.equal(texts.rows[0]!.values[columnOf('ConnectedVehicle')], '')
+})
+
+test('a row carries DUP when any of its messages does', () => {
+  const decoded = decodeAll(
+    message('PowerOutput', 1),
+    { ...message('SessionEnergy', 1), dup: true },
+    message('OutputCurrent', 1),
+    message('PowerOutput', 1, time, 'c2')
+  )
+  assert.deepEqual(
+    decoded.rows.map(({ charger, dup }) => [charger, dup]),
+    [
+      ['c1', true],
+      ['c2', false]
+    ]
+  )
+})
+
+const bad: [string, string | Buffer, string][] = [
+  ['PowerOutput', '', 'empty_payload'],
+  ['PowerOutput', Buffer.from([0xff, 0xfe]), 'not_utf8'],
+  ['PowerOutput', '{', 'not_json'],
+  ['PowerOutput', '['.repeat(60_000), 'not_json'],
+  ['PowerOutput', '[]', 'not_an_object'],
+  ['PowerOutput', envelope('1'), 'wrong_type'],
+  ['PowerOutput', envelope(null), 'wrong_type'],
+  ['PowerOutput', `{"SamplingTime":"${time}","Value":1e400}`, 'not_finite'],
+  ['OperationState', envelope('flying'), 'unknown_state'],
+  ['ConnectedVehicle', envelope('x'.repeat(33)), 'bad_text'],
+  ['PowerOutput', envelope(1, 'yesterday'), 'bad_time'],
+  ['PowerOutput', envelope(1, '2026-03-01T12:00:01.000001Z'), 'time_out_of_window'],
+  ['PowerOutput', envelope(1, '2026-03-01T11:59:58.999999Z'), 'time_out_of_window'],
+  ['Power', envelope(1), 'unknown_value_name'],
+  ['poweroutput', envelope(1), 'unknown_value_name'],
+  ['Connection', envelope('online'), 'unknown_value_name'],
+  ['constructor', envelope(1), 'unknown_value_name'],
+  ['__proto__', envelope(1), 'unknown_value_name'],
+  ['EdgeStatus', '', 'empty_payload'],
+  ['EdgeStatus', 'null', 'not_an_object'],
+  ['EdgeStatus', '{}', 'bad_time'],
+  ['EdgeStatus', `{"SamplingTime":"2020-01-01T00:00:00Z"}`, 'time_out_of_window'],
+  ['EdgeStatus', `{"SamplingTime":"${time}","a":"\\u0000"}`, 'bad_text'],
+  ['EdgeStatus', `{"SamplingTime":"${time}","\\udc00":1}`, 'bad_text'],
+  ['EdgeStatus', `{"SamplingTime":"${time}","a":"\\\\\\ud800"}`, 'bad_text'],
+  ['EdgeStatus', `{"SamplingTime":"${time}","a":"${'x'.repeat(8_192)}"}`, 'bad_text']
+]
+test('a bad message is rejected with its code and never hurts its neighbours', () => {
+  const good = message('SessionEnergy', 1)
+  const messages = bad.flatMap(([name, payload]) => [good, { topic: `chargers/c1/${name}`, payload }])
+  const decoded = decodeAll(...messages)
+  assert.equal(decoded.count, 2 * bad.length)
+  assert.deepEqual(
+    codesOf(decoded),
+    bad.map(([, , code], i) => [2 * i + 1, code])
+  )
+  assert.deepEqual(
+    decoded.messages.map(({ index }) => index),
+    bad.map((_, i) => 2 * i)
+  )
+  assert.deepEqual(rowsOf(decoded), [{ charger: 'c1', at: 0, dup: false, values: { SessionEnergy: 1 } }])
+  for (const { reason } of decoded.rejects) assert.match(reason, /^expected .*, found /s)
+})
+
+test('a bad message leaves no row behind, and no DUP flag on one', () => {
+  const decoded = decodeAll({ ...message('PowerOutput', 'x'), dup: true }, message('PowerOutput', 1))
+  assert.deepEqual(rowsOf(decoded), [{ charger: 'c1', at: 0, dup: false, values: { PowerOutput: 1 } }])
+  assert.deepEqual(decodeAll(message('PowerOutput', 'x')).rows, [])
+})
+
+test('every message is either in a row, a status, or a reject', () => {
+  const messages = [
+    ...bad.map(([name, payload]) => ({ topic: `chargers/c1/${name}`, payload })),
+    message('PowerOutput', 1)
+  ]
+  const decoded = decodeAll(...messages, { topic: 'chargers/c1/EdgeStatus', payload: `{"SamplingTime":"${time}"}` })
+  const named = [decoded.messages, decoded.statuses, decoded.rejects].flatMap(some => some.map(({ index }) => index))
+  assert.deepEqual(
+    named.sort((a, b) => a - b),
+    Array.from({ length: decoded.count }, (_, i) => i)
+  )
+})
+
+test('an EdgeStatus is any object with a SamplingTime, kept as it is without its white space', () => {
+  const payload = `{ "SamplingTime" : "${time}",\n "version":"1.2", "spool": {"bytes": 1e3, "x": [1, null]} , "ü":"😀\\u0001" }`
+  const decoded = decodeAll(
+    { topic: 'chargers/c1/EdgeStatus', payload },
+    { topic: 'chargers/c2/EdgeStatus', payload: `{"SamplingTime":"${time}","b":1,"b":2}` }
+  )
+  assert.deepEqual(codesOf(decoded), [])
+  assert.deepEqual(
+    decoded.statuses.map(({ index, topic, charger, timeUs: at, payload: text }) => [index, topic, charger, at, text]),
+    [
+      [
+        0,
+        'chargers/c1/EdgeStatus',
+        'c1',
+        timeUs,
+        `{"SamplingTime":"${time}","version":"1.2","spool":{"bytes":1000,"x":[1,null]},"ü":"😀\\u0001"}`
+      ],
+      [1, 'chargers/c2/EdgeStatus', 'c2', timeUs, `{"SamplingTime":"${time}","b":2}`]
+    ]
+  )
+  assert.deepEqual(decoded.rows, [])
+})
+
+test('an EdgeStatus may speak of escapes without being one', () => {
+  const payload = JSON.stringify({ SamplingTime: time, log: 'found \\u0000 and C:\\udd00 in an answer' })
+  assert.deepEqual(codesOf(decodeAll({ topic: 'chargers/c1/EdgeStatus', payload })), [])
+})

@@ -1,0 +1,79 @@
+import assert from 'node:assert/strict'
+import { type TestContext, test } from 'node:test'
+import { Ingest, IngestCounters, type IngestOptions } from './ingest.ts'
+import { FakeSource, ranges } from './testing/messages.ts'
+
+/** An ingest whose database is not there: everything that is admitted is kept. */
+function homelessIngest(
+  t: TestContext,
+  options: Partial<IngestOptions> = {}
+): { ingest: Ingest; kept: Promise<string> } {
+  const { promise: kept, resolve } = Promise.withResolvers<string>()
+  const ingest = new Ingest({
+    databaseUrl: 'postgres://nobody@%2Fnowhere/none',
+    workers: 1,
+    acceptPastMs: 1_000,
+    budgetBytes: 1_000_000,
+    now: () => 0,
+    committed: () => {},
+    report: { stored: () => {}, kept: ({ code }) => resolve(code), recovered: () => {} },
+    ...options
+  })
+  t.after(() => ingest.close(0))
+  return { ingest, kept }
+}
+
+const message = (payload: string) => ranges({ topic: 'chargers/c1/PowerOutput', payload })
+const backlogOf = ({ lanes }: Ingest): number => lanes.reduce((sum, { backlog }) => sum + backlog, 0)
+
+test('received = committed + rejected + in flight + dropped', () => {
+  const counters = new IngestCounters()
+  assert.deepEqual([counters.inFlight, counters.rejectedTotal], [0, 0])
+  counters.received = 100
+  counters.committed = 60
+  counters.dropped = 5
+  counters.rejected.set('not_json', 7).set('conflict', 3)
+  assert.deepEqual([counters.inFlight, counters.rejectedTotal], [25, 10])
+})
+
+test('without its database nothing is settled and nothing is lost: what is in flight is what the lanes hold', async t => {
+  const { ingest, kept } = homelessIngest(t, { workers: 2 })
+  const sources = Array.from({ length: 20 }, (_, i) => new FakeSource(`c${i}`))
+  for (const source of sources) {
+    assert.equal(ingest.admit(source, 1, false, ...message('{}')), true)
+    assert.equal(ingest.admit(source, 0, false, ...message('{}')), true)
+  }
+  assert.equal(await kept, 'unavailable')
+  assert.ok(ingest.trouble)
+  assert.equal(ingest.counters.inFlight, 40)
+  assert.equal(backlogOf(ingest), 40)
+  assert.equal(await ingest.close(0), false)
+  for (const { told } of sources) assert.deepEqual(told, [])
+})
+
+test('over the budget QoS 0 is dropped and counted, and what will be acknowledged is admitted all the same', t => {
+  const { ingest } = homelessIngest(t, { budgetBytes: 100 })
+  const source = new FakeSource('c1')
+  assert.equal(ingest.pressure(), 0)
+  assert.equal(ingest.admit(source, 0, false, ...message('x'.repeat(50))), true)
+  assert.ok(ingest.pressure() < 1)
+  assert.equal(ingest.admit(source, 1, false, ...message('x'.repeat(50))), true)
+  assert.ok(ingest.pressure() >= 1)
+  assert.equal(ingest.admit(source, 0, false, ...message('x')), false)
+  assert.equal(ingest.admit(source, 2, false, ...message('x')), true)
+  assert.equal(ingest.admit(source, 0x1_0003, false, ...message('x')), true)
+  const { received, committed, rejectedTotal, dropped, inFlight } = ingest.counters
+  assert.deepEqual([received, committed, rejectedTotal, dropped, inFlight], [5, 0, 0, 1, 4])
+  assert.equal(backlogOf(ingest), 4)
+})
+
+test('an identity has always the same lane, and the identities spread over all lanes', t => {
+  const { ingest } = homelessIngest(t, { workers: 4 })
+  const counts = new Map(ingest.lanes.map(lane => [lane, 0]))
+  for (let i = 0; i < 400; i++) {
+    const lane = ingest.laneOf(`wallbox-${i}`)
+    assert.equal(ingest.laneOf(`wallbox-${i}`), lane)
+    counts.set(lane, counts.get(lane)! + 1)
+  }
+  for (const count of counts.values()) assert.ok(count > 50, `${[...counts.values()]}`)
+})

@@ -1,0 +1,46 @@
+// Messages and their senders for tests of the ingest path.
+
+import type { Source } from '../../model/admission.ts'
+import { Batch, dupFlag } from '../batch.ts'
+
+/** A connection that notes what it is told: `settle` per message, then `acknowledge` per batch. */
+export class FakeSource implements Source {
+  readonly identity: Source['identity']
+  readonly told: (number | 'ack')[] = []
+  onAcknowledge = (): void => {}
+
+  constructor(name: string) {
+    this.identity = { name, role: 'edge', chargers: [name], issuer: 'CN=test', serial: '01', validToMs: 0 }
+  }
+
+  settle(messageId: number): void {
+    this.told.push(messageId)
+  }
+
+  acknowledge(): void {
+    this.told.push('ack')
+    this.onAcknowledge()
+  }
+}
+
+export interface Message {
+  readonly topic: string
+  readonly payload: string | Buffer
+  readonly dup?: boolean
+}
+
+/** The ranges that `admit` and `add` take, somewhere inside of a chunk. */
+export function ranges({ topic, payload }: Message): [Buffer, number, number, number, number] {
+  const [topicBytes, payloadBytes] = [Buffer.from(topic, 'latin1'), Buffer.from(payload as string)]
+  const chunk = Buffer.concat([Buffer.from('xx'), topicBytes, Buffer.from('xxx'), payloadBytes, Buffer.from('x')])
+  return [chunk, 2, topicBytes.length, 5 + topicBytes.length, payloadBytes.length]
+}
+
+export function packed(messages: readonly Message[]): ArrayBuffer {
+  const batch = new Batch()
+  const source = new FakeSource('c1')
+  messages.forEach((message, i) => {
+    batch.add(source, i + 1, message.dup ? dupFlag : 0, ...ranges(message))
+  })
+  return batch.pack()
+}

@@ -1,0 +1,46 @@
+import assert from 'node:assert/strict'
+import { test } from 'node:test'
+import * as limits from './limits.ts'
+import { topicOf } from './topics.ts'
+
+test('every limit is a positive whole number', () => {
+  for (const [name, value] of Object.entries(limits)) assert.ok(Number.isSafeInteger(value) && value > 0, name)
+})
+
+test('every limit in time, bytes or counts says its unit in its name', () => {
+  const unit =
+    /(Ms|Bytes|Messages|Seconds|Days|Watts|Characters|CodePoints|Chargers|Count|Misses|Window)(Max|Min|Default|Kind|Odd|$)|Ms(Max|Min)|Stop/
+  for (const name of Object.keys(limits)) assert.match(name, unit)
+})
+
+test('the longest legal topic of a value fits', () => {
+  const longest = topicOf('c'.repeat(limits.chargerNameCharactersMax), 'v'.repeat(limits.valueNameCharactersMax))
+  assert.ok(longest.length <= limits.topicBytesMax)
+})
+
+test("a packed message's lengths and identity fit in 16 bits", () => {
+  assert.ok(limits.packetBytesMax <= 0xffff)
+  assert.ok(limits.batchMessagesMax <= 0x1_0000)
+  assert.ok(limits.batchBytesMax > 2 * limits.packetBytesMax)
+})
+
+test('our own edge keeps within the window of the server', () => {
+  assert.ok(limits.publishWindowMax <= limits.windowMessagesMax)
+  assert.ok(limits.edgeKeepaliveSeconds <= limits.keepaliveSecondsMax)
+})
+
+test('no connection is held below its fair share, and QoS 2 has room for a whole window', () => {
+  assert.ok(limits.fairShareMessagesMin < limits.windowMessagesMax)
+  assert.ok(limits.receivedMessagesMax >= limits.windowMessagesMax)
+})
+
+test('every pair of bounds is in order', () => {
+  assert.ok(limits.retryDelayMinMs < limits.retryDelayMaxMs)
+  assert.ok(limits.reconnectDelayMsMin < limits.reconnectDelayMsMax)
+  assert.ok(limits.pollIntervalMsMin <= limits.pollIntervalMsKind)
+  assert.ok(limits.pollConnectTimeoutMs <= limits.pollTimeoutMs)
+  assert.ok(limits.spoolBytesMin <= limits.spoolBytesDefault)
+  assert.ok(limits.certificateDaysDefault <= limits.certificateDaysMax)
+  assert.ok(limits.acceptFutureMs < limits.acceptPastMsDefault)
+  assert.ok(limits.batchBytesMax < limits.budgetBytesDefault)
+})

@@ -1,0 +1,16 @@
+// Random numbers for tests that must be the same in every run.
+
+/** Numbers in [0, 1) from a seed (mulberry32). */
+export function seededRandom(seed: number): () => number {
+  let state = seed >>> 0
+  return () => {
+    state = (state + 0x6d2b79f5) >>> 0
+    let mixed = Math.imul(state ^ (state >>> 15), state | 1)
+    mixed ^= mixed + Math.imul(mixed ^ (mixed >>> 7), mixed | 61)
+    return ((mixed ^ (mixed >>> 14)) >>> 0) / 2 ** 32
+  }
+}
+
+export const below = (random: () => number, limit: number): number => Math.floor(random() * limit)
+
+export const pick = <T>(random: () => number, choices: readonly T[]): T => choices[below(random, choices.length)]!

@@ -1,0 +1,176 @@
+import assert from 'node:assert/strict'
+import { resolve } from 'node:path'
+import { test } from 'node:test'
+import { workersDefault } from '../ingest/ingest.ts'
+import { ConfigError } from '../model/errors.ts'
+import { acceptPastMsDefault, budgetBytesDefault } from '../model/limits.ts'
+import { parseServerConfig, type ServerConfig, serverFlagsHelp } from './config.ts'
+
+type Environment = Record<string, string | undefined>
+const parse = (args: readonly string[] = [], env: Environment = {}): ServerConfig => parseServerConfig(args, env)
+
+function errorOf(args: readonly string[], env: Environment = {}): ConfigError {
+  try {
+    parse(args, env)
+  } catch (error) {
+    assert.ok(error instanceof ConfigError, String(error))
+    return error
+  }
+  return assert.fail(`accepted: ${args.join(' ')} ${JSON.stringify(env)}`)
+}
+const faultsOf = (args: readonly string[], env: Environment = {}) => errorOf(args, env).faults
+
+test('without flags and environment there are the documented defaults', () => {
+  assert.deepEqual(parse(), {
+    mqttHost: '0.0.0.0',
+    mqttPorts: [8883],
+    httpHost: '127.0.0.1',
+    httpPort: 8080,
+    tls: { ca: 'certs/ca.pem', cert: 'certs/server.pem', key: 'certs/server.key', crl: 'certs/crl.pem' },
+    databaseUrl: undefined,
+    dataDir: resolve('data'),
+    redisUrl: undefined,
+    workers: workersDefault(),
+    logLevel: 'info',
+    acceptPastMs: acceptPastMsDefault,
+    budgetBytes: budgetBytesDefault
+  })
+})
+
+// flag, environment name, text, where it lands, as what
+const each: [string, string, string, (config: ServerConfig) => unknown, unknown][] = [
+  ['mqtt-host', 'CHARGELIFT_MQTT_HOST', '::1', config => config.mqttHost, '::1'],
+  ['mqtt-port', 'CHARGELIFT_MQTT_PORT', '443', config => config.mqttPorts, [443]],
+  ['http-host', 'CHARGELIFT_HTTP_HOST', '0.0.0.0', config => config.httpHost, '0.0.0.0'],
+  ['http-port', 'CHARGELIFT_HTTP_PORT', '0', config => config.httpPort, 0],
+  ['tls-ca', 'CHARGELIFT_TLS_CA', 'a', config => config.tls.ca, 'a'],
+  ['tls-cert', 'CHARGELIFT_TLS_CERT', 'b', config => config.tls.cert, 'b'],
+  ['tls-key', 'CHARGELIFT_TLS_KEY', 'c', config => config.tls.key, 'c'],
+  ['tls-crl', 'CHARGELIFT_TLS_CRL', 'd', config => config.tls.crl, 'd'],
+  ['database-url', 'DATABASE_URL', 'postgresql://u:p@h/d', config => config.databaseUrl, 'postgresql://u:p@h/d'],
+  ['data-dir', 'CHARGELIFT_DATA_DIR', '/x/y', config => config.dataDir, '/x/y'],
+  ['redis-url', 'REDIS_URL', 'rediss://h:6380', config => config.redisUrl, 'rediss://h:6380'],
+  ['workers', 'CHARGELIFT_WORKERS', '7', config => config.workers, 7],
+  ['log-level', 'CHARGELIFT_LOG_LEVEL', 'debug', config => config.logLevel, 'debug']
+]
+test('every flag is also an environment variable, and the flag wins', () => {
+  for (const [flag, name, text, of, expected] of each) {
+    assert.deepEqual(of(parse([`--${flag}`, text])), expected, flag)
+    assert.deepEqual(of(parse([`--${flag}=${text}`])), expected, flag)
+    assert.deepEqual(of(parse([], { [name]: text })), expected, name)
+    assert.deepEqual(of(parse([`--${flag}`, text], { [name]: 'neither legal nor asked' })), expected, flag)
+  }
+})
+
+test('an empty environment variable counts as absent', () => {
+  assert.deepEqual(parse([], Object.fromEntries(each.map(([, name]) => [name, '']))), parse())
+})
+
+test('the URLs have their common names in the environment, and no second ones', () => {
+  const env = { CHARGELIFT_DATABASE_URL: 'postgres://h/d', CHARGELIFT_REDIS_URL: 'redis://h' }
+  assert.deepEqual(parse([], env), parse())
+})
+
+test('MQTT ports may be several: the flag is repeated, the variable has commas', () => {
+  assert.deepEqual(parse(['--mqtt-port', '8883', '--mqtt-port', '443']).mqttPorts, [8883, 443])
+  assert.deepEqual(parse([], { CHARGELIFT_MQTT_PORT: '8883,443' }).mqttPorts, [8883, 443])
+  assert.deepEqual(parse(['--mqtt-port', '1'], { CHARGELIFT_MQTT_PORT: '8883,443' }).mqttPorts, [1])
+})
+
+test('all faults are told at once, each with its flag, what was expected and what was found', () => {
+  const args = ['--http-port', '65536', '--workers', '0', '--mqtt-port', '8883', '--mqtt-port=-1']
+  const env = { CHARGELIFT_LOG_LEVEL: 'loud', DATABASE_URL: 'mysql://h/d', REDIS_URL: 'h:6379' }
+  assert.deepEqual(faultsOf(args, env), [
+    { path: '--mqtt-port', expected: 'a port, 0 to 65535', found: '["8883","-1"]' },
+    { path: '--http-port', expected: 'a port, 0 to 65535', found: '"65536"' },
+    {
+      path: '--database-url',
+      expected: 'postgres://user:password@host:port/database',
+      found: 'mysql://... (the rest is not shown: it may hold a password)'
+    },
+    { path: '--redis-url', expected: 'redis://host:port', found: 'another value (not shown: it may hold a password)' },
+    { path: '--workers', expected: 'a whole number, 1 to 64', found: '"0"' },
+    { path: '--log-level', expected: 'fatal|error|warn|info|debug|trace|silent', found: '"loud"' }
+  ])
+})
+
+const illegal: [string, string[]][] = [
+  ['mqtt-port', ['x', '-1', '65536', '1.5', 'NaN', 'Infinity']],
+  ['http-port', ['x', '-1', '65536', '80a', '8080.5']],
+  ['database-url', ['localhost', 'http://h/d', '/var/run', 'xpostgres://h/d']],
+  ['redis-url', ['localhost:6379', 'http://h']],
+  ['workers', ['x', '0', '65', '-1', '1.5']],
+  ['log-level', ['INFO', 'verbose', '30']]
+]
+test('a value that its flag does not expect is a fault', () => {
+  for (const [flag, texts] of illegal) {
+    for (const text of texts) {
+      assert.deepEqual(
+        faultsOf([`--${flag}=${text}`]).map(({ path }) => path),
+        [`--${flag}`],
+        `${flag} ${text}`
+      )
+    }
+  }
+})
+
+test('an unknown flag, a lost word, or a flag without its value is a fault', () => {
+  for (const [args, path, found] of [
+    [['--mqtt-prot=1'], 'flags', '--mqtt-prot'],
+    [['serve'], 'flags', '"serve"'],
+    [['-x'], 'flags', '-x'],
+    [['--no-workers'], 'flags', '--no-workers'],
+    [['--workers'], '--workers', 'nothing']
+  ] as const) {
+    const [fault, ...others] = faultsOf(args)
+    assert.deepEqual([fault?.path, fault?.found, others.length], [path, found, 0])
+  }
+})
+
+test('an unknown flag hides no other fault', () => {
+  const found = faultsOf(['--mqtt-prot', '--http-port', '70000', '--workers=0', 'lost'])
+  assert.deepEqual(
+    found.map(({ path }) => path),
+    ['flags', 'flags', '--http-port', '--workers']
+  )
+})
+
+test('only digits are a number, and nothing is no value', () => {
+  for (const args of [
+    ['--http-port='],
+    ['--http-port', '0x50'],
+    ['--http-port', '1e3'],
+    ['--mqtt-host='],
+    ['--tls-ca='],
+    ['--workers', '1.5']
+  ]) {
+    assert.equal(faultsOf(args).length, 1, args.join(' '))
+  }
+  assert.equal(errorOf([], { CHARGELIFT_HTTP_PORT: ' ' }).faults.length, 1)
+  assert.equal(errorOf([], { CHARGELIFT_MQTT_PORT: '8883,' }).faults.length, 1)
+  assert.equal(errorOf([], { DATABASE_URL: 'postgres://' }).faults.length, 1)
+})
+
+test('a password in a URL is never shown', () => {
+  for (const url of [
+    'mysql://user:s3cret@h/d',
+    'mysql://user:s3/cret@h/d',
+    'mysql://user:s3@cret@h/d',
+    'user:s3cret@h',
+    'http://h/?password=s3cret',
+    ' postgres://user:s3cret@h'
+  ]) {
+    for (const error of [errorOf([], { DATABASE_URL: url }), errorOf([], { REDIS_URL: url }), errorOf([url])]) {
+      assert.doesNotMatch(JSON.stringify(error.faults) + error.message, /s3|cret/)
+    }
+  }
+  assert.match(errorOf([], { DATABASE_URL: 'mysql://user:s3cret@h/d' }).message, /found mysql:\/\/\.\.\. /)
+})
+
+test('the help names every flag with its variable', () => {
+  const help = serverFlagsHelp()
+  for (const [flag, name] of each) {
+    assert.match(help, new RegExp(`--${flag} .*\\n +${name}$`, 'm'))
+  }
+  assert.equal(help.match(/^ {2}--/gm)!.length, each.length)
+})
