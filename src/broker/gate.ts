@@ -9,7 +9,7 @@
 
 import { Duplex } from 'node:stream'
 import type { TLSSocket } from 'node:tls'
-import type { Admission, Identity, Source } from '../model/admission.ts'
+import { type Admission, type Identity, type Source, Telemetry } from '../model/admission.ts'
 import { DeniedError } from '../model/errors.ts'
 import {
   connectTimeoutMs,
@@ -50,6 +50,7 @@ export class Gate extends Duplex implements Source {
   readonly #denied: GateOptions['denied']
   readonly #prefixes: readonly Buffer[]
   readonly #frame = new frames.Frame()
+  readonly #telemetry = new Telemetry()
   #stage: 'greeting' | 'connecting' | 'open' = 'greeting'
   /** Bytes that were read and not yet consumed: a part of a frame, or what waits. */
   #rest: Buffer | undefined
@@ -172,19 +173,27 @@ export class Gate extends Duplex implements Source {
         new DeniedError('protocol', `expected at most ${receivedMessagesMax} QoS 2 messages without PUBREL, found more`)
       )
     }
-    const ticket = qos === 2 ? messageId | qos2Ticket : messageId
-    if (
-      !this.#admission.admit(this, ticket, frames.isDup(flags), chunk, topicAt, topicLength, payloadAt, end - payloadAt)
-    ) {
-      return true
-    }
+    const telemetry = this.#telemetry
+    telemetry.ticket = qos === 2 ? messageId | qos2Ticket : messageId
+    telemetry.dup = frames.isDup(flags)
+    telemetry.chunk = chunk
+    telemetry.topicAt = topicAt
+    telemetry.topicEnd = topicEnd
+    telemetry.payloadAt = payloadAt
+    telemetry.payloadEnd = end
+    const isAdmitted = this.#admission.admit(this, telemetry)
+    telemetry.chunk = noBytes // a kept chunk is memory per connection
+    if (isAdmitted) this.#enterWindow()
+    return true
+  }
+
+  #enterWindow(): void {
     this.#inFlight++
     this.#window.enter()
     if (this.#window.exceeded) {
       this.#heldByWindow = true
       this.#window.hold(this)
     }
-    return true
   }
 
   /** Where the value name begins when the topic is exactly own telemetry, else 0. */
@@ -359,6 +368,8 @@ export class Gate extends Duplex implements Source {
     done(error)
   }
 }
+
+const noBytes = Buffer.alloc(0)
 
 function startsWith(chunk: Buffer, at: number, prefix: Buffer): boolean {
   for (let i = 0; i < prefix.length; i++) if (chunk[at + i] !== prefix[i]) return false

@@ -2,8 +2,8 @@ import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { batchBytesMax, batchMessagesMax, packetBytesMax, topicBytesMax } from '../model/limits.ts'
 import { below, pick, seededRandom } from '../model/testing/random.ts'
-import { Batch, dupFlag, type PackedMessage, unpack } from './batch.ts'
-import { FakeSource, type Message, ranges } from './testing/messages.ts'
+import { Batch, type PackedMessage, unpack } from './batch.ts'
+import { FakeSource, type Message, ranges, telemetry } from './testing/messages.ts'
 
 function unpacked(packed: ArrayBuffer): PackedMessage[] {
   const messages: PackedMessage[] = []
@@ -24,7 +24,7 @@ test('what is packed unpacks to the same messages in the same order', () => {
     const payload = Buffer.from(Array.from({ length: below(random, 400) }, () => below(random, 256)))
     const message = { topic: `chargers/${source.identity.name}/${'V'.repeat(1 + below(random, 64))}`, payload }
     const dup = random() < 0.3
-    batch.add(source, id, dup ? dupFlag : 0, ...ranges(message))
+    batch.add(source, telemetry(id, dup ?? false, ...ranges(message)))
     expected.push({ ...message, dup, name: source.identity.name })
   }
   const found = unpacked(batch.pack()).map(({ identity, ...rest }) => ({ ...rest, name: batch.identities[identity] }))
@@ -46,7 +46,7 @@ test('the extremes of length are packed whole', () => {
   for (const [what, message] of extremes) {
     const batch = new Batch()
     const neighbour = { topic: 'chargers/c1/V', payload: 'neighbour' }
-    for (const each of [message, neighbour]) batch.add(new FakeSource('c1'), 1, 0, ...ranges(each))
+    for (const each of [message, neighbour]) batch.add(new FakeSource('c1'), telemetry(1, false, ...ranges(each)))
     const [first, second] = unpacked(batch.pack())
     assert.equal(first!.topic, message.topic, what)
     assert.deepEqual(first!.payload, Buffer.from(message.payload as string), what)
@@ -70,21 +70,21 @@ test('whom to answer is kept per message, and identities are numbered as they fi
     [a, 0x1_0007],
     [again, 8]
   ] as const) {
-    batch.add(source, id, 0, ...message)
+    batch.add(source, telemetry(id, false, ...message))
   }
   assert.deepEqual(batch.identities, ['a', 'b'])
   assert.deepEqual(
     unpacked(batch.pack()).map(({ identity }) => identity),
     [0, 0, 1, 0, 0]
   )
-  assert.deepEqual(batch.messageIds, [7, 0, 65_535, 0x1_0007, 8])
+  assert.deepEqual(batch.tickets, [7, 0, 65_535, 0x1_0007, 8])
   assert.deepEqual(batch.sources, [a, a, b, a, again])
 })
 
 test('as many identities as messages fit', () => {
   const batch = new Batch()
   const message = ranges({ topic: 'chargers/a/V', payload: '1' })
-  for (let i = 0; i < batchMessagesMax; i++) batch.add(new FakeSource(`c${i}`), 1, 0, ...message)
+  for (let i = 0; i < batchMessagesMax; i++) batch.add(new FakeSource(`c${i}`), telemetry(1, false, ...message))
   const numbers = unpacked(batch.pack()).map(({ identity }) => identity)
   assert.ok(numbers.every((number, i) => number === i))
   assert.equal(batch.identities[batchMessagesMax - 1], `c${batchMessagesMax - 1}`)
@@ -93,7 +93,7 @@ test('as many identities as messages fit', () => {
 test('the chunk may be overwritten after the message was added', () => {
   const batch = new Batch()
   const [chunk, ...at] = ranges({ topic: 'chargers/a/V', payload: '123' })
-  batch.add(new FakeSource('a'), 1, 0, chunk, ...at)
+  batch.add(new FakeSource('a'), telemetry(1, false, chunk, ...at))
   chunk.fill(0)
   assert.equal(unpacked(batch.pack())[0]!.payload.toString(), '123')
 })
@@ -101,12 +101,12 @@ test('the chunk may be overwritten after the message was added', () => {
 test('the packed bytes are a copy: the batch keeps its own, packs the same again, and may be filled on', () => {
   const batch = new Batch()
   const message = ranges({ topic: 'chargers/a/V', payload: '1' })
-  batch.add(new FakeSource('a'), 1, 0, ...message)
+  batch.add(new FakeSource('a'), telemetry(1, false, ...message))
   const first = batch.pack()
   const before = Buffer.from(Buffer.from(first))
   new Uint8Array(first).fill(0)
   assert.deepEqual(Buffer.from(batch.pack()), before)
-  batch.add(new FakeSource('a'), 2, 0, ...message)
+  batch.add(new FakeSource('a'), telemetry(2, false, ...message))
   assert.deepEqual(Buffer.from(batch.pack()), Buffer.concat([before, before]))
 })
 
@@ -114,9 +114,9 @@ test('a batch is full by count', () => {
   const batch = new Batch()
   const message = ranges({ topic: 'chargers/a/V', payload: '1' })
   const source = new FakeSource('a')
-  for (let i = 1; i < batchMessagesMax; i++) batch.add(source, i, 0, ...message)
+  for (let i = 1; i < batchMessagesMax; i++) batch.add(source, telemetry(i, false, ...message))
   assert.equal(batch.full, false)
-  batch.add(source, 1, 0, ...message)
+  batch.add(source, telemetry(1, false, ...message))
   assert.equal(batch.full, true)
 })
 
@@ -124,7 +124,7 @@ test('a batch is full before the largest message would not fit', () => {
   const batch = new Batch()
   const source = new FakeSource('a')
   let added = 0
-  for (; !batch.full; added++) batch.add(source, 1, 0, ...ranges(longest))
+  for (; !batch.full; added++) batch.add(source, telemetry(1, false, ...ranges(longest)))
   assert.equal(unpacked(batch.pack()).length, added)
   assert.ok(batch.used <= batchBytesMax && batch.used > batchBytesMax - 2 * (packetBytesMax + 8), `${batch.used}`)
   assert.equal(batch.pack().byteLength, batch.used)
@@ -133,12 +133,12 @@ test('a batch is full before the largest message would not fit', () => {
 test('a cleared batch is as good as a new one', () => {
   const batch = new Batch()
   const message = ranges({ topic: 'chargers/b/V', payload: '1' })
-  for (const name of ['a', 'b']) batch.add(new FakeSource(name), 1, dupFlag, ...message)
+  for (const name of ['a', 'b']) batch.add(new FakeSource(name), telemetry(1, true, ...message))
   batch.id = 'id'
   batch.clear()
   assert.deepEqual([batch.id, batch.count, batch.used, batch.full], ['', 0, 0, false])
-  assert.deepEqual([batch.identities, batch.sources, batch.messageIds], [[], [], []])
-  batch.add(new FakeSource('b'), 9, 0, ...message)
+  assert.deepEqual([batch.identities, batch.sources, batch.tickets], [[], [], []])
+  batch.add(new FakeSource('b'), telemetry(9, false, ...message))
   assert.deepEqual(batch.identities, ['b'])
   assert.deepEqual(
     unpacked(batch.pack()).map(({ identity, dup }) => [identity, dup]),

@@ -4,12 +4,12 @@
 //
 // Record: u16 topic length, u16 payload length, u16 number of the identity, u8 flags, u8 zero, topic, payload (little endian).
 
-import type { Source } from '../model/admission.ts'
+import type { Source, Telemetry } from '../model/admission.ts'
 import { batchBytesMax, batchMessagesMax, packetBytesMax } from '../model/limits.ts'
 
 const headerBytes = 8
 const recordBytesMax = headerBytes + packetBytesMax
-export const dupFlag = 1
+const dupFlag = 1
 
 export class Batch {
   /** Survives retries: `rejected_messages` is keyed by it. */
@@ -17,35 +17,28 @@ export class Batch {
   sealedAtMs = 0
   used = 0
   readonly identities: string[] = []
-  /** Whom to answer, and with which message id (0 for QoS 0), per message. */
+  /** Whom to answer, and with which ticket, per message. */
   readonly sources: Source[] = []
-  readonly messageIds: number[] = []
+  readonly tickets: number[] = []
   readonly #bytes = Buffer.from(new ArrayBuffer(batchBytesMax))
   readonly #numbers = new Map<string, number>()
   #lastIdentity = ''
   #lastNumber = 0
 
   get count(): number {
-    return this.messageIds.length
+    return this.tickets.length
   }
 
   /** True when one more record of the largest size might not fit, or the count is reached. */
   get full(): boolean {
-    return this.used > batchBytesMax - recordBytesMax || this.messageIds.length >= batchMessagesMax
+    return this.used > batchBytesMax - recordBytesMax || this.tickets.length >= batchMessagesMax
   }
 
-  /** Copies topic and payload, two adjacent or separate ranges of `chunk`. Call only while not full. */
-  add(
-    source: Source,
-    messageId: number,
-    flags: number,
-    chunk: Buffer,
-    topicAt: number,
-    topicLength: number,
-    payloadAt: number,
-    payloadLength: number
-  ): void {
+  /** Copies topic and payload; returns the bytes of the record. Call only while not full. */
+  add(source: Source, { ticket, dup, chunk, topicAt, topicEnd, payloadAt, payloadEnd }: Telemetry): number {
     const bytes = this.#bytes
+    const topicLength = topicEnd - topicAt
+    const payloadLength = payloadEnd - payloadAt
     const number = this.#numberOf(source.identity.name)
     let at = this.used
     bytes[at++] = topicLength
@@ -54,13 +47,15 @@ export class Batch {
     bytes[at++] = payloadLength >> 8
     bytes[at++] = number
     bytes[at++] = number >> 8
-    bytes[at++] = flags
+    bytes[at++] = dup ? dupFlag : 0
     bytes[at++] = 0
-    at += chunk.copy(bytes, at, topicAt, topicAt + topicLength)
-    at += chunk.copy(bytes, at, payloadAt, payloadAt + payloadLength)
+    at += chunk.copy(bytes, at, topicAt, topicEnd)
+    at += chunk.copy(bytes, at, payloadAt, payloadEnd)
+    const added = at - this.used
     this.used = at
     this.sources.push(source)
-    this.messageIds.push(messageId)
+    this.tickets.push(ticket)
+    return added
   }
 
   /** The packed bytes as an own copy to transfer: the batch keeps its own until it is settled, a worker may die. */
@@ -74,7 +69,7 @@ export class Batch {
     this.used = 0
     this.identities.length = 0
     this.sources.length = 0
-    this.messageIds.length = 0
+    this.tickets.length = 0
     this.#numbers.clear()
     this.#lastIdentity = ''
   }

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { type TestContext, test } from 'node:test'
 import { Ingest, IngestCounters, type IngestOptions } from './ingest.ts'
-import { FakeSource, ranges } from './testing/messages.ts'
+import { FakeSource, ranges, telemetry } from './testing/messages.ts'
 
 /** An ingest whose database is not there: everything that is admitted is kept. */
 function homelessIngest(
@@ -40,8 +40,8 @@ test('without its database nothing is settled and nothing is lost: what is in fl
   const { ingest, kept } = homelessIngest(t, { workers: 2 })
   const sources = Array.from({ length: 20 }, (_, i) => new FakeSource(`c${i}`))
   for (const source of sources) {
-    assert.equal(ingest.admit(source, 1, false, ...message('{}')), true)
-    assert.equal(ingest.admit(source, 0, false, ...message('{}')), true)
+    assert.equal(ingest.admit(source, telemetry(1, false, ...message('{}'))), true)
+    assert.equal(ingest.admit(source, telemetry(0, false, ...message('{}'))), true)
   }
   assert.equal(await kept, 'unavailable')
   assert.ok(ingest.trouble)
@@ -55,13 +55,13 @@ test('over the budget QoS 0 is dropped and counted, and what will be acknowledge
   const { ingest } = homelessIngest(t, { budgetBytes: 100 })
   const source = new FakeSource('c1')
   assert.equal(ingest.pressure(), 0)
-  assert.equal(ingest.admit(source, 0, false, ...message('x'.repeat(50))), true)
+  assert.equal(ingest.admit(source, telemetry(0, false, ...message('x'.repeat(50)))), true)
   assert.ok(ingest.pressure() < 1)
-  assert.equal(ingest.admit(source, 1, false, ...message('x'.repeat(50))), true)
+  assert.equal(ingest.admit(source, telemetry(1, false, ...message('x'.repeat(50)))), true)
   assert.ok(ingest.pressure() >= 1)
-  assert.equal(ingest.admit(source, 0, false, ...message('x')), false)
-  assert.equal(ingest.admit(source, 2, false, ...message('x')), true)
-  assert.equal(ingest.admit(source, 0x1_0003, false, ...message('x')), true)
+  assert.equal(ingest.admit(source, telemetry(0, false, ...message('x'))), false)
+  assert.equal(ingest.admit(source, telemetry(2, false, ...message('x'))), true)
+  assert.equal(ingest.admit(source, telemetry(0x1_0003, false, ...message('x'))), true)
   const { received, committed, rejectedTotal, dropped, inFlight } = ingest.counters
   assert.deepEqual([received, committed, rejectedTotal, dropped, inFlight], [5, 0, 0, 1, 4])
   assert.equal(backlogOf(ingest), 4)

@@ -2,7 +2,7 @@
 // Every admitted message is settled once, or kept; QoS 0 over the budget is dropped and counted.
 
 import { availableParallelism } from 'node:os'
-import type { Admission, Newest, Source } from '../model/admission.ts'
+import type { Admission, Newest, Source, Telemetry } from '../model/admission.ts'
 import type { RejectCode } from '../model/errors.ts'
 import type { Batch } from './batch.ts'
 import { Dispatch } from './dispatch.ts'
@@ -73,23 +73,13 @@ export class Ingest implements Admission {
     )
   }
 
-  admit(
-    source: Source,
-    messageId: number,
-    dup: boolean,
-    chunk: Buffer,
-    topicAt: number,
-    topicLength: number,
-    payloadAt: number,
-    payloadLength: number
-  ): boolean {
+  admit(source: Source, telemetry: Telemetry): boolean {
     this.counters.received++
-    if (messageId === 0 && this.pressure() >= 1) {
+    if (telemetry.ticket === 0 && this.pressure() >= 1) {
       this.counters.dropped++
       return false
     }
-    const lane = this.laneOf(source.identity.name)
-    lane.admit(source, messageId, dup, chunk, topicAt, topicLength, payloadAt, payloadLength)
+    this.laneOf(source.identity.name).admit(source, telemetry)
     return true
   }
 

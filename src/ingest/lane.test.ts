@@ -5,7 +5,7 @@ import { batchAgeMaxMs, batchBytesMax, batchMessagesMax, packetBytesMax } from '
 import { type Batch, unpack } from './batch.ts'
 import { Lane } from './lane.ts'
 import { type BatchKept, type BatchResult, committed, kept, rejected } from './outcome.ts'
-import { FakeSource, ranges } from './testing/messages.ts'
+import { FakeSource, ranges, telemetry } from './testing/messages.ts'
 
 const newest: Newest = { topics: [], timesUs: new Float64Array(), payloads: [] }
 const away: BatchKept = { retry: { code: '57P01', message: 'the database is away' } }
@@ -58,7 +58,8 @@ class LaneBench {
   }
 
   admit(source: FakeSource, messageId: number, payload = `p${messageId}`): void {
-    this.lane.admit(source, messageId, false, ...ranges({ topic: `chargers/${source.identity.name}/V`, payload }))
+    const message = { topic: `chargers/${source.identity.name}/V`, payload }
+    this.lane.admit(source, telemetry(messageId, false, ...ranges(message)))
   }
 
   admitAll(source: FakeSource, from: number, to: number): void {

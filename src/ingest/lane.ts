@@ -4,9 +4,9 @@
 
 import { randomUUID } from 'node:crypto'
 import { setTimeout as sleep } from 'node:timers/promises'
-import type { Newest, Source } from '../model/admission.ts'
+import type { Newest, Source, Telemetry } from '../model/admission.ts'
 import { batchAgeMaxMs, batchMessagesMax, retryDelayMaxMs, retryDelayMinMs } from '../model/limits.ts'
-import { Batch, dupFlag } from './batch.ts'
+import { Batch } from './batch.ts'
 import { type BatchKept, type BatchResult, kept } from './outcome.ts'
 import { retryDelayMs } from './retry.ts'
 
@@ -45,22 +45,10 @@ export class Lane {
   /** Their packed bytes. */
   backlogBytes = 0
 
-  admit(
-    source: Source,
-    messageId: number,
-    dup: boolean,
-    chunk: Buffer,
-    topicAt: number,
-    topicLength: number,
-    payloadAt: number,
-    payloadLength: number
-  ): void {
+  admit(source: Source, telemetry: Telemetry): void {
     if (this.#open.full) this.#seal()
-    const batch = this.#open
-    const before = batch.used
-    batch.add(source, messageId, dup ? dupFlag : 0, chunk, topicAt, topicLength, payloadAt, payloadLength)
     this.backlog++
-    this.backlogBytes += batch.used - before
+    this.backlogBytes += this.#open.add(source, telemetry)
     if (!this.#busy) this.#schedule()
   }
 
@@ -134,11 +122,11 @@ export class Lane {
 
   /** One write per connection per batch, then what advanced. */
   #settle(batch: Batch, result: BatchResult): void {
-    const { sources, messageIds } = batch
+    const { sources, tickets } = batch
     const touched = new Set<Source>()
-    for (let i = 0; i < messageIds.length; i++) {
+    for (let i = 0; i < tickets.length; i++) {
       const source = sources[i]!
-      source.settle(messageIds[i]!)
+      source.settle(tickets[i]!)
       touched.add(source)
     }
     this.backlog -= batch.count

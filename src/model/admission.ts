@@ -22,26 +22,29 @@ export interface Identity {
 export interface Source {
   readonly identity: Identity
   /** The message is stored or rejected: answer it. Called once per message, in admission order. */
-  settle(messageId: number): void
+  settle(ticket: number): void
   /** Called once per settled batch, after its `settle` calls: write what they gathered. */
   acknowledge(): void
 }
 
 /**
- * Takes one telemetry message; copies the two ranges of `chunk` before it returns.
- * `messageId` 0 is QoS 0. `dup` is the packet's DUP flag. Returns false when it was dropped (QoS 0, over budget).
+ * One telemetry message as it lies in a chunk. The sender reuses the object and the chunk: who keeps something copies it.
+ * The ticket is what `settle` gets back; 0 is QoS 0, which nobody waits for.
  */
+export class Telemetry {
+  ticket = 0
+  /** The packet's DUP flag: it may be stored already. */
+  dup = false
+  chunk: Buffer = Buffer.alloc(0)
+  topicAt = 0
+  topicEnd = 0
+  payloadAt = 0
+  payloadEnd = 0
+}
+
 export interface Admission {
-  admit(
-    source: Source,
-    messageId: number,
-    dup: boolean,
-    chunk: Buffer,
-    topicAt: number,
-    topicLength: number,
-    payloadAt: number,
-    payloadLength: number
-  ): boolean
+  /** Copies what it needs before it returns. False when the message was dropped (QoS 0, over budget). */
+  admit(source: Source, telemetry: Telemetry): boolean
   /** Bytes admitted and not settled, against the budget: 1 and above is over it. */
   pressure(): number
 }

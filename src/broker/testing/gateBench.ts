@@ -4,7 +4,7 @@
 import { EventEmitter } from 'node:events'
 import type { TestContext } from 'node:test'
 import type { TLSSocket } from 'node:tls'
-import type { Admission, Identity, Source } from '../../model/admission.ts'
+import type { Admission, Identity, Source, Telemetry } from '../../model/admission.ts'
 import { Gate } from '../gate.ts'
 import { Window } from '../window.ts'
 import * as packets from './packets.ts'
@@ -77,19 +77,10 @@ export class FakeAdmission implements Admission {
   full = 0
   drops = false
 
-  admit(
-    _source: Source,
-    ticket: number,
-    dup: boolean,
-    chunk: Buffer,
-    topicAt: number,
-    topicLength: number,
-    payloadAt: number,
-    payloadLength: number
-  ): boolean {
+  admit(_source: Source, { ticket, dup, chunk, topicAt, topicEnd, payloadAt, payloadEnd }: Telemetry): boolean {
     if (this.drops) return false
-    const topic = chunk.toString('latin1', topicAt, topicAt + topicLength)
-    const payload = chunk.toString('latin1', payloadAt, payloadAt + payloadLength)
+    const topic = chunk.toString('latin1', topicAt, topicEnd)
+    const payload = chunk.toString('latin1', payloadAt, payloadEnd)
     this.admitted.push({ ticket, dup, topic, payload })
     return true
   }

@@ -1,7 +1,7 @@
 // Messages and their senders for tests of the ingest path.
 
-import type { Source } from '../../model/admission.ts'
-import { Batch, dupFlag } from '../batch.ts'
+import { type Source, Telemetry } from '../../model/admission.ts'
+import { Batch } from '../batch.ts'
 
 /** A connection that notes what it is told: `settle` per message, then `acknowledge` per batch. */
 export class FakeSource implements Source {
@@ -29,18 +29,39 @@ export interface Message {
   readonly dup?: boolean
 }
 
-/** The ranges that `admit` and `add` take, somewhere inside of a chunk. */
+/** The ranges of a message that lies somewhere inside of a chunk. */
 export function ranges({ topic, payload }: Message): [Buffer, number, number, number, number] {
   const [topicBytes, payloadBytes] = [Buffer.from(topic, 'latin1'), Buffer.from(payload as string)]
   const chunk = Buffer.concat([Buffer.from('xx'), topicBytes, Buffer.from('xxx'), payloadBytes, Buffer.from('x')])
   return [chunk, 2, topicBytes.length, 5 + topicBytes.length, payloadBytes.length]
 }
 
+export function telemetry(
+  ticket: number,
+  dup: boolean,
+  chunk: Buffer,
+  topicAt: number,
+  topicLength: number,
+  payloadAt: number,
+  payloadLength: number
+): Telemetry {
+  const topicEnd = topicAt + topicLength
+  return Object.assign(new Telemetry(), {
+    ticket,
+    dup,
+    chunk,
+    topicAt,
+    topicEnd,
+    payloadAt,
+    payloadEnd: payloadAt + payloadLength
+  })
+}
+
 export function packed(messages: readonly Message[]): ArrayBuffer {
   const batch = new Batch()
   const source = new FakeSource('c1')
   messages.forEach((message, i) => {
-    batch.add(source, i + 1, message.dup ? dupFlag : 0, ...ranges(message))
+    batch.add(source, telemetry(i + 1, message.dup ?? false, ...ranges(message)))
   })
   return batch.pack()
 }
