@@ -5,7 +5,7 @@ import { before, describe, it } from 'node:test'
 import type pg from 'pg'
 import type { RunningServer } from '../src/server/server.ts'
 import { envelope, freshTime, Harness, until } from './harness.ts'
-import type { WireClient } from './wire.ts'
+import { WireClient } from './wire.ts'
 
 const harness = Harness.use()
 
@@ -251,6 +251,73 @@ describe('pipeline', () => {
     )
   })
 
+  it('EdgeStatus is stored as the newest of its charger, served retained, and is no reading', async () => {
+    const client = await harness.client(server, 'c6')
+    const rowsBefore = (await rowsOf('c6')).length
+    const status = (time: string, version: string): string =>
+      JSON.stringify({ SamplingTime: time, version, clock: 'ok' })
+    const [first, second] = [freshTime(), freshTime()]
+    const bad = client.publish('chargers/c6/EdgeStatus', '{"version":"1"}')
+    const newer = client.publish('chargers/c6/EdgeStatus', status(second, '2'))
+    const older = client.publish('chargers/c6/EdgeStatus', status(first, '1'))
+    await client.acked(bad, newer, older)
+    const { rows } = await db.query(
+      "SELECT time, status FROM edge_status JOIN chargers ON chargers.id = charger_id WHERE name = 'c6'"
+    )
+    assert.deepEqual(rows, [{ time: new Date(second), status: { SamplingTime: second, version: '2', clock: 'ok' } }])
+    assert.equal((await rowsOf('c6')).length, rowsBefore)
+    assert.deepEqual(
+      (await rejectedOf('c6')).map(({ code }) => code),
+      ['bad_time']
+    )
+    const dash = await harness.client(server, 'dash', { clientId: 'dash:status' })
+    await dash.subscribe('chargers/c6/EdgeStatus')
+    const [[, payload] = []] = await until(
+      () => dash.delivered(),
+      messages => messages.length > 0
+    )
+    assert.deepEqual(JSON.parse(payload!), { SamplingTime: second, version: '2', clock: 'ok' })
+  })
+
+  it("a client's own Connection is acknowledged and ignored, its wills are ruled on like publishes", async () => {
+    const client = await harness.client(server, 'c6')
+    await client.acked(client.publish('chargers/c6/Connection', envelope('online')))
+    client.publish('chargers/c6/Connection', envelope('online'), { qos: 2, messageId: 77 })
+    await client.wait(() => client.acks('pubrec').includes(77))
+    assert.equal(
+      (await rejectedOf('c6')).some(({ topic }) => topic === 'chargers/c6/Connection'),
+      false
+    )
+    const dash = await harness.client(server, 'dash', { clientId: 'dash:wills' })
+    await dash.subscribe('chargers/#')
+    for (const [topic, code] of [
+      ['chargers/c6/Connection', 0],
+      ['chargers/c6/PowerOutput', 0],
+      ['chargers/c5/PowerOutput', undefined],
+      ['somewhere', undefined]
+    ] as const) {
+      const dying = await harness.client(server, 'c6', {
+        clientId: 'c6:dying',
+        will: { topic, payload: envelope(4_242) }
+      })
+      assert.equal(dying.received[0]?.cmd === 'connack' ? dying.received[0].returnCode : undefined, code, topic)
+      dying.destroy()
+      await until(
+        () => dying.closed,
+        closed => closed
+      )
+    }
+    await dash.ping()
+    assert.equal(
+      dash.delivered().some(([, payload]) => payload.includes('4242')),
+      false
+    )
+    assert.equal(
+      (await rowsOf('c5')).some(row => row.power_output === 4_242),
+      false
+    )
+  })
+
   describe('readers', () => {
     const latest = (client: WireClient): Record<string, unknown> =>
       Object.fromEntries(client.delivered().map(([topic, payload]) => [topic, JSON.parse(payload).Value]))
@@ -359,7 +426,6 @@ describe('pipeline', () => {
   it('client ids are tied to the certificate', async () => {
     const codes = new Map<string, number | undefined>()
     for (const clientId of ['c1', 'c1:cli', 'c2', 'c1x', '']) {
-      const { WireClient } = await import('./wire.ts')
       const client = new WireClient({ certs: harness.certs, name: 'c1', port: server.mqttPorts[0]!, clientId })
       codes.set(clientId, await client.connect())
       client.destroy()
@@ -377,9 +443,21 @@ describe('pipeline', () => {
   })
 
   it('without a client certificate there is no MQTT', async () => {
-    const { WireClient } = await import('./wire.ts')
     const client = new WireClient({ certs: harness.certs, name: undefined, port: server.mqttPorts[0]!, clientId: 'c1' })
     assert.equal(await client.connect(), undefined)
+  })
+
+  it('a revoked certificate gets no MQTT; others do', async () => {
+    const crl = await harness.revoke('c9')
+    const strict = await harness.server(url, { tls: { ...harness.config(url).tls, crl } })
+    const codes: (number | undefined)[] = []
+    for (const name of ['c9', 'c8']) {
+      const client = new WireClient({ certs: harness.certs, name, port: strict.mqttPorts[0]!, clientId: name })
+      codes.push(await client.connect())
+      client.destroy()
+    }
+    assert.deepEqual(codes, [undefined, 0])
+    await strict.stop()
   })
 
   it('stopping stores and acknowledges what was admitted', async () => {

@@ -13,7 +13,6 @@ export interface WireOptions {
   readonly clientId: string
   readonly clean: boolean
   readonly will: { topic: string; payload: string }
-  readonly session: Buffer
 }
 
 type Given = Partial<WireOptions> & Pick<WireOptions, 'certs' | 'name' | 'port' | 'clientId'>
@@ -50,10 +49,10 @@ export class WireClient {
 
   /** TLS alone. */
   async open(): Promise<void> {
-    const { certs, name, port, session } = this.#options
+    const { certs, name, port } = this.#options
     const file = (path: string): Buffer => readFileSync(join(certs, path))
     const own = name === undefined ? {} : { cert: file(`devices/${name}.pem`), key: file(`devices/${name}.key`) }
-    const socket = connect({ host: '127.0.0.1', port, ca: file('ca.pem'), ...own, ...(session && { session }) })
+    const socket = connect({ host: '127.0.0.1', port, ca: file('ca.pem'), ...own })
     this.socket = socket
     const parser = mqttPacket.parser({ protocolVersion: 4 } as never)
     parser.on('packet', packet => {
