@@ -403,6 +403,33 @@ describe('pipeline', () => {
       }
     })
 
+    it('a clean=false subscriber gets what was news while it was away, a clean one does not', async () => {
+      const edge = await harness.client(server, 'c4')
+      const options = (clean: boolean) => ({ clientId: `dash:${clean}`, clean })
+      for (const clean of [true, false]) {
+        const away = await harness.client(server, 'dash', options(clean))
+        await away.subscribe('chargers/c4/SessionEnergy')
+        away.destroy()
+        await until(
+          () => away.closed,
+          closed => closed
+        )
+      }
+      await edge.acked(...[1, 2, 3].map(value => edge.publish('chargers/c4/SessionEnergy', envelope(value))))
+      const kept = await harness.client(server, 'dash', options(false))
+      await until(
+        () => kept.delivered().length,
+        count => count === 3
+      )
+      assert.deepEqual(
+        kept.delivered().map(([, payload]) => JSON.parse(payload).Value),
+        [1, 2, 3]
+      )
+      const forgotten = await harness.client(server, 'dash', options(true))
+      await forgotten.ping()
+      assert.deepEqual(forgotten.delivered(), [])
+    })
+
     it('retained values outlive the server', async () => {
       const before = await harness.client(server, 'dash')
       await before.subscribe('chargers/#')

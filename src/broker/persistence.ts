@@ -49,11 +49,23 @@ async function openRedis(url: string, { shadow, maySubscribe, failed }: Persiste
     import('aedes-persistence-redis/asyncPersistence.js'),
     import('mqemitter-redis')
   ])
-  const conn = new Redis(url)
-  const mq = emitterOf({ connectionString: url, matchEmptyLevels: true })
-  // An 'error' without a listener ends the process; both reconnect by themselves.
-  conn.on('error', failed)
-  ;(mq as unknown as { state: NodeJS.EventEmitter }).state.on('error', failed)
+  // Waits for a Redis that is away, at the start too, and says so once until it is back: an 'error' without a listener
+  // ends the process.
+  const open = (): InstanceType<typeof Redis> => {
+    const redis = new Redis(url, { maxRetriesPerRequest: null })
+    let isAway = false
+    redis.on('ready', () => {
+      isAway = false
+    })
+    redis.on('error', error => {
+      if (!isAway) failed(new Error(`Redis is away: ${error.message}`, { cause: error }))
+      isAway = true
+    })
+    return redis
+  }
+  const conn = open()
+  const mq = emitterOf({ subConn: open(), pubConn: open(), matchEmptyLevels: true })
+  ;(mq as unknown as { state: NodeJS.EventEmitter }).state.on('error', () => {}) // its connections tell
   return {
     persistence: new (withShadow(RedisPersistence as PersistenceClass, shadow, maySubscribe))({ conn }),
     mq,

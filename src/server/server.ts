@@ -157,7 +157,7 @@ async function keepPartitionsAhead(db: pg.Pool, log: Logger): Promise<() => Prom
   return async () => clearInterval(timer)
 }
 
-const starting: Readiness = { ready: false, reasons: ['starting: waiting for the database'] }
+const starting: Readiness = { ready: false, reasons: ['starting: waiting for the database, or for Redis'] }
 
 async function runReversed(stops: (() => Promise<unknown>)[]): Promise<void> {
   for (const stop of stops.splice(0).reverse()) await stop()
