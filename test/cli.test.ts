@@ -3,7 +3,7 @@
 import assert from 'node:assert/strict'
 import { type ChildProcess, spawn } from 'node:child_process'
 import { once } from 'node:events'
-import { existsSync, mkdtempSync, readFileSync, rmSync } from 'node:fs'
+import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { type AddressInfo, createServer } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -230,7 +230,53 @@ describe('command line', () => {
   })
 })
 
+describe('data folder', () => {
+  it('one that cannot be used exits 78 and says why, for server and demo', async () => {
+    const cwd = folder()
+    await initAuthority({ dir: join(cwd, 'certs') })
+    writeFileSync(join(cwd, 'a-file'), '')
+    for (const [command, path, why] of [
+      ['server', 'a-file', /it is a file/],
+      ['demo', 'a-file', /it is a file/],
+      ['server', 'a-file/below', /it is a file/],
+      ['server', '/proc/x', /\/proc\/x: /]
+    ] as const) {
+      const { code, stderr } = await run(cwd, command, ...anyPorts, '--data-dir', path)
+      assert.equal(code, 78, `${command} ${path}`)
+      assert.match(stderr, /^--data-dir: expected a folder that can be written to, found /m)
+      assert.match(stderr, why)
+    }
+  })
+})
+
 describe('server process', () => {
+  it('an embedded PostgreSQL that is killed is started again; a stale postmaster.pid harms nobody', async () => {
+    const cwd = folder()
+    const certs = join(cwd, 'certs')
+    await initAuthority({ dir: certs })
+    await issueDevice({ dir: certs, name: 'c1' })
+    const pidFile = join(cwd, 'data/postgres/postmaster.pid')
+    const server = new Program(cwd, ['server', ...anyPorts])
+    const { mqttPort } = await server.line('listening')
+    const client = new WireClient({ certs, name: 'c1', port: mqttPort as number, clientId: 'c1' })
+    assert.equal(await client.connect(), 0)
+    await client.acked(client.publish('chargers/c1/PowerOutput', envelope(1)))
+    const pidLines = readFileSync(pidFile, 'utf8').split('\n')
+    process.kill(Number(pidLines[0]), 'SIGKILL')
+    await client.acked(client.publish('chargers/c1/PowerOutput', envelope(2)))
+    await server.line('the embedded database ended, starting it again')
+    server.kill('SIGTERM')
+    assert.equal(await server.exit, 0)
+    assert.equal(existsSync(pidFile), false)
+
+    // After a power cut the file names a process that is anybody's now: here, this one.
+    writeFileSync(pidFile, [process.pid, ...pidLines.slice(1)].join('\n'))
+    const again = new Program(cwd, ['server', ...anyPorts])
+    await again.line('listening')
+    again.kill('SIGTERM')
+    assert.equal(await again.exit, 0)
+  })
+
   it('a server killed with kill -9 leaves nothing acknowledged behind; the next one goes on with its database', async () => {
     const cwd = folder()
     const certs = join(cwd, 'certs')

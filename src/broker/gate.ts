@@ -101,6 +101,7 @@ export class Gate extends Duplex implements Source {
   // --- what the client sends
 
   #receive(chunk: Buffer): void {
+    if (this.destroyed) return // what was read before the socket was destroyed still comes
     this.#silence.refresh()
     this.#rest = this.#rest === undefined ? chunk : Buffer.concat([this.#rest, chunk])
     if (this.#waiting === notWaiting) this.#consume()

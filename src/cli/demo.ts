@@ -1,10 +1,10 @@
 // `chargelift demo` (`npm start`): everything on one machine until Ctrl-C. Logs go to a file, rows to the terminal.
 
-import { mkdirSync } from 'node:fs'
 import { join } from 'node:path'
 import { pino } from 'pino'
 import { type RunningDemo, startDemo } from '../demo/demo.ts'
 import { parseServerConfig, serverFlagsHelp } from '../server/config.ts'
+import { prepareDataDir } from '../server/dataDir.ts'
 import { untilStopped } from './signals.ts'
 
 export const demoHelp = (): string => `Usage: npm start [-- flags]     (or: chargelift demo [flags])
@@ -18,18 +18,15 @@ ${serverFlagsHelp()}
 /** Returns when all is stopped. Throws ConfigError. */
 export async function demoCommand(args: readonly string[]): Promise<void> {
   const config = parseServerConfig(args)
-  mkdirSync(config.dataDir, { recursive: true, mode: 0o700 })
+  prepareDataDir(config.dataDir)
   const logFile = join(config.dataDir, 'demo.log')
-  const log = pino({ level: config.logLevel }, pino.destination({ dest: logFile, sync: true }))
-  print(`chargelift demo: starting (first start makes a database and certificates)`)
+  const toFile = { level: config.logLevel, stream: pino.destination({ dest: logFile, sync: true }) }
+  const toTerminal = { level: 'warn' as const, stream: { write: printWarning } }
+  const log = pino({ level: config.logLevel }, pino.multistream([toFile, toTerminal]))
+  print(`chargelift demo: starting (the first start makes a database and certificates); log in ${logFile}`)
   const demo = await startDemo({ config, log, print })
   print(
-    banner(
-      demo,
-      logFile,
-      config.httpHost,
-      config.databaseUrl === undefined ? join(config.dataDir, 'database.url') : undefined
-    )
+    banner(demo, config.httpHost, config.databaseUrl === undefined ? join(config.dataDir, 'database.url') : undefined)
   )
   await untilStopped()
   print('stopping: storing and acknowledging what is under way')
@@ -39,7 +36,6 @@ export async function demoCommand(args: readonly string[]): Promise<void> {
 
 const banner = (
   { server, chargers, edgeConfigFile }: RunningDemo,
-  logFile: string,
   httpHost: string,
   urlFile: string | undefined
 ): string =>
@@ -48,11 +44,16 @@ const banner = (
   mqtt      mqtts://localhost:${server.mqttPorts.join(', ')}  (mutual TLS)
   http      http://${httpHost}:${server.httpPort}/healthz  /readyz  /metrics
   edge      ${edgeConfigFile}  polls ${chargers.join(', ')} (simulated Mennekes Amtron)
-  database  ${urlFile === undefined ? 'DATABASE_URL' : `psql "$(cat ${urlFile})"`}
-  log       ${logFile}
+  database  ${urlFile === undefined ? 'DATABASE_URL' : `psql "$(cat '${urlFile}')"`}
 
   Each line is a row that is committed (time UTC). Ctrl-C stops everything; the next start goes on with the same data.
 `
+
+/** What the file has as JSON, for a person. The demo polls faster than a real charger likes, on purpose. */
+function printWarning(line: string): void {
+  const { event, msg, reason } = JSON.parse(line)
+  if (event !== 'config_warning') print(`! ${msg}${reason === undefined ? '' : `: ${reason}`}`)
+}
 
 function print(line: string): void {
   process.stdout.write(`${line}\n`)

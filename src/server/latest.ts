@@ -70,10 +70,12 @@ const statusesOf = ({ rows }: { rows: StatusRow[] }): Newest => ({
 
 export class LatestWriter {
   readonly #db: Pool
+  /** Told once, until a write succeeds again. */
   readonly #failed: (error: Error) => void
   readonly #dirty = new Map<string, ShadowEntry>()
   #timer: NodeJS.Timeout | undefined
   #writing: Promise<void> = Promise.resolve()
+  #isFailing = false
 
   constructor(db: Pool, failed: (error: Error) => void) {
     this.#db = db
@@ -107,8 +109,10 @@ export class LatestWriter {
       const part = entries.slice(at, at + writeRowsMax)
       try {
         await upsertLatest(this.#db, part)
+        this.#isFailing = false
       } catch (error) {
-        this.#failed(error as Error)
+        if (!this.#isFailing) this.#failed(error as Error)
+        this.#isFailing = true
         for (const [topic, entry] of part) if (!this.#dirty.has(topic)) this.note(topic, entry)
       }
     }

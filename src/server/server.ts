@@ -136,7 +136,9 @@ async function openDatabase(
   log: Logger,
   stops: (() => Promise<unknown>)[]
 ): Promise<{ databaseUrl: string; engine: Engine }> {
-  const embedded = config.databaseUrl === undefined ? await startEmbeddedDatabase(config.dataDir) : undefined
+  const restarted = (reason: string): void =>
+    log.error({ event: 'database_ended', reason }, 'the embedded database ended, starting it again')
+  const embedded = config.databaseUrl === undefined ? await startEmbeddedDatabase(config.dataDir, restarted) : undefined
   if (embedded) stops.push(() => embedded.stop())
   const databaseUrl = embedded?.url ?? config.databaseUrl!
   const engine = await migratedEngine(databaseUrl, log)
@@ -181,9 +183,11 @@ async function openPort<T>(flag: string, port: number, open: () => Promise<T>): 
     return await open()
   } catch (error) {
     const { code, message, port: taken = port } = error as NodeJS.ErrnoException & { port?: number }
-    const found =
-      code === 'EADDRINUSE' ? `port ${taken} in use by another program; choose another with ${flag}` : message
-    throw new ConfigError([{ path: flag, expected: 'a port that can be listened on', found }], { cause: error })
+    const isHostsFault = code === 'EADDRNOTAVAIL' || code === 'ENOTFOUND'
+    const path = isHostsFault ? flag.replace('port', 'host') : flag
+    const expected = isHostsFault ? 'an address of this machine' : 'a port that can be listened on'
+    const found = code === 'EADDRINUSE' ? `port ${taken} in use already; choose another with ${flag}` : message
+    throw new ConfigError([{ path, expected, found }], { cause: error })
   }
 }
 
