@@ -44,8 +44,10 @@ export const connectTimeoutMs = 10_000
 export const keepaliveSecondsMax = 3_600
 /** A subscriber that does not take its messages for this long is disconnected. */
 export const drainTimeoutMs = 10_000
+/** Bytes unsent to a subscriber above which the broker waits for it before it hands over more. */
+export const slowConsumerBytesMax = 1024 * 1024
 
-/** Certificates accepted with a clock this far off are the certificates' business; these are lifetimes at issue. */
+/** Lifetimes at issue. */
 export const certificateDaysDefault = 825
 export const caDaysDefault = 3_650
 export const crlDaysDefault = 3_650
@@ -97,5 +99,3 @@ export const edgeKeepaliveSeconds = 30
 export const edgeConnectTimeoutMs = 20_000
 /** Edge: at SIGTERM, how long unsent values may still leave. */
 export const drainOnStopMs = 3_000
-/** Bytes unsent to a subscriber above which the broker waits for it before it hands over more. */
-export const slowConsumerBytesMax = 1024 * 1024
