@@ -2,6 +2,7 @@
 // Serves retained messages from the shadow, and fans out what advanced it. Every hook answers and none throws:
 // an exception in a hook of Aedes ends the process.
 
+import { setTimeout as sleep } from 'node:timers/promises'
 import type { TLSSocket } from 'node:tls'
 import { Aedes, type AedesOptions, type AuthenticateError, type Client } from 'aedes'
 import type { Admission, Identity, Newest } from '../model/admission.ts'
@@ -39,6 +40,8 @@ export interface BrokerOptions {
   /** A topic of the shadow moved forward. */
   readonly advanced: (topic: string, entry: ShadowEntry) => void
 }
+
+const closeTimeoutMs = 1_000
 
 export class Broker {
   readonly shadow = new Shadow()
@@ -108,7 +111,11 @@ export class Broker {
   }
 
   async close(): Promise<void> {
-    await new Promise<void>(resolve => this.#aedes.close(resolve))
+    // A client that does not close must not keep the server.
+    await Promise.race([
+      new Promise<void>(resolve => this.#aedes.close(resolve)),
+      sleep(closeTimeoutMs, undefined, { ref: false })
+    ])
     for (const gate of this.gates) gate.destroy()
     this.#persistence.close()
   }

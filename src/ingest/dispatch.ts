@@ -35,16 +35,9 @@ export class Dispatch {
   }
 
   async store(batch: Batch): Promise<BatchResult | BatchKept> {
-    const packed = batch.pack()
-    const task: BatchTask = {
-      id: batch.id,
-      packed,
-      identities: [...batch.identities],
-      receivedAtMs: batch.sealedAtMs,
-      window: this.#windowAt(batch.sealedAtMs)
-    }
     try {
-      return await this.#pool.run(task, { transferList: [packed] })
+      const task = this.#taskOf(batch)
+      return await this.#pool.run(task, { transferList: [task.packed] })
     } catch (error) {
       return { retry: { code: 'worker_died', message: (error as Error).message } }
     }
@@ -52,6 +45,16 @@ export class Dispatch {
 
   async close(): Promise<void> {
     await this.#pool.destroy()
+  }
+
+  #taskOf(batch: Batch): BatchTask {
+    return {
+      id: batch.id,
+      packed: batch.pack(),
+      identities: [...batch.identities],
+      receivedAtMs: batch.sealedAtMs,
+      window: this.#windowAt(batch.sealedAtMs)
+    }
   }
 
   /** Fixed when the batch was sealed, so that a retry judges alike. */

@@ -62,6 +62,8 @@ class Writer {
     db.on('end', () => this.#forget(db))
     await db.connect()
     await db.query(sql.sessionSettings(ingestStatementTimeoutMs))
+    // It may be another database now, restored from a backup: there an id may be another charger's.
+    this.#chargerIds.clear()
     this.#db = db
     return db
   }
