@@ -1,7 +1,7 @@
 // From a PUBLISH on the wire to a committed row and its acknowledgement, on real parts.
 
 import assert from 'node:assert/strict'
-import { before, describe, it } from 'node:test'
+import { afterEach, before, describe, it } from 'node:test'
 import type pg from 'pg'
 import type { RunningServer } from '../src/server/server.ts'
 import { envelope, freshTime, Harness, until } from './harness.ts'
@@ -13,11 +13,14 @@ describe('pipeline', () => {
   let url: string
   let server: RunningServer
   let db: pg.Client
+  /** Another one: within a transaction, pg_stat_activity stands still. */
+  let watcher: pg.Client
 
   before(async () => {
     url = await harness.database()
     server = await harness.server(url)
     db = await harness.session(url)
+    watcher = await harness.session(url)
     for (const name of ['c1', 'c2', 'c3', 'c4', 'c5', 'c6', 'c7', 'c8', 'c9']) await harness.device(name)
     await harness.device('dash', 'consumer')
     await harness.device('boss', 'operator')
@@ -45,6 +48,13 @@ describe('pipeline', () => {
       .filter(line => line.startsWith(`${name} `) || line.startsWith(`${name}{`))
       .reduce((sum, line) => sum + Number(line.slice(line.lastIndexOf(' '))), 0)
   }
+
+  /** Nobody writes until `unlock`, or until the test has failed. */
+  const lockReadings = async (): Promise<() => Promise<unknown>> => {
+    await db.query('BEGIN; LOCK TABLE ev_readings IN ACCESS EXCLUSIVE MODE')
+    return () => db.query('COMMIT')
+  }
+  afterEach(() => db.query('ROLLBACK'))
 
   it('stores every value name in its column, values of one SamplingTime in one row', async () => {
     const client = await harness.client(server, 'c1')
@@ -87,15 +97,15 @@ describe('pipeline', () => {
     const client = await harness.client(server, 'c2')
     const first = client.publish('chargers/c2/PowerOutput', envelope(1))
     await client.acked(first)
-    await db.query('BEGIN; LOCK TABLE ev_readings IN ACCESS EXCLUSIVE MODE')
+    const unlock = await lockReadings()
     const locked = [2, 3, 4].map(value => client.publish('chargers/c2/PowerOutput', envelope(value)))
     const resent = client.publish('chargers/c2/PowerOutput', envelope(5), { qos: 2, messageId: 900 })
     client.publish('chargers/c2/PowerOutput', envelope(5), { qos: 2, messageId: 900, dup: true })
-    await waitForLockedBackend(db)
+    await waitForLockedBackend(watcher)
     await client.ping()
     assert.deepEqual(client.acks(), [first])
     assert.deepEqual(client.acks('pubrec'), [], 'a QoS 2 resend gets no PUBREC either')
-    await db.query('COMMIT')
+    await unlock()
     await client.acked(...locked)
     await client.packet(packet => packet.cmd === 'pubrec' && packet.messageId === resent)
     assert.equal((await rowsOf('c2')).length, 5)
@@ -245,13 +255,29 @@ describe('pipeline', () => {
     const ids: number[] = []
     for (let round = 0; round < 5; round++) {
       for (let i = 0; i < 40; i++) ids.push(client.publish('chargers/c9/PowerOutput', envelope(i)))
-      await db.query(
-        "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name = 'chargelift ingest' AND datname = current_database()"
-      )
+      await db.query(killIngest)
     }
     await client.acked(...ids)
     assert.deepEqual(client.acks(), ids)
     assert.equal((await rowsOf('c9')).length, 200)
+  })
+
+  it('a connection that is killed in the middle of a COPY loses nothing and acknowledges nothing', async () => {
+    const client = await harness.client(server, 'c9', { clientId: 'c9:copy' })
+    const stored = (await rowsOf('c9')).length
+    const unlock = await lockReadings()
+    const ids = Array.from({ length: 50 }, (_, i) => client.publish('chargers/c9/SessionEnergy', envelope(i)))
+    await waitForLockedBackend(watcher)
+    await watcher.query(`${killIngest} AND wait_event_type = 'Lock'`)
+    await waitForLockedBackend(watcher) // the same batch, on a new connection
+    const readiness = await fetch(`http://127.0.0.1:${server.httpPort}/readyz`)
+    assert.equal(readiness.status, 503)
+    assert.match(await readiness.text(), /batches are kept and retried/)
+    assert.deepEqual(client.acks(), [])
+    await unlock()
+    await client.acked(...ids)
+    assert.equal((await rowsOf('c9')).length, stored + 50)
+    assert.equal((await fetch(`http://127.0.0.1:${server.httpPort}/readyz`)).status, 200)
   })
 
   it('every admitted message is accounted for', async () => {
@@ -517,6 +543,9 @@ describe('pipeline', () => {
     assert.equal((await rowsOf('c3')).length, stored + acked.length)
   })
 })
+
+const killIngest = `SELECT pg_terminate_backend(pid) FROM pg_stat_activity
+  WHERE application_name = 'chargelift ingest' AND datname = current_database()`
 
 async function waitForLockedBackend(db: pg.Client): Promise<void> {
   await until(
