@@ -280,6 +280,26 @@ describe('pipeline', () => {
     assert.equal((await fetch(`http://127.0.0.1:${server.httpPort}/readyz`)).status, 200)
   })
 
+  it('a database that lets us in and then fails costs no connection each time', async () => {
+    const client = await harness.client(server, 'c9', { clientId: 'c9:setup' })
+    const stored = (await rowsOf('c9')).length
+    const connections = async (): Promise<number> =>
+      (await watcher.query(`${ingestBackends('count(*)::integer AS count')}`)).rows[0].count
+    await watcher.query('ALTER TABLE ev_readings RENAME TO ev_readings_away')
+    await watcher.query(killIngest)
+    const ids = Array.from({ length: 20 }, (_, i) => client.publish('chargers/c9/SessionEnergy', envelope(i)))
+    const attempts = async (): Promise<boolean> => (await connections()) > 0
+    for (let seen = 0; seen < 4; seen++) {
+      await until(attempts, Boolean)
+      assert.ok((await connections()) <= 4, `${await connections()} connections`)
+      await until(attempts, is => !is)
+    }
+    assert.deepEqual(client.acks(), [])
+    await watcher.query('ALTER TABLE ev_readings_away RENAME TO ev_readings')
+    await client.acked(...ids)
+    assert.equal((await rowsOf('c9')).length, stored + 20)
+  })
+
   it('every admitted message is accounted for', async () => {
     const [received, committed, rejected, dropped, inFlight] = await Promise.all(
       ['received_total', 'committed_total', 'rejected_total', 'dropped_total', 'in_flight'].map(name =>
@@ -544,8 +564,9 @@ describe('pipeline', () => {
   })
 })
 
-const killIngest = `SELECT pg_terminate_backend(pid) FROM pg_stat_activity
+const ingestBackends = (what: string): string => `SELECT ${what} FROM pg_stat_activity
   WHERE application_name = 'chargelift ingest' AND datname = current_database()`
+const killIngest = ingestBackends('pg_terminate_backend(pid)')
 
 async function waitForLockedBackend(db: pg.Client): Promise<void> {
   await until(

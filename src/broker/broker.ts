@@ -50,7 +50,7 @@ export class Broker {
   readonly #report: BrokerReport
   readonly #advanced: BrokerOptions['advanced']
   readonly #interest = new Interest()
-  readonly #windows = new Map<string, { window: Window; connections: number }>()
+  readonly #windows = new Map<string, Window>()
   #aedes!: Aedes
   #persistence!: OpenPersistence
   /** Subscribers of other servers are not known here. */
@@ -71,17 +71,18 @@ export class Broker {
 
   /** Takes over a connection whose certificate was identified. */
   accept(socket: TLSSocket, identity: Identity): void {
+    const window = this.#joinWindow(identity.name)
     const gate = new Gate({
       socket,
       identity,
-      window: this.#enterWindow(identity.name),
+      window,
       admission: this.#admission,
       denied: (gate, error) => this.#denied(gate, error)
     })
     this.gates.add(gate)
     gate.once('close', () => {
       this.gates.delete(gate)
-      this.#leaveWindow(identity.name)
+      window.part()
     })
     this.#aedes.handle(gate)
   }
@@ -90,7 +91,7 @@ export class Broker {
   committed(newest: Newest): void {
     this.shadow.advance(newest, (topic, entry) => {
       this.#advanced(topic, entry)
-      if (!this.#isShared && !this.#interest.in(topic)) return
+      if (this.#isShared ? !this.#persistence.isReachable() : !this.#interest.in(topic)) return
       const packet = {
         cmd: 'publish',
         topic,
@@ -227,16 +228,11 @@ export class Broker {
     this.#report.denied({ code, reason: message, identity: identity.name, address })
   }
 
-  #enterWindow(name: string): Window {
-    const entry = this.#windows.get(name) ?? { window: new Window(), connections: 0 }
-    entry.connections++
-    this.#windows.set(name, entry)
-    return entry.window
-  }
-
-  #leaveWindow(name: string): void {
-    const entry = this.#windows.get(name)!
-    if (--entry.connections === 0) this.#windows.delete(name)
+  #joinWindow(name: string): Window {
+    const window = this.#windows.get(name) ?? new Window(() => this.#windows.delete(name))
+    this.#windows.set(name, window)
+    window.join()
+    return window
   }
 }
 

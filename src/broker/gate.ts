@@ -167,13 +167,13 @@ export class Gate extends Duplex implements Source {
     if (qos > 0 && messageId === 0) return this.#malformed('message id 0')
     const nameAt = this.#ownNameAt(chunk, topicAt, topicEnd)
     if (nameAt === 0) return this.#passInOrder(chunk, at, qos)
-    if (isConnection(chunk, nameAt, topicEnd)) return this.#ignoreInOrder(qos, messageId)
-    if (qos === 2 && this.#isResent(messageId)) return true
-    if (this.#received.size > receivedMessagesMax) {
+    if (qos === 2 && this.#received.size >= receivedMessagesMax && !this.#received.has(messageId)) {
       return this.#deny(
         new DeniedError('protocol', `expected at most ${receivedMessagesMax} QoS 2 messages without PUBREL, found more`)
       )
     }
+    if (isConnection(chunk, nameAt, topicEnd)) return this.#ignoreInOrder(qos, messageId)
+    if (qos === 2 && this.#isResent(messageId)) return true
     const telemetry = this.#telemetry
     telemetry.ticket = qos === 2 ? messageId | qos2Ticket : messageId
     telemetry.dup = frames.isDup(flags)

@@ -34,13 +34,19 @@ export interface OpenPersistence {
   readonly persistence: object
   /** The message emitter; absent = Aedes' own, in memory. */
   readonly mq?: object
+  /** False while Redis is away: what is published then would pile up in memory. */
+  isReachable(): boolean
   close(): void
 }
 
 export async function openPersistence(options: PersistenceOptions): Promise<OpenPersistence> {
   if (options.redisUrl !== undefined) return openRedis(options.redisUrl, options)
   const { shadow, maySubscribe } = options
-  return { persistence: new (withShadow(MemoryPersistence as PersistenceClass, shadow, maySubscribe))({}), close() {} }
+  return {
+    persistence: new (withShadow(MemoryPersistence as PersistenceClass, shadow, maySubscribe))({}),
+    isReachable: () => true,
+    close() {}
+  }
 }
 
 async function openRedis(url: string, { shadow, maySubscribe, failed }: PersistenceOptions): Promise<OpenPersistence> {
@@ -64,11 +70,13 @@ async function openRedis(url: string, { shadow, maySubscribe, failed }: Persiste
     return redis
   }
   const conn = open()
-  const mq = emitterOf({ subConn: open(), pubConn: open(), matchEmptyLevels: true })
+  const pubConn = open()
+  const mq = emitterOf({ subConn: open(), pubConn, matchEmptyLevels: true })
   ;(mq as unknown as { state: NodeJS.EventEmitter }).state.on('error', () => {}) // its connections tell
   return {
     persistence: new (withShadow(RedisPersistence as PersistenceClass, shadow, maySubscribe))({ conn }),
     mq,
+    isReachable: () => conn.status === 'ready' && pubConn.status === 'ready',
     close: () => conn.disconnect()
   }
 }

@@ -10,10 +10,26 @@ export interface Held {
 
 export class Window {
   #inFlight = 0
+  #connections = 0
+  readonly #unused: () => void
   readonly #held = new Set<Held>()
+
+  /** `unused`: nobody is connected and nothing is in flight. Until then a reconnect finds what it owes. */
+  constructor(unused: () => void = () => {}) {
+    this.#unused = unused
+  }
 
   get exceeded(): boolean {
     return this.#inFlight > windowMessagesMax
+  }
+
+  join(): void {
+    this.#connections++
+  }
+
+  part(): void {
+    this.#connections--
+    this.#tellIfUnused()
   }
 
   enter(): void {
@@ -22,6 +38,7 @@ export class Window {
 
   leave(): void {
     this.#inFlight--
+    this.#tellIfUnused()
   }
 
   hold(connection: Held): void {
@@ -38,5 +55,9 @@ export class Window {
 
   forget(connection: Held): void {
     this.#held.delete(connection)
+  }
+
+  #tellIfUnused(): void {
+    if (this.#connections === 0 && this.#inFlight === 0) this.#unused()
   }
 }

@@ -2,6 +2,7 @@
 // Every admitted message is settled once, or kept; QoS 0 over the budget is dropped and counted.
 
 import { availableParallelism } from 'node:os'
+import { setTimeout as sleep } from 'node:timers/promises'
 import type { Admission, Newest, Source, Telemetry } from '../model/admission.ts'
 import type { RejectCode } from '../model/errors.ts'
 import type { Batch } from './batch.ts'
@@ -102,12 +103,11 @@ export class Ingest implements Admission {
 
   /** Stores and acknowledges what is admitted, for at most `timeoutMs`; then ends the workers. True when nothing is left. */
   async close(timeoutMs: number): Promise<boolean> {
-    const timer = setTimeout(() => {
-      for (const lane of this.lanes) lane.stop()
-    }, timeoutMs)
-    await Promise.all(this.lanes.map(lane => lane.drain()))
-    clearTimeout(timer)
-    await this.#dispatch.close()
+    const drained = Promise.all(this.lanes.map(lane => lane.drain()))
+    await Promise.race([drained, sleep(timeoutMs, undefined, { ref: false })])
+    for (const lane of this.lanes) lane.stop()
+    await this.#dispatch.close() // an attempt under way ends with its worker, and its batch is kept
+    await drained
     return this.counters.inFlight === 0
   }
 

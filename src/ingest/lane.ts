@@ -42,6 +42,8 @@ export class Lane {
 
   /** Messages admitted and not settled: open, sealed or in flight. */
   backlog = 0
+  /** When the attempt under way began; undefined when there is none. */
+  attemptSinceMs: number | undefined
   /** Their packed bytes. */
   backlogBytes = 0
 
@@ -105,7 +107,9 @@ export class Lane {
     const { store, now, report } = this.#options
     for (let attempt = 1; !this.#stopping.signal.aborted; attempt++) {
       const startedAtMs = now()
+      this.attemptSinceMs = startedAtMs
       const result = await store(batch)
+      this.attemptSinceMs = undefined
       if ('outcomes' in result && isComplete(batch, result)) {
         report.stored(result, (now() - startedAtMs) / 1000, batch)
         return result

@@ -41,10 +41,17 @@ const readSql = (file: string): string => readFileSync(new URL(file, sqlDirector
 export async function migrateDatabase(databaseUrl: string): Promise<Engine> {
   await tryToInstallTimescale(databaseUrl)
   return withClient(databaseUrl, async db => {
+    await refuseOtherEncodings(db)
     await migrate(db, readMigrations())
     await makePartitions(db)
     return describeEngine(db)
   })
+}
+
+/** Text of a charger that the database cannot hold would stop its lane for ever. */
+async function refuseOtherEncodings(db: MigrationClient): Promise<void> {
+  const { rows } = await db.query("SELECT current_setting('server_encoding') AS encoding")
+  if (rows[0]?.encoding !== 'UTF8') throw fault('a database with encoding UTF8', String(rows[0]?.encoding))
 }
 
 /** Applies what is missing, in order. Idempotent; safe to run from several servers at once. */
@@ -136,8 +143,9 @@ async function withClient<T>(databaseUrl: string, use: (db: Client) => Promise<T
   }
 }
 
-// What waiting does not mend: authorization (28), no such database (3D), no right to make tables (42501).
-const operatorsFault = /^(28|3D|42501)/
+// What waiting does not mend: authorization (28), no such database (3D), tables of somebody else, no right to make ours,
+// a PostgreSQL that is too old (42, 0A).
+const operatorsFault = /^(28|3D|42|0A)/
 
 /** ConfigError for what the operator must change, RetryableError for a database that is away or busy. */
 function startFault(error: Error): Error {

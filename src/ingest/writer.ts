@@ -7,7 +7,7 @@ import { Client } from 'pg'
 import type { Newest } from '../model/admission.ts'
 import { type AcceptWindow, encodeEnvelope } from '../model/envelope.ts'
 import type { RejectCode } from '../model/errors.ts'
-import { ingestStatementTimeoutMs } from '../model/limits.ts'
+import { ingestAttemptTimeoutMs, ingestStatementTimeoutMs } from '../model/limits.ts'
 import { unpack } from './batch.ts'
 import * as sql from './copy.ts'
 import { type Decoded, decode, type Reject, type Row, type Status } from './decode.ts'
@@ -30,12 +30,15 @@ class Writer {
   readonly #options: WriterOptions
   readonly #chargerIds = new Map<string, number>()
   #db: Client | undefined
+  #isReady = false
 
   constructor(options: WriterOptions) {
     this.#options = options
   }
 
   async write(task: BatchTask): Promise<BatchResult | BatchKept> {
+    // The server's time limits do not help when the server is gone without a word.
+    const deadline = setTimeout(() => this.#disconnect(), ingestAttemptTimeoutMs)
     try {
       const decoded = decode(task.packed, task.window)
       const db = await this.#connection()
@@ -46,17 +49,23 @@ class Writer {
       // Whatever state the connection is in, the next attempt starts with a fresh one.
       this.#disconnect()
       return { retry: { code: sqlState(error) ?? 'unavailable', message: (error as Error).message } }
+    } finally {
+      clearTimeout(deadline)
     }
   }
 
   async #connection(): Promise<Client> {
-    if (this.#db !== undefined) return this.#db
+    if (this.#db !== undefined && this.#isReady) return this.#db
+    this.#disconnect()
     const db = new Client({
       connectionString: this.#options.databaseUrl,
       application_name: 'chargelift ingest',
       connectionTimeoutMillis: 10_000,
-      keepAlive: true
+      keepAlive: true,
+      keepAliveInitialDelayMillis: 10_000
     })
+    this.#db = db
+    this.#isReady = false
     // Without a listener, a dying database ends the process. The pending query reports the error.
     db.on('error', () => this.#forget(db))
     db.on('end', () => this.#forget(db))
@@ -64,7 +73,7 @@ class Writer {
     await db.query(sql.sessionSettings(ingestStatementTimeoutMs))
     // It may be another database now, restored from a backup: there an id may be another charger's.
     this.#chargerIds.clear()
-    this.#db = db
+    this.#isReady = true
     return db
   }
 

@@ -32,6 +32,13 @@ export const retryDelayMinMs = 50
 export const retryDelayMaxMs = 2_000
 /** A single statement of the ingest path is cancelled by the server after this long; the batch is kept and retried. */
 export const ingestStatementTimeoutMs = 60_000
+/** A whole attempt, on our side: a database that vanished without a word ends no statement. */
+export const ingestAttemptTimeoutMs = 75_000
+/** A batch that is with the database for longer than this makes the server not ready. */
+export const attemptSlowMs = 15_000
+/** Stopping waits this long for batches, and then this long for what is not essential. */
+export const stopBatchesMs = 7_000
+export const stopRestMs = 1_000
 
 /** How far SamplingTime may lie in the past and in the future. */
 export const acceptPastMsDefault = 400 * 86_400_000

@@ -129,13 +129,14 @@ function keepAlive(
   let { pid } = first
   let starting: Promise<void> | undefined
   const restart = async (): Promise<void> => {
-    ended(tail(place.logFile))
     try {
+      ended(tail(place.logFile))
       pid = (await launch(binaries, place, first.port)).pid
     } catch (error) {
       ended((error as Error).message) // and again at the next look
+    } finally {
+      starting = undefined
     }
-    starting = undefined
   }
   const timer = setInterval(() => {
     if (!isPostgresOf(place.folder, pid)) starting ??= restart()
@@ -163,7 +164,7 @@ async function untilItAnswers(url: string, check: () => void): Promise<void> {
 }
 
 /** The last lines of a log file. */
-const tail = (path: string): string => readFileSync(path, 'utf8').slice(-2_000).trim()
+const tail = (path: string): string => (existsSync(path) ? readFileSync(path, 'utf8').slice(-2_000).trim() : '')
 
 const urlOf = (password: string, port: number): string => `postgres://${user}:${password}@127.0.0.1:${port}/postgres`
 

@@ -2,6 +2,7 @@
 // Stopping first reads no more, then stores and acknowledges what is admitted, then says goodbye.
 
 import { createServer } from 'node:net'
+import { setTimeout as sleep } from 'node:timers/promises'
 import pg from 'pg'
 import type { Logger } from 'pino'
 import { Broker, type BrokerReport } from '../broker/broker.ts'
@@ -9,6 +10,7 @@ import { Listener } from '../broker/listener.ts'
 import { Ingest, type IngestReport } from '../ingest/ingest.ts'
 import { type Engine, makePartitions, migrateDatabase } from '../ingest/migrate.ts'
 import { ConfigError, RetryableError } from '../model/errors.ts'
+import { attemptSlowMs, stopBatchesMs, stopRestMs } from '../model/limits.ts'
 import type { ServerConfig } from './config.ts'
 import { startEmbeddedDatabase } from './database.ts'
 import { Http, type Readiness } from './http.ts'
@@ -25,7 +27,6 @@ export interface RunningServer {
   stop(): Promise<boolean>
 }
 
-const stopTimeoutMs = 8_000
 const partitionIntervalMs = 3_600_000
 const databaseRetryMs = 1_000
 
@@ -61,18 +62,21 @@ async function start(config: ServerConfig, log: Logger, stops: (() => Promise<un
     connectionString: databaseUrl,
     application_name: 'chargelift server',
     max: 4,
-    connectionTimeoutMillis: 5_000
+    connectionTimeoutMillis: 5_000,
+    query_timeout: 30_000,
+    keepAlive: true,
+    keepAliveInitialDelayMillis: 10_000
   })
   db.on('error', error =>
     log.warn({ event: 'database_connection_lost', reason: error.message }, 'database connection lost')
   )
-  stops.push(() => db.end())
+  stops.push(() => atMost(stopRestMs, db.end()))
   stops.push(await keepPartitionsAhead(db, log))
 
   const latest = new LatestWriter(db, error =>
     log.warn({ event: 'latest_failed', reason: error.message }, 'latest readings not written')
   )
-  stops.push(() => latest.close())
+  stops.push(() => atMost(stopRestMs, latest.close()))
 
   const ingest: Ingest = new Ingest({
     databaseUrl,
@@ -93,7 +97,7 @@ async function start(config: ServerConfig, log: Logger, stops: (() => Promise<un
   })
   stops.push(async () => {
     broker.stopReading()
-    settled = await ingest.close(stopTimeoutMs)
+    settled = await ingest.close(stopBatchesMs)
     await broker.close()
   })
   const metrics: Metrics = new Metrics({ ingest, tls, connections: () => broker.gates.size })
@@ -165,6 +169,10 @@ async function runReversed(stops: (() => Promise<unknown>)[]): Promise<void> {
   for (const stop of stops.splice(0).reverse()) await stop()
 }
 
+/** A database that does not answer must not keep the server from stopping. */
+const atMost = (ms: number, work: Promise<unknown>): Promise<unknown> =>
+  Promise.race([work, sleep(ms, undefined, { ref: false })])
+
 /** Tries until the database answers: at boot it may come up later than the server. */
 async function migratedEngine(databaseUrl: string, log: Logger): Promise<Engine> {
   for (let attempt = 1; ; attempt++) {
@@ -201,8 +209,11 @@ async function probePort(host: string, port: number): Promise<void> {
   await new Promise(resolve => server.close(resolve))
 }
 
-async function readiness(db: pg.Pool, { trouble }: Ingest): Promise<Readiness> {
+async function readiness(db: pg.Pool, { trouble, lanes }: Ingest): Promise<Readiness> {
   const reasons: string[] = []
+  const sinceMs = lanes.reduce((oldest, lane) => Math.min(oldest, lane.attemptSinceMs ?? oldest), Date.now())
+  const seconds = Math.round((Date.now() - sinceMs) / 1000)
+  if (seconds * 1000 > attemptSlowMs) reasons.push(`a batch has been with the database for ${seconds} s`)
   if (trouble !== undefined) reasons.push(`batches are kept and retried: ${trouble.message} (${trouble.code})`)
   try {
     await db.query({ text: 'SELECT 1', query_timeout: 2_000 } as pg.QueryConfig)
