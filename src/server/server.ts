@@ -23,6 +23,7 @@ export interface RunningServer {
   readonly httpPort: number
   readonly databaseUrl: string
   readonly engine: Engine
+  readonly workers: number
   /** Idempotent. True when everything admitted was stored and acknowledged in time. */
   stop(): Promise<boolean>
 }
@@ -128,6 +129,7 @@ async function start(config: ServerConfig, log: Logger, stops: (() => Promise<un
     httpPort: http.port,
     databaseUrl,
     engine,
+    workers: config.workers,
     stop: () => {
       stopping ??= runReversed(stops).then(() => settled)
       return stopping
