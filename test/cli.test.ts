@@ -12,6 +12,7 @@ import { fileURLToPath } from 'node:url'
 import pg from 'pg'
 import { initAuthority } from '../src/pki/authority.ts'
 import { issueDevice } from '../src/pki/devices.ts'
+import { freePort } from '../src/server/ports.ts'
 import { envelope, until } from './harness.ts'
 import { WireClient } from './wire.ts'
 
@@ -362,12 +363,3 @@ describe('demo process', () => {
 
 const rowLines = (stdout: string): string[] =>
   stdout.split('\n').filter(line => /^\d\d:\d\d:\d\d {2}demo-charger .* kW /.test(line))
-
-async function freePort(): Promise<number> {
-  const server = createServer().listen(0, '127.0.0.1')
-  await once(server, 'listening')
-  const { port } = server.address() as AddressInfo
-  server.close()
-  await once(server, 'close')
-  return port
-}

@@ -5,8 +5,9 @@ import { randomBytes } from 'node:crypto'
 import type { AddressInfo } from 'node:net'
 import { createServer, type Server, type TLSSocket } from 'node:tls'
 import type { Identity } from '../model/admission.ts'
-import { DeniedError, type DenyCode } from '../model/errors.ts'
+import { DeniedError } from '../model/errors.ts'
 import { handshakeTimeoutMs } from '../model/limits.ts'
+import type { Denial } from './broker.ts'
 import { identify } from './identity.ts'
 
 export interface ListenerOptions {
@@ -16,7 +17,7 @@ export interface ListenerOptions {
   readonly tls: { readonly ca: Buffer; readonly cert: Buffer; readonly key: Buffer }
   readonly isRevoked: (issuer: string, serial: string) => boolean
   readonly accept: (socket: TLSSocket, identity: Identity) => void
-  readonly denied: (denial: { code: DenyCode; reason: string; identity: string; address: string }) => void
+  readonly denied: (denial: Denial) => void
 }
 
 const ticketKeyBytes = 48

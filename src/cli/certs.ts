@@ -8,6 +8,7 @@ import { roles } from '../model/admission.ts'
 import { ConfigError, type ConfigFault } from '../model/errors.ts'
 import { certificateDaysDefault, certificateDaysMax } from '../model/limits.ts'
 import { type InitReport, initAuthority } from '../pki/authority.ts'
+import { isoDay, throwFaults } from '../pki/ca.ts'
 import { csvColumns, parseDeviceCsv } from '../pki/deviceCsv.ts'
 import { type DeviceOrder, type IssuedDevice, issueDevices } from '../pki/devices.ts'
 import { authorityFiles } from '../pki/files.ts'
@@ -68,10 +69,10 @@ async function initCommand(args: readonly string[]): Promise<void> {
 function describeInit(report: InitReport, hostsAssumed: boolean): string {
   const { files, hosts } = report
   const lines = [
-    `CA ${report.ca}, valid until ${isoDay(report.caNotAfterMs)}: ${files.ca}, ${files.caKey}`,
+    `CA ${report.ca}, valid until ${isoDay(new Date(report.caNotAfterMs))}: ${files.ca}, ${files.caKey}`,
     `Revocation list ${report.crl}: ${files.crl}`,
     `Server certificate ${report.server}${report.serverReason === '' ? '' : ` (${report.serverReason})`}` +
-      `, valid until ${isoDay(report.serverNotAfterMs)}: ${files.server}, ${files.serverKey}`,
+      `, valid until ${isoDay(new Date(report.serverNotAfterMs))}: ${files.server}, ${files.serverKey}`,
     `  for ${hosts.join(', ')}${hostsAssumed ? ' (no --host given)' : ''}`
   ]
   return `${[...lines, '', ...nextAfterInit(report)].join('\n')}\n`
@@ -283,12 +284,6 @@ function refuseExtra(positionals: readonly string[], count: number, faults: Conf
 
 const dirOf = ({ dir }: Values): string => one(dir) || dirDefault
 const one = (values: readonly string[] | undefined): string | undefined => values?.at(-1)
-
-function throwFaults(faults: readonly ConfigFault[]): void {
-  if (faults.length > 0) throw new ConfigError(faults)
-}
-
-const isoDay = (ms: number): string => new Date(ms).toISOString().slice(0, 10)
 
 function print(text: string): void {
   process.stdout.write(text)

@@ -2,7 +2,7 @@
 // and an edge that polls it. What it shows are rows read back from the database.
 
 import { X509Certificate } from 'node:crypto'
-import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs'
+import { existsSync, readFileSync, writeFileSync } from 'node:fs'
 import { dirname, join, resolve } from 'node:path'
 import type { Logger } from 'pino'
 import { loadEdgeConfig } from '../edge/config.ts'
@@ -11,7 +11,7 @@ import { ConfigError } from '../model/errors.ts'
 import { initAuthority } from '../pki/authority.ts'
 import { issueDevice } from '../pki/devices.ts'
 import type { ServerConfig } from '../server/config.ts'
-import { type RunningServer, startServer } from '../server/server.ts'
+import { type RunningServer, runReversed, startServer } from '../server/server.ts'
 import { followRows } from './followRows.ts'
 import { startSimulatedCharger } from './simulatedCharger.ts'
 
@@ -33,12 +33,10 @@ const charger = 'demo-charger'
 const devKey = '0000'
 const pollIntervalMs = 1_000
 
-/** Throws ConfigError. */
+/** `config.dataDir` must be there. Throws ConfigError. */
 export async function startDemo({ config, log, print }: DemoOptions): Promise<RunningDemo> {
   const stops: (() => Promise<unknown>)[] = []
-  const stop = async (): Promise<void> => {
-    for (const end of stops.splice(0).reverse()) await end()
-  }
+  const stop = (): Promise<void> => runReversed(stops)
   try {
     const device = await prepareCertificates(config)
     const server = await startServer(config, log)
@@ -89,7 +87,6 @@ function writeEdgeConfig(
   { dataDir, tls }: ServerConfig,
   { broker, device, url }: { broker: string; device: DeviceFiles; url: string }
 ): string {
-  mkdirSync(dataDir, { recursive: true })
   const file = join(dataDir, 'edge.yaml')
   const text = (path: string): string => JSON.stringify(resolve(path))
   writeFileSync(

@@ -30,7 +30,6 @@ class Writer {
   readonly #options: WriterOptions
   readonly #chargerIds = new Map<string, number>()
   #db: Client | undefined
-  #isReady = false
 
   constructor(options: WriterOptions) {
     this.#options = options
@@ -55,8 +54,7 @@ class Writer {
   }
 
   async #connection(): Promise<Client> {
-    if (this.#db !== undefined && this.#isReady) return this.#db
-    this.#disconnect()
+    if (this.#db !== undefined) return this.#db
     const db = new Client({
       connectionString: this.#options.databaseUrl,
       application_name: 'chargelift ingest',
@@ -64,8 +62,7 @@ class Writer {
       keepAlive: true,
       keepAliveInitialDelayMillis: 10_000
     })
-    this.#db = db
-    this.#isReady = false
+    this.#db = db // before it is ready: a set-up that fails is ended like any other attempt
     // Without a listener, a dying database ends the process. The pending query reports the error.
     db.on('error', () => this.#forget(db))
     db.on('end', () => this.#forget(db))
@@ -73,7 +70,6 @@ class Writer {
     await db.query(sql.sessionSettings(ingestStatementTimeoutMs))
     // It may be another database now, restored from a backup: there an id may be another charger's.
     this.#chargerIds.clear()
-    this.#isReady = true
     return db
   }
 
@@ -115,7 +111,7 @@ type Way = 'copy' | 'merge' | 'bisect'
 /** Stores the batch in one transaction and returns all its rejects. Throws what must be retried. */
 async function store(db: Client, task: BatchTask, decoded: Decoded): Promise<Reject[]> {
   decoded.rows.sort((a, b) => a.chargerId - b.chargerId || a.timeUs - b.timeUs)
-  const asDecoded = decoded.rows.map(({ values }) => [...values])
+  const asDecoded = decoded.rows.map(({ values }) => values) // a merge replaces them, and never writes into them
   for (let way: Way = 'copy'; ; ) {
     try {
       return await attempt(db, task, decoded, way)
@@ -125,7 +121,7 @@ async function store(db: Client, task: BatchTask, decoded: Decoded): Promise<Rej
       way = verdict === 'duplicate' && way === 'copy' ? 'merge' : 'bisect'
       await db.query('ROLLBACK')
       decoded.rows.forEach((row, i) => {
-        row.values = [...asDecoded[i]!]
+        row.values = asDecoded[i]!
       })
     }
   }

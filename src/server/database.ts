@@ -4,11 +4,11 @@
 
 import { randomBytes } from 'node:crypto'
 import { existsSync, mkdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs'
-import { type AddressInfo, createServer } from 'node:net'
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { Client } from 'pg'
 import { dataDirFault, lockDataDir, prepareDataDir } from './dataDir.ts'
+import { freePort } from './ports.ts'
 import { type Binaries, exitCodeOf, findBinaries, isPostgresOf, run, stopPostgresOf } from './postgresProcess.ts'
 
 export interface EmbeddedDatabase {
@@ -170,12 +170,3 @@ const urlOf = (password: string, port: number): string => `postgres://${user}:${
 
 const urlAt = ({ urlFile }: Place, port: number): string =>
   urlOf(new URL(readFileSync(urlFile, 'utf8').trim()).password, port)
-
-/** A loopback port that nobody listens on just now. */
-export async function freePort(): Promise<number> {
-  const server = createServer()
-  await new Promise<void>(resolve => server.listen(0, '127.0.0.1', resolve))
-  const { port } = server.address() as AddressInfo
-  await new Promise(resolve => server.close(resolve))
-  return port
-}

@@ -1,7 +1,6 @@
 // The composition root: starts the parts of a server in order, each ready before the next, and stops them in reverse.
 // Stopping first reads no more, then stores and acknowledges what is admitted, then says goodbye.
 
-import { createServer } from 'node:net'
 import { setTimeout as sleep } from 'node:timers/promises'
 import pg from 'pg'
 import type { Logger } from 'pino'
@@ -16,6 +15,7 @@ import { startEmbeddedDatabase } from './database.ts'
 import { Http, type Readiness } from './http.ts'
 import { LatestWriter, loadLatest } from './latest.ts'
 import { Metrics } from './metrics.ts'
+import { probePort } from './ports.ts'
 import { readTlsFiles } from './tls.ts'
 
 export interface RunningServer {
@@ -56,6 +56,7 @@ async function start(config: ServerConfig, log: Logger, stops: (() => Promise<un
     })
   )
   stops.push(() => http.close())
+  // A taken port is told at once, not after the database has started.
   for (const port of config.mqttPorts) await openPort('--mqtt-port', port, () => probePort(config.mqttHost, port))
 
   const { databaseUrl, engine } = await openDatabase(config, log, stops)
@@ -72,7 +73,7 @@ async function start(config: ServerConfig, log: Logger, stops: (() => Promise<un
     log.warn({ event: 'database_connection_lost', reason: error.message }, 'database connection lost')
   )
   stops.push(() => atMost(stopRestMs, db.end()))
-  stops.push(await keepPartitionsAhead(db, log))
+  stops.push(keepPartitionsAhead(db, log))
 
   const latest = new LatestWriter(db, error =>
     log.warn({ event: 'latest_failed', reason: error.message }, 'latest readings not written')
@@ -118,9 +119,8 @@ async function start(config: ServerConfig, log: Logger, stops: (() => Promise<un
   ready = { db, ingest, metrics }
 
   const mqttPorts = listener.ports
-  const engineName = engine.name
   log.info(
-    { event: 'listening', mqttPort: mqttPorts[0], mqttPorts, httpPort: http.port, engine: engineName },
+    { event: 'listening', mqttPort: mqttPorts[0], mqttPorts, httpPort: http.port, engine: engine.name },
     'listening'
   )
   let stopping: Promise<boolean> | undefined
@@ -156,7 +156,7 @@ async function openDatabase(
   return { databaseUrl, engine }
 }
 
-async function keepPartitionsAhead(db: pg.Pool, log: Logger): Promise<() => Promise<void>> {
+function keepPartitionsAhead(db: pg.Pool, log: Logger): () => Promise<void> {
   const timer = setInterval(() => {
     makePartitions(db).catch(error =>
       log.error({ event: 'partitions_failed', reason: error.message }, 'partitions not made')
@@ -167,7 +167,8 @@ async function keepPartitionsAhead(db: pg.Pool, log: Logger): Promise<() => Prom
 
 const starting: Readiness = { ready: false, reasons: ['starting: waiting for the database, or for Redis'] }
 
-async function runReversed(stops: (() => Promise<unknown>)[]): Promise<void> {
+/** Ends what was started, the last first. */
+export async function runReversed(stops: (() => Promise<unknown>)[]): Promise<void> {
   for (const stop of stops.splice(0).reverse()) await stop()
 }
 
@@ -183,7 +184,7 @@ async function migratedEngine(databaseUrl: string, log: Logger): Promise<Engine>
     } catch (error) {
       if (!(error instanceof RetryableError)) throw error
       if (attempt === 1) log.warn({ event: 'database_away', reason: error.message }, 'waiting for the database')
-      await new Promise(resolve => setTimeout(resolve, databaseRetryMs))
+      await sleep(databaseRetryMs)
     }
   }
 }
@@ -199,16 +200,6 @@ async function openPort<T>(flag: string, port: number, open: () => Promise<T>): 
     const found = code === 'EADDRINUSE' ? `port ${taken} in use already; choose another with ${flag}` : message
     throw new ConfigError([{ path, expected, found }], { cause: error })
   }
-}
-
-/** A taken port is told at once, not after the database has started. */
-async function probePort(host: string, port: number): Promise<void> {
-  const server = createServer()
-  await new Promise<void>((resolve, reject) => {
-    server.once('error', reject)
-    server.listen(port, host, resolve)
-  })
-  await new Promise(resolve => server.close(resolve))
 }
 
 async function readiness(db: pg.Pool, { trouble, lanes }: Ingest): Promise<Readiness> {

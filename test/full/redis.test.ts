@@ -4,7 +4,7 @@ import assert from 'node:assert/strict'
 import { type ChildProcess, spawn, spawnSync } from 'node:child_process'
 import { after, before, describe, it } from 'node:test'
 import { Redis } from 'ioredis'
-import { freePort } from '../../src/server/database.ts'
+import { freePort } from '../../src/server/ports.ts'
 import { envelope, Harness, until } from '../harness.ts'
 
 const missing = spawnSync('redis-server', ['--version']).error && 'apt-get install redis-server'
