@@ -6,6 +6,7 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import type { TLSSocket } from 'node:tls'
 import { Aedes, type AedesOptions, type AuthenticateError, type Client } from 'aedes'
 import type { Admission, Identity, Newest } from '../model/admission.ts'
+import type { Budget } from '../model/budget.ts'
 import { DeniedError, type DenyCode } from '../model/errors.ts'
 import { connectTimeoutMs, drainTimeoutMs } from '../model/limits.ts'
 import { parseTopic } from '../model/topics.ts'
@@ -35,6 +36,7 @@ export interface BrokerReport {
 
 export interface BrokerOptions {
   readonly admission: Admission
+  readonly budget: Budget
   readonly report: BrokerReport
   readonly redisUrl: string | undefined
   /** A topic of the shadow moved forward. */
@@ -47,6 +49,7 @@ export class Broker {
   readonly shadow = new Shadow()
   readonly gates = new Set<Gate>()
   readonly #admission: Admission
+  readonly #budget: Budget
   readonly #report: BrokerReport
   readonly #advanced: BrokerOptions['advanced']
   readonly #interest = new Interest()
@@ -62,8 +65,9 @@ export class Broker {
     return broker
   }
 
-  private constructor({ admission, report, advanced, redisUrl }: BrokerOptions) {
+  private constructor({ admission, budget, report, advanced, redisUrl }: BrokerOptions) {
     this.#admission = admission
+    this.#budget = budget
     this.#report = report
     this.#advanced = advanced
     this.#isShared = redisUrl !== undefined
@@ -76,12 +80,15 @@ export class Broker {
       socket,
       identity,
       window,
+      budget: this.#budget,
       admission: this.#admission,
       denied: (gate, error) => this.#denied(gate, error)
     })
     this.gates.add(gate)
+    this.#budget.connected()
     gate.once('close', () => {
       this.gates.delete(gate)
+      this.#budget.disconnected()
       window.part()
     })
     this.#aedes.handle(gate)
@@ -209,7 +216,7 @@ export class Broker {
       )
       this.#denied(gate, error)
       done(Object.assign(error, { returnCode: 2 }), false)
-    } else if (this.#admission.pressure() >= 1) {
+    } else if (this.#budget.isOver) {
       done(Object.assign(new Error('over the memory budget'), { returnCode: 3 }), false)
     } else done(null, true)
   }

@@ -1,9 +1,12 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import type { Identity } from '../model/admission.ts'
+import { Budget } from '../model/budget.ts'
 import {
+  budgetExcessPercentMax,
   connectTimeoutMs,
   fairShareMessagesMin,
+  heldConnectionBytes,
   keepaliveSecondsMax,
   packetBytesMax,
   receivedMessagesMax,
@@ -17,6 +20,7 @@ import { FakeTimers, GateBench } from './testing/gateBench.ts'
 import * as packets from './testing/packets.ts'
 import { Window } from './window.ts'
 
+const mebibyte = 1024 ** 2
 const power = 'chargers/c1/PowerOutput'
 const command = 'chargers/c1/commands/start'
 const value = (id: number, options: Partial<packets.PublishOptions> = {}): Buffer =>
@@ -538,27 +542,58 @@ test('the window is one for all connections of an identity', t => {
 })
 
 test('over the budget only a connection above its fair share is held, until the budget has room', t => {
-  const bench = GateBench.opened(t)
-  bench.admission.full = 1
+  const bench = GateBench.opened(t, { budget: new Budget(mebibyte) })
+  bench.budget.take(mebibyte)
+  for (let other = 0; other < 100_000; other++) bench.budget.connected()
   bench.arrive(values(1, fairShareMessagesMin - 1))
   assert.equal(bench.socket.isPaused(), false)
   bench.arrive(value(fairShareMessagesMin), value(fairShareMessagesMin + 1))
   assert.equal(bench.socket.isPaused(), true)
   assert.equal(bench.payloads.length, fairShareMessagesMin)
-  bench.admission.full = 0.99
+  bench.budget.give(1, mebibyte / 2)
   bench.settle(1)
   assert.equal(bench.socket.isPaused(), false)
   assert.equal(bench.payloads.length, fairShareMessagesMin + 1)
 })
 
 test('a held connection that fell to its fair share is read again, however full the budget is', t => {
-  const bench = GateBench.opened(t)
-  bench.admission.full = 2
+  const bench = GateBench.opened(t, { budget: new Budget(mebibyte) })
+  bench.budget.take(mebibyte)
+  for (let other = 0; other < 100_000; other++) bench.budget.connected()
   bench.arrive(values(1, fairShareMessagesMin + 1))
   bench.settle(1)
   assert.equal(bench.socket.isPaused(), true)
   bench.settle(1)
   assert.equal(bench.socket.isPaused(), false)
+})
+
+test('over the budget a connection with many small messages below its share of bytes is read', t => {
+  const bench = GateBench.opened(t, { budget: new Budget(mebibyte) })
+  bench.budget.take(mebibyte)
+  bench.arrive(values(1, 2 * fairShareMessagesMin))
+  assert.equal(bench.socket.isPaused(), false)
+})
+
+test('far over the budget whoever has anything in flight is held, and whoever has nothing is read', t => {
+  const bench = GateBench.opened(t, { budget: new Budget(mebibyte) })
+  bench.budget.take((mebibyte * budgetExcessPercentMax) / 100)
+  bench.arrive(packets.pingreq())
+  assert.equal(bench.socket.isPaused(), false)
+  bench.arrive(value(1))
+  assert.equal(bench.socket.isPaused(), true)
+  bench.settle(1)
+  assert.equal(bench.socket.isPaused(), false)
+})
+
+test('a held connection counts its buffers, once, and no more when it is read again or gone', t => {
+  const bench = GateBench.opened(t)
+  const gone = GateBench.opened(t, { budget: bench.budget })
+  for (const each of [bench, gone]) each.arrive(values(1, windowMessagesMax + 1))
+  assert.equal(bench.budget.usedBytes, 2 * heldConnectionBytes)
+  gone.gate.destroy()
+  assert.equal(bench.budget.usedBytes, heldConnectionBytes)
+  bench.settle(windowMessagesMax + 1)
+  assert.equal(bench.budget.usedBytes, 0)
 })
 
 test('what Aedes does not take yet waits, unlost and in order', t => {

@@ -10,10 +10,10 @@
 import { Duplex } from 'node:stream'
 import type { TLSSocket } from 'node:tls'
 import { type Admission, type Identity, type Source, Telemetry } from '../model/admission.ts'
+import type { Budget } from '../model/budget.ts'
 import { DeniedError } from '../model/errors.ts'
 import {
   connectTimeoutMs,
-  fairShareMessagesMin,
   keepaliveSecondsMax,
   packetBytesMax,
   receivedMessagesMax,
@@ -29,6 +29,7 @@ export interface GateOptions {
   readonly socket: TLSSocket
   readonly identity: Identity
   readonly window: Window
+  readonly budget: Budget
   readonly admission: Admission
   /** Called before a connection is closed for a fault of the client. */
   readonly denied: (gate: Gate, error: DeniedError) => void
@@ -46,6 +47,7 @@ export class Gate extends Duplex implements Source {
   readonly address: string
   readonly #socket: TLSSocket
   readonly #window: Window
+  readonly #budget: Budget
   readonly #admission: Admission
   readonly #denied: GateOptions['denied']
   readonly #prefixes: readonly Buffer[]
@@ -58,18 +60,22 @@ export class Gate extends Duplex implements Source {
   #heldByWindow = false
   #heldByBudget = false
   #stopped = false
+  #held = false
   #inFlight = 0
+  /** Exact when nothing is in flight; between, each settled message counts as an average one. */
+  #inFlightBytes = 0
   #acks: number[] = []
   /** QoS 2 message ids: false while in flight, true from PUBREC to PUBREL. */
   readonly #received = new Map<number, boolean>()
   #silence: NodeJS.Timeout
 
-  constructor({ socket, identity, window, admission, denied }: GateOptions) {
+  constructor({ socket, identity, window, budget, admission, denied }: GateOptions) {
     super({ allowHalfOpen: false })
     this.identity = identity
     this.address = `${socket.remoteAddress}:${socket.remotePort}`
     this.#socket = socket.setNoDelay(true)
     this.#window = window
+    this.#budget = budget
     this.#admission = admission
     this.#denied = denied
     this.#prefixes = identity.role === 'edge' ? identity.chargers!.map(name => Buffer.from(`${topicRoot}${name}/`)) : []
@@ -125,7 +131,7 @@ export class Gate extends Duplex implements Source {
     if (this.destroyed) return
     // A kept slice would pin its whole read chunk.
     this.#rest = at < chunk.length ? Buffer.from(chunk.subarray(at)) : undefined
-    this.#heldByBudget = this.#overBudget()
+    this.#heldByBudget = !this.#budget.mayRead(this.#inFlight, this.#inFlightBytes)
     this.#pauseOrResume()
   }
 
@@ -184,12 +190,13 @@ export class Gate extends Duplex implements Source {
     telemetry.payloadEnd = end
     const isAdmitted = this.#admission.admit(this, telemetry)
     telemetry.chunk = noBytes // a kept chunk is memory per connection
-    if (isAdmitted) this.#enterWindow()
+    if (isAdmitted) this.#enterWindow(end - topicAt)
     return true
   }
 
-  #enterWindow(): void {
+  #enterWindow(bytes: number): void {
     this.#inFlight++
+    this.#inFlightBytes += bytes
     this.#window.enter()
     if (this.#window.exceeded) {
       this.#heldByWindow = true
@@ -255,6 +262,7 @@ export class Gate extends Duplex implements Source {
   // --- what the lane answers
 
   settle(ticket: number): void {
+    this.#inFlightBytes -= this.#inFlightBytes / this.#inFlight
     this.#inFlight--
     this.#window.leave()
     if (ticket === 0) return
@@ -270,7 +278,7 @@ export class Gate extends Duplex implements Source {
     this.#write(this.#acks)
     this.#acks = []
     this.#window.releaseIfBelow()
-    if (this.#heldByBudget && !this.#overBudget()) {
+    if (this.#heldByBudget && this.#budget.mayRead(this.#inFlight, this.#inFlightBytes)) {
       this.#heldByBudget = false
       this.#pauseOrResume()
     }
@@ -278,10 +286,6 @@ export class Gate extends Duplex implements Source {
   }
 
   // --- backpressure is the socket's own
-
-  #overBudget(): boolean {
-    return this.#inFlight >= fairShareMessagesMin && this.#admission.pressure() >= 1
-  }
 
   /** By the window: below half of it. */
   release(): void {
@@ -298,7 +302,14 @@ export class Gate extends Duplex implements Source {
   #pauseOrResume(): void {
     if (this.#stopped || this.destroyed) return
     const pause = this.#heldByWindow || this.#heldByBudget || this.#waiting !== notWaiting
+    this.#countHeld(this.#heldByWindow || this.#heldByBudget || this.#waiting === waitingForAcks)
     if (pause !== this.#socket.isPaused()) pause ? this.#socket.pause() : this.#socket.resume()
+  }
+
+  #countHeld(isHeld: boolean): void {
+    if (isHeld === this.#held) return
+    this.#held = isHeld
+    isHeld ? this.#budget.hold() : this.#budget.release()
   }
 
   #closeAfter(ms: number): NodeJS.Timeout {
@@ -364,6 +375,7 @@ export class Gate extends Duplex implements Source {
   override _destroy(error: Error | null, done: (error?: Error | null) => void): void {
     clearTimeout(this.#silence)
     this.#window.forget(this)
+    this.#countHeld(false)
     this.#rest = undefined
     this.#socket.destroy()
     done(error)

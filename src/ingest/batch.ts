@@ -4,7 +4,7 @@
 //
 // Record: u16 topic length, u16 payload length, u16 number of the identity, u8 flags, u8 zero, topic, payload (little endian).
 
-import type { Source, Telemetry } from '../model/admission.ts'
+import { type Source, Telemetry } from '../model/admission.ts'
 import { batchBytesMax, batchMessagesMax, packetBytesMax } from '../model/limits.ts'
 
 const headerBytes = 8
@@ -17,6 +17,8 @@ export class Batch {
   sealedAtMs = 0
   used = 0
   readonly identities: string[] = []
+  /** How many messages each of them sent. */
+  readonly counts: number[] = []
   /** Whom to answer, and with which ticket, per message. */
   readonly sources: Source[] = []
   readonly tickets: number[] = []
@@ -53,6 +55,7 @@ export class Batch {
     at += chunk.copy(bytes, at, payloadAt, payloadEnd)
     const added = at - this.used
     this.used = at
+    this.counts[number]!++
     this.sources.push(source)
     this.tickets.push(ticket)
     return added
@@ -63,11 +66,26 @@ export class Batch {
     return this.#bytes.buffer.slice(0, this.used) as ArrayBuffer
   }
 
+  /** Calls `visit` for the messages that `isWanted`, in admission order, as they were admitted. */
+  each(isWanted: (index: number) => boolean, visit: (source: Source, telemetry: Telemetry) => void): void {
+    const telemetry = new Telemetry()
+    telemetry.chunk = this.#bytes
+    for (let at = 0, index = 0; at < this.used; index++, at = telemetry.payloadEnd) {
+      telemetry.topicAt = at + headerBytes
+      telemetry.topicEnd = telemetry.payloadAt = telemetry.topicAt + this.#bytes.readUInt16LE(at)
+      telemetry.payloadEnd = telemetry.payloadAt + this.#bytes.readUInt16LE(at + 2)
+      telemetry.dup = (this.#bytes[at + 6]! & dupFlag) !== 0
+      telemetry.ticket = this.tickets[index]!
+      if (isWanted(index)) visit(this.sources[index]!, telemetry)
+    }
+  }
+
   /** Ready to be filled again. */
   clear(): void {
     this.id = ''
     this.used = 0
     this.identities.length = 0
+    this.counts.length = 0
     this.sources.length = 0
     this.tickets.length = 0
     this.#numbers.clear()
@@ -79,6 +97,7 @@ export class Batch {
     let number = this.#numbers.get(identity)
     if (number === undefined) {
       number = this.identities.push(identity) - 1
+      this.counts.push(0)
       this.#numbers.set(identity, number)
     }
     this.#lastIdentity = identity

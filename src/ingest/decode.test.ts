@@ -13,7 +13,9 @@ const message = (name: string, value: unknown, at = time, charger = 'c1'): Messa
   topic: `chargers/${charger}/${name}`,
   payload: envelope(value, at)
 })
-const decodeAll = (...messages: readonly Message[]): Decoded => decode(packed(messages), window)
+/** Nothing is late. */
+const noLateRule = { lateBeforeUs: 0, lateIdentities: [] }
+const decodeAll = (...messages: readonly Message[]): Decoded => decode(packed(messages), window, noLateRule)
 const columnOf = (name: ValueName): number => valueNames.indexOf(name)
 const rowsOf = ({ rows }: Decoded) =>
   rows.map(({ charger, timeUs: at, values, dup }) => ({
@@ -197,4 +199,49 @@ test('an EdgeStatus is any object with a SamplingTime, kept as it is without its
 test('an EdgeStatus may speak of escapes without being one', () => {
   const payload = JSON.stringify({ SamplingTime: time, log: 'found \\u0000 and C:\\udd00 in an answer' })
   assert.deepEqual(codesOf(decodeAll({ topic: 'chargers/c1/EdgeStatus', payload })), [])
+})
+
+// --- late rows
+
+/** Two identities, `old` and `young`: late is what is older than `time`. */
+const decodeMixed = (lateIdentities: readonly number[] | undefined): Decoded => {
+  const at = (ms: number): string => new Date(Date.parse(time) + ms).toISOString()
+  const old = { charger: 'c1', by: 'old' }
+  const young = { charger: 'c2', by: 'young' }
+  const messages = [
+    { ...old, ms: 0 },
+    { ...young, ms: 0 },
+    { ...old, ms: -1 },
+    { ...young, ms: 1 },
+    { ...old, ms: 2 }
+  ].map(({ charger, by, ms }) => ({ ...message('PowerOutput', ms, at(ms), charger), by }))
+  return decode(packed(messages), window, { lateBeforeUs: timeUs, lateIdentities })
+}
+
+test('from its first late row on, an ordinary lane leaves all of an identity to the late lane, and nothing of the others', () => {
+  const { messages, late, lateIdentities, rows, count } = decodeMixed([])
+  assert.deepEqual(
+    [messages.map(({ index }) => index), late],
+    [
+      [0, 1, 3],
+      [2, 4]
+    ]
+  )
+  assert.deepEqual([[...lateIdentities], rows.length, count], [[0], 3, 5])
+})
+
+test('an ordinary lane leaves everything of an identity that is known to be late', () => {
+  const { messages, late } = decodeMixed([0])
+  assert.deepEqual(
+    [messages.map(({ index }) => index), late],
+    [
+      [1, 3],
+      [0, 2, 4]
+    ]
+  )
+})
+
+test('the late lane stores everything, and tells who sent late rows', () => {
+  const { messages, late, lateIdentities } = decodeMixed(undefined)
+  assert.deepEqual([messages.map(({ index }) => index), late, [...lateIdentities]], [[0, 1, 2, 3, 4], [], [0]])
 })

@@ -50,6 +50,16 @@ export interface Decoded {
   readonly messages: ValueMessage[]
   readonly statuses: Status[]
   readonly rejects: Reject[]
+  /** What the late lane stores instead. */
+  readonly late: number[]
+  /** Who sent rows older than the columnstore age, by number. */
+  readonly lateIdentities: Set<number>
+}
+
+/** When a row counts as late, and whose messages are left to the late lane; undefined = nobody's, this is the late lane. */
+export interface LateRule {
+  readonly lateBeforeUs: number
+  readonly lateIdentities: readonly number[] | undefined
 }
 
 interface TopicParts {
@@ -65,15 +75,36 @@ const columns = new Map<string, number>(
   valueSpecs.map((spec, column) => [spec.name satisfies keyof ChargerValues, column])
 )
 
-export function decode(packed: ArrayBuffer, window: AcceptWindow): Decoded {
-  const decoded: Decoded & { count: number } = { count: 0, rows: [], messages: [], statuses: [], rejects: [] }
+export function decode(packed: ArrayBuffer, window: AcceptWindow, rule: LateRule): Decoded {
+  const leaves = rule.lateIdentities !== undefined
+  const lateIdentities = new Set(rule.lateIdentities)
+  const decoded: Decoded & { count: number } = {
+    count: 0,
+    rows: [],
+    messages: [],
+    statuses: [],
+    rejects: [],
+    late: [],
+    lateIdentities
+  }
   const topics = new Topics()
-  unpack(packed, ({ topic, payload, dup }, index) => {
+  unpack(packed, ({ topic, payload, dup, identity }, index) => {
     decoded.count++
+    if (leaves && lateIdentities.has(identity)) {
+      decoded.late.push(index)
+      return
+    }
     try {
       const { charger, name, column, rows } = topics.get(topic)
       if (column !== undefined) {
         const { timeUs, value } = decodeEnvelope(payload, specOf(column), window)
+        if (timeUs < rule.lateBeforeUs) {
+          lateIdentities.add(identity)
+          if (leaves) {
+            decoded.late.push(index)
+            return
+          }
+        }
         const row = rowOf(decoded, rows, charger, timeUs)
         row.values[column] ??= value
         row.dup ||= dup

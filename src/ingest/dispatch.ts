@@ -3,7 +3,7 @@
 
 import { Piscina } from 'piscina'
 import type { AcceptWindow } from '../model/envelope.ts'
-import { acceptFutureMs } from '../model/limits.ts'
+import { acceptFutureMs, columnstoreAgeMs } from '../model/limits.ts'
 import type { Batch } from './batch.ts'
 import type { BatchKept, BatchResult } from './outcome.ts'
 import type { BatchTask, WriterOptions } from './writer.ts'
@@ -13,6 +13,9 @@ export interface DispatchOptions extends WriterOptions {
   /** How far SamplingTime may lie in the past. */
   readonly acceptPastMs: number
 }
+
+/** Its end cuts a database connection: not after every pause. */
+const lateThreadIdleMs = 600_000
 
 export class Dispatch {
   readonly #pool: Piscina<BatchTask, BatchResult | BatchKept>
@@ -24,7 +27,8 @@ export class Dispatch {
       filename: new URL('./writer.ts', import.meta.url).href,
       name: 'write',
       minThreads: workers,
-      maxThreads: workers,
+      maxThreads: workers + 1, // one more for the late lane, while it has work
+      idleTimeout: lateThreadIdleMs,
       concurrentTasksPerWorker: 1,
       // The default blocks a worker's event loop between tasks, and starves its database connection.
       atomics: 'disabled',
@@ -34,9 +38,18 @@ export class Dispatch {
     this.#pool.on('error', () => {})
   }
 
-  async store(batch: Batch): Promise<BatchResult | BatchKept> {
+  /** For an ordinary lane: stores nothing of the identities with these numbers, nor of others from their first late row on. */
+  store(batch: Batch, lateIdentities: readonly number[]): Promise<BatchResult | BatchKept> {
+    return this.#store({ ...this.#taskOf(batch), lateIdentities })
+  }
+
+  /** For the late lane: stores everything. */
+  storeLate(batch: Batch): Promise<BatchResult | BatchKept> {
+    return this.#store({ ...this.#taskOf(batch), lateIdentities: undefined })
+  }
+
+  async #store(task: BatchTask): Promise<BatchResult | BatchKept> {
     try {
-      const task = this.#taskOf(batch)
       return await this.#pool.run(task, { transferList: [task.packed] })
     } catch (error) {
       return { retry: { code: 'worker_died', message: (error as Error).message } }
@@ -47,13 +60,14 @@ export class Dispatch {
     await this.#pool.destroy()
   }
 
-  #taskOf(batch: Batch): BatchTask {
+  #taskOf(batch: Batch): Omit<BatchTask, 'lateIdentities'> {
     return {
       id: batch.id,
       packed: batch.pack(),
       identities: [...batch.identities],
       receivedAtMs: batch.sealedAtMs,
-      window: this.#windowAt(batch.sealedAtMs)
+      window: this.#windowAt(batch.sealedAtMs),
+      lateBeforeUs: (batch.sealedAtMs - columnstoreAgeMs) * 1000
     }
   }
 

@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict'
 import { type TestContext, test } from 'node:test'
+import { Budget } from '../model/budget.ts'
 import { Ingest, IngestCounters, type IngestOptions } from './ingest.ts'
 import { FakeSource, ranges, telemetry } from './testing/messages.ts'
 
@@ -13,7 +14,7 @@ function homelessIngest(
     databaseUrl: 'postgres://nobody@%2Fnowhere/none',
     workers: 1,
     acceptPastMs: 1_000,
-    budgetBytes: 1_000_000,
+    budget: new Budget(1_000_000),
     now: () => 0,
     committed: () => {},
     report: { stored: () => {}, kept: ({ code }) => resolve(code), recovered: () => {} },
@@ -52,28 +53,18 @@ test('without its database nothing is settled and nothing is lost: what is in fl
 })
 
 test('over the budget QoS 0 is dropped and counted, and what will be acknowledged is admitted all the same', t => {
-  const { ingest } = homelessIngest(t, { budgetBytes: 100 })
+  const budget = new Budget(200)
+  const { ingest } = homelessIngest(t, { budget })
   const source = new FakeSource('c1')
-  assert.equal(ingest.pressure(), 0)
+  assert.equal(budget.usedBytes, 0)
   assert.equal(ingest.admit(source, telemetry(0, false, ...message('x'.repeat(50)))), true)
-  assert.ok(ingest.pressure() < 1)
+  assert.equal(budget.isOver, false)
   assert.equal(ingest.admit(source, telemetry(1, false, ...message('x'.repeat(50)))), true)
-  assert.ok(ingest.pressure() >= 1)
+  assert.equal(budget.isOver, true)
   assert.equal(ingest.admit(source, telemetry(0, false, ...message('x'))), false)
   assert.equal(ingest.admit(source, telemetry(2, false, ...message('x'))), true)
   assert.equal(ingest.admit(source, telemetry(0x1_0003, false, ...message('x'))), true)
   const { received, committed, rejectedTotal, dropped, inFlight } = ingest.counters
   assert.deepEqual([received, committed, rejectedTotal, dropped, inFlight], [5, 0, 0, 1, 4])
   assert.equal(backlogOf(ingest), 4)
-})
-
-test('an identity has always the same lane, and the identities spread over all lanes', t => {
-  const { ingest } = homelessIngest(t, { workers: 4 })
-  const counts = new Map(ingest.lanes.map(lane => [lane, 0]))
-  for (let i = 0; i < 400; i++) {
-    const lane = ingest.laneOf(`wallbox-${i}`)
-    assert.equal(ingest.laneOf(`wallbox-${i}`), lane)
-    counts.set(lane, counts.get(lane)! + 1)
-  }
-  for (const count of counts.values()) assert.ok(count > 50, `${[...counts.values()]}`)
 })

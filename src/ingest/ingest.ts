@@ -4,17 +4,19 @@
 import { availableParallelism } from 'node:os'
 import { setTimeout as sleep } from 'node:timers/promises'
 import type { Admission, Newest, Source, Telemetry } from '../model/admission.ts'
+import type { Budget } from '../model/budget.ts'
 import type { RejectCode } from '../model/errors.ts'
 import type { Batch } from './batch.ts'
 import { Dispatch } from './dispatch.ts'
 import { Lane, type LaneReport } from './lane.ts'
-import type { BatchKept, BatchResult } from './outcome.ts'
+import { type BatchKept, type BatchResult, late } from './outcome.ts'
+import { Routes } from './routes.ts'
 
 export interface IngestOptions {
   readonly databaseUrl: string
   readonly workers: number
   readonly acceptPastMs: number
-  readonly budgetBytes: number
+  readonly budget: Budget
   readonly now: () => number
   /** What advanced, after its acknowledgements. */
   readonly committed: (newest: Newest) => void
@@ -49,57 +51,35 @@ export const workersDefault = (): number => Math.min(4, Math.max(2, availablePar
 
 export class Ingest implements Admission {
   readonly counters = new IngestCounters()
+  /** The late lane is the last one. */
   readonly lanes: readonly Lane[]
   readonly #options: IngestOptions
   readonly #dispatch: Dispatch
+  readonly #routes: Routes
   /** Why the newest attempt kept its batch; undefined while the database stores. */
   trouble: BatchKept['retry'] | undefined
 
   constructor(options: IngestOptions) {
     this.#options = options
     this.#dispatch = new Dispatch(options)
-    const report: LaneReport = {
-      stored: (result, seconds, batch) => this.#stored(result, seconds, batch),
-      kept: (reason, attempt) => this.#kept(reason, attempt)
-    }
-    this.lanes = Array.from(
-      { length: options.workers },
-      () =>
-        new Lane({
-          store: batch => this.#dispatch.store(batch),
-          now: options.now,
-          report,
-          committed: options.committed
-        })
+    const ordinary = Array.from({ length: options.workers }, () =>
+      this.#openLane(batch => this.#dispatch.store(batch, this.#routes.lateIn(batch)))
     )
+    const lateLane = this.#openLane(batch => this.#dispatch.storeLate(batch))
+    this.lanes = [...ordinary, lateLane]
+    this.#routes = new Routes(ordinary, lateLane)
   }
 
   admit(source: Source, telemetry: Telemetry): boolean {
     this.counters.received++
-    if (telemetry.ticket === 0 && this.pressure() >= 1) {
+    const { budget } = this.#options
+    if (telemetry.ticket === 0 && budget.isOver) {
       this.counters.dropped++
       return false
     }
-    this.laneOf(source.identity.name).admit(source, telemetry)
+    budget.take(this.#routes.take(source.identity.name).admit(source, telemetry))
     return true
   }
-
-  pressure(): number {
-    let bytes = 0
-    for (const lane of this.lanes) bytes += lane.backlogBytes
-    return bytes / this.#options.budgetBytes
-  }
-
-  /** Always the same lane for an identity, so that its acknowledgements keep their order. */
-  laneOf(identity: string): Lane {
-    let lane = this.#laneByIdentity.get(identity)
-    if (lane === undefined) {
-      lane = this.lanes[hash(identity) % this.lanes.length]!
-      this.#laneByIdentity.set(identity, lane)
-    }
-    return lane
-  }
-  readonly #laneByIdentity = new Map<string, Lane>()
 
   /** Stores and acknowledges what is admitted, for at most `timeoutMs`; then ends the workers. True when nothing is left. */
   async close(timeoutMs: number): Promise<boolean> {
@@ -111,13 +91,42 @@ export class Ingest implements Admission {
     return this.counters.inFlight === 0
   }
 
+  #openLane(store: (batch: Batch) => Promise<BatchResult | BatchKept>): Lane {
+    const report: LaneReport = {
+      stored: (result, seconds, batch) => this.#stored(result, seconds, batch),
+      kept: (reason, attempt) => this.#kept(reason, attempt)
+    }
+    const { now, committed } = this.#options
+    const lane: Lane = new Lane({
+      store,
+      now,
+      report,
+      settled: (batch, result) => this.#settled(lane, batch, result),
+      committed
+    })
+    return lane
+  }
+
+  #settled(lane: Lane, batch: Batch, { outcomes, lateIdentities }: BatchResult): void {
+    this.#options.budget.give(batch.count, batch.used)
+    this.#routes.settled(lane, batch, lateIdentities)
+    if (!outcomes.includes(late)) return
+    batch.each(
+      index => outcomes[index] === late,
+      (source, telemetry) => {
+        this.#options.budget.take(this.#routes.moved(source.identity.name).admit(source, telemetry))
+      }
+    )
+  }
+
   #stored(result: BatchResult, seconds: number, batch: Batch): void {
     let rejected = 0
     for (const [code, count] of Object.entries(result.rejectedByCode) as [RejectCode, number][]) {
       this.counters.rejected.set(code, (this.counters.rejected.get(code) ?? 0) + count)
       rejected += count
     }
-    this.counters.committed += batch.count - rejected
+    const movedOn = result.outcomes.reduce((count, outcome) => (outcome === late ? count + 1 : count), 0)
+    this.counters.committed += batch.count - rejected - movedOn
     if (this.trouble !== undefined) {
       this.trouble = undefined
       this.#options.report.recovered()
@@ -129,11 +138,4 @@ export class Ingest implements Admission {
     this.trouble = reason
     this.#options.report.kept(reason, attempt)
   }
-}
-
-/** FNV-1a over UTF-16 code units. */
-function hash(text: string): number {
-  let value = 0x811c9dc5
-  for (let i = 0; i < text.length; i++) value = Math.imul(value ^ text.charCodeAt(i), 0x01000193)
-  return value >>> 0
 }

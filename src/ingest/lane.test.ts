@@ -4,14 +4,20 @@ import type { Newest } from '../model/admission.ts'
 import { batchAgeMaxMs, batchBytesMax, batchMessagesMax, packetBytesMax } from '../model/limits.ts'
 import { type Batch, unpack } from './batch.ts'
 import { Lane } from './lane.ts'
-import { type BatchKept, type BatchResult, committed, kept, rejected } from './outcome.ts'
+import { type BatchKept, type BatchResult, committed, kept, late, rejected } from './outcome.ts'
 import { FakeSource, ranges, telemetry } from './testing/messages.ts'
 
 const newest: Newest = { topics: [], timesUs: new Float64Array(), payloads: [] }
 const away: BatchKept = { retry: { code: '57P01', message: 'the database is away' } }
 
 const storedAll = (count: number): BatchResult => stored(new Uint8Array(count).fill(committed))
-const stored = (outcomes: Uint8Array): BatchResult => ({ outcomes, rejectedByCode: {}, newest, rows: 1 })
+const stored = (outcomes: Uint8Array): BatchResult => ({
+  outcomes,
+  rejectedByCode: {},
+  newest,
+  rows: 1,
+  lateIdentities: []
+})
 
 /** One call of `store`: what it was given, as copies, and how to answer it. */
 interface Call {
@@ -37,6 +43,9 @@ class LaneBench {
   /** What happened, in order: `stored`, `kept`, `committed`. */
   readonly events: string[] = []
   nowMs = 1_000
+  admittedBytes = 0
+  settledBytes = 0
+  readonly handedOn: string[] = []
   readonly #timers: TestContext['mock']['timers']
 
   constructor(t: TestContext) {
@@ -52,6 +61,7 @@ class LaneBench {
           this.events.push(`stored ${result.outcomes.length} of ${batch.count} in ${seconds} s`),
         kept: ({ code }, attempt) => this.events.push(`kept ${code} ${attempt}`)
       },
+      settled: (batch, { outcomes }) => this.#settled(batch, outcomes),
       committed: () => this.events.push('committed')
     })
     t.after(() => this.lane.stop())
@@ -59,7 +69,7 @@ class LaneBench {
 
   admit(source: FakeSource, messageId: number, payload = `p${messageId}`): void {
     const message = { topic: `chargers/${source.identity.name}/V`, payload }
-    this.lane.admit(source, telemetry(messageId, false, ...ranges(message)))
+    this.admittedBytes += this.lane.admit(source, telemetry(messageId, messageId % 2 === 0, ...ranges(message)))
   }
 
   admitAll(source: FakeSource, from: number, to: number): void {
@@ -72,6 +82,20 @@ class LaneBench {
 
   get call(): Call {
     return this.calls.at(-1)!
+  }
+
+  #settled(batch: Batch, outcomes: Uint8Array): void {
+    this.settledBytes += batch.used
+    batch.each(
+      index => outcomes[index] === late,
+      (source, { ticket, dup, chunk, topicAt, topicEnd, payloadAt, payloadEnd }) => {
+        const [topic, payload] = [
+          chunk.toString('latin1', topicAt, topicEnd),
+          chunk.toString('latin1', payloadAt, payloadEnd)
+        ]
+        this.handedOn.push(`${source.identity.name} ${ticket} ${dup} ${topic} ${payload}`)
+      }
+    )
   }
 
   #store(batch: Batch): Promise<BatchResult | BatchKept> {
@@ -272,12 +296,26 @@ for (const [what, outcomes] of forgetful) {
   })
 }
 
+test('what is handed on is neither settled nor acknowledged here, and handed on as it was admitted', async t => {
+  const bench = new LaneBench(t)
+  const [one, two] = [new FakeSource('c1'), new FakeSource('c2')]
+  bench.admit(one, 1)
+  bench.admit(two, 2)
+  bench.admit(one, 3)
+  bench.admit(two, 4)
+  bench.age()
+  await bench.call.answer(stored(Uint8Array.of(committed, late, committed, late)))
+  assert.deepEqual([one.told, two.told], [[1, 3, 'ack'], []])
+  assert.deepEqual(bench.handedOn, ['c2 2 true chargers/c2/V p2', 'c2 4 true chargers/c2/V p4'])
+  assert.equal(bench.lane.backlog, 0)
+})
+
 // --- counting
 
 test('the backlog counts what is admitted and not settled, in messages and bytes, also while it is kept', async t => {
   const bench = new LaneBench(t)
   const source = new FakeSource('c1')
-  const backlog = () => [bench.lane.backlog, bench.lane.backlogBytes]
+  const backlog = () => [bench.lane.backlog, bench.admittedBytes - bench.settledBytes]
   const bytesOf = (payload: number) => 8 + 'chargers/c1/V'.length + payload
   assert.deepEqual(backlog(), [0, 0])
   bench.admit(source, 1, 'x'.repeat(100))

@@ -7,7 +7,7 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import type { Newest, Source, Telemetry } from '../model/admission.ts'
 import { batchAgeMaxMs, batchMessagesMax, retryDelayMaxMs, retryDelayMinMs } from '../model/limits.ts'
 import { Batch } from './batch.ts'
-import { type BatchKept, type BatchResult, kept } from './outcome.ts'
+import { type BatchKept, type BatchResult, kept, late } from './outcome.ts'
 import { retryDelayMs } from './retry.ts'
 
 /** What a lane tells about its work. Only reports: nothing here may fail or decide. */
@@ -20,6 +20,8 @@ export interface LaneOptions {
   readonly store: (batch: Batch) => Promise<BatchResult | BatchKept>
   readonly now: () => number
   readonly report: LaneReport
+  /** A batch is settled: comes before its acknowledgements, while the batch still holds its messages. */
+  readonly settled: (batch: Batch, result: BatchResult) => void
   /** What advanced, after the acknowledgements of its batch were written. */
   readonly committed: (newest: Newest) => void
 }
@@ -44,14 +46,14 @@ export class Lane {
   backlog = 0
   /** When the attempt under way began; undefined when there is none. */
   attemptSinceMs: number | undefined
-  /** Their packed bytes. */
-  backlogBytes = 0
 
-  admit(source: Source, telemetry: Telemetry): void {
+  /** Returns the bytes that it takes until it is settled. */
+  admit(source: Source, telemetry: Telemetry): number {
     if (this.#open.full) this.#seal()
     this.backlog++
-    this.backlogBytes += this.#open.add(source, telemetry)
+    const bytes = this.#open.add(source, telemetry)
     if (!this.#busy) this.#schedule()
+    return bytes
   }
 
   /** Stores all that is admitted; resolves when nothing is left or `stop` was called. */
@@ -126,15 +128,16 @@ export class Lane {
 
   /** One write per connection per batch, then what advanced. */
   #settle(batch: Batch, result: BatchResult): void {
+    this.#options.settled(batch, result)
     const { sources, tickets } = batch
     const touched = new Set<Source>()
     for (let i = 0; i < tickets.length; i++) {
+      if (result.outcomes[i] === late) continue // handed on: the late lane settles it
       const source = sources[i]!
       source.settle(tickets[i]!)
       touched.add(source)
     }
     this.backlog -= batch.count
-    this.backlogBytes -= batch.used
     batch.clear()
     if (this.#spare.length < spareBatchesMax) this.#spare.push(batch)
     for (const source of touched) source.acknowledge()

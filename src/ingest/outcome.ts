@@ -7,12 +7,16 @@ import type { RejectCode } from '../model/errors.ts'
 export const kept = 0
 export const committed = 1
 export const rejected = 2
+/** Kept as well, and handed on: the late lane stores it. */
+export const late = 3
 
 export interface BatchResult {
   readonly outcomes: Uint8Array
   /** How many messages were rejected, by code. */
   readonly rejectedByCode: Readonly<Partial<Record<RejectCode, number>>>
   readonly newest: Newest
+  /** Numbers of the identities that sent rows older than the columnstore age. */
+  readonly lateIdentities: readonly number[]
   /** Rows written or merged. */
   readonly rows: number
 }

@@ -11,7 +11,7 @@ import { ingestAttemptTimeoutMs, ingestStatementTimeoutMs } from '../model/limit
 import { unpack } from './batch.ts'
 import * as sql from './copy.ts'
 import { type Decoded, decode, type Reject, type Row, type Status } from './decode.ts'
-import { type BatchKept, type BatchResult, committed, kept, rejected } from './outcome.ts'
+import { type BatchKept, type BatchResult, committed, kept, late, rejected } from './outcome.ts'
 import { sqlState, verdictOf } from './retry.ts'
 
 export interface BatchTask {
@@ -20,6 +20,10 @@ export interface BatchTask {
   readonly identities: readonly string[]
   readonly receivedAtMs: number
   readonly window: AcceptWindow
+  /** Rows before this may lie in compressed chunks. */
+  readonly lateBeforeUs: number
+  /** Numbers of the identities whose messages the late lane stores; undefined = this is the late lane. */
+  readonly lateIdentities: readonly number[] | undefined
 }
 
 export interface WriterOptions {
@@ -39,7 +43,7 @@ class Writer {
     // The server's time limits do not help when the server is gone without a word.
     const deadline = setTimeout(() => this.#disconnect(), ingestAttemptTimeoutMs)
     try {
-      const decoded = decode(task.packed, task.window)
+      const decoded = decode(task.packed, task.window, task)
       const db = await this.#connection()
       await this.#assignChargerIds(db, decoded)
       const rejects = await store(db, task, decoded)
@@ -212,11 +216,18 @@ function resultOf(decoded: Decoded, rejects: readonly Reject[]): BatchResult {
   const rejectedByCode: Partial<Record<RejectCode, number>> = {}
   for (const { index } of decoded.messages) outcomes[index] = committed
   for (const { index } of decoded.statuses) outcomes[index] = committed
+  for (const index of decoded.late) outcomes[index] = late
   for (const { index, code } of rejects) {
     outcomes[index] = rejected
     rejectedByCode[code] = (rejectedByCode[code] ?? 0) + 1
   }
-  return { outcomes, rejectedByCode, newest: newestOf(decoded, outcomes), rows: decoded.rows.length }
+  return {
+    outcomes,
+    rejectedByCode,
+    newest: newestOf(decoded, outcomes),
+    lateIdentities: [...decoded.lateIdentities],
+    rows: decoded.rows.length
+  }
 }
 
 function newestOf({ messages, statuses }: Decoded, outcomes: Uint8Array): Newest {

@@ -45,8 +45,6 @@ export class Telemetry {
 export interface Admission {
   /** Copies what it needs before it returns. False when the message was dropped (QoS 0, over budget). */
   admit(source: Source, telemetry: Telemetry): boolean
-  /** Bytes admitted and not settled, against the budget: 1 and above is over it. */
-  pressure(): number
 }
 
 /** What advanced: per topic the newest committed value of a batch, in parallel arrays. */

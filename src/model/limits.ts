@@ -17,10 +17,18 @@ export const chargerStatusCodePointsMax = 64
 export const windowMessagesMax = 1_024
 /** QoS 2 messages of one connection between PUBLISH and PUBREL. */
 export const receivedMessagesMax = 2_048
-/** Bytes of admitted, unsettled messages in the whole process before connections above their fair share are held. */
+/** Memory for what is not settled, in the whole process: over it connections above their fair share are not read. */
 export const budgetBytesDefault = 256 * 1024 * 1024
-/** No connection is held for the budget below this many unacknowledged messages. */
+export const budgetBytesMin = 16 * 1024 * 1024
+/** Above this share of the budget every connection with anything in flight is held. */
+export const budgetExcessPercentMax = 125
+/** Up to there no connection is held for the budget below this many unacknowledged messages. */
 export const fairShareMessagesMin = 16
+/** What a message in flight costs beside its bytes, and what a connection costs that is not read: buffers of TLS and socket. */
+export const messageOverheadBytes = 32
+export const heldConnectionBytes = 128 * 1024
+/** QoS 1 messages kept for a clean=false subscriber that is away; above it the oldest go, counted. */
+export const offlineQueueMessagesMax = 10_000
 
 /** A lane seals its open batch at this many messages, bytes, or this age, whichever comes first. */
 export const batchMessagesMax = 16_384
@@ -36,6 +44,10 @@ export const ingestStatementTimeoutMs = 60_000
 export const ingestAttemptTimeoutMs = 75_000
 /** A batch that is with the database for longer than this makes the server not ready. */
 export const attemptSlowMs = 15_000
+/** Messages wait, nothing is settled and the database answers: after this long the server is not ready. */
+export const progressTimeoutMs = 30_000
+/** Day chunks of TimescaleDB are compressed at this age (sql/always_columnstore.sql): rows older than it take the late lane. */
+export const columnstoreAgeMs = 3 * 86_400_000
 /** Stopping waits this long for batches, and then this long for what is not essential. */
 export const stopBatchesMs = 7_000
 export const stopRestMs = 1_000

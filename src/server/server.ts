@@ -8,6 +8,7 @@ import { Broker, type BrokerReport } from '../broker/broker.ts'
 import { Listener } from '../broker/listener.ts'
 import { Ingest, type IngestReport } from '../ingest/ingest.ts'
 import { type Engine, makePartitions, migrateDatabase } from '../ingest/migrate.ts'
+import { Budget } from '../model/budget.ts'
 import { ConfigError, RetryableError } from '../model/errors.ts'
 import { attemptSlowMs, stopBatchesMs, stopRestMs } from '../model/limits.ts'
 import type { ServerConfig } from './config.ts'
@@ -80,11 +81,12 @@ async function start(config: ServerConfig, log: Logger, stops: (() => Promise<un
   )
   stops.push(() => atMost(stopRestMs, latest.close()))
 
+  const budget = new Budget(config.budgetBytes)
   const ingest: Ingest = new Ingest({
     databaseUrl,
     workers: config.workers,
     acceptPastMs: config.acceptPastMs,
-    budgetBytes: config.budgetBytes,
+    budget,
     now: Date.now,
     committed: newest => broker.committed(newest),
     report: ingestReport(log, () => metrics)
@@ -93,6 +95,7 @@ async function start(config: ServerConfig, log: Logger, stops: (() => Promise<un
   const report = brokerReport(log, () => metrics)
   const broker: Broker = await Broker.open({
     admission: ingest,
+    budget,
     redisUrl: config.redisUrl,
     report,
     advanced: (topic, entry) => latest.note(topic, entry)

@@ -5,6 +5,7 @@ import { EventEmitter } from 'node:events'
 import type { TestContext } from 'node:test'
 import type { TLSSocket } from 'node:tls'
 import type { Admission, Identity, Source, Telemetry } from '../../model/admission.ts'
+import { Budget } from '../../model/budget.ts'
 import { Gate } from '../gate.ts'
 import { Window } from '../window.ts'
 import * as packets from './packets.ts'
@@ -74,7 +75,6 @@ export interface Admitted {
 
 export class FakeAdmission implements Admission {
   readonly admitted: Admitted[] = []
-  full = 0
   drops = false
 
   admit(_source: Source, { ticket, dup, chunk, topicAt, topicEnd, payloadAt, payloadEnd }: Telemetry): boolean {
@@ -84,28 +84,28 @@ export class FakeAdmission implements Admission {
     this.admitted.push({ ticket, dup, topic, payload })
     return true
   }
-
-  pressure(): number {
-    return this.full
-  }
 }
 
 export interface BenchOptions {
   readonly identity?: Partial<Identity>
   readonly window?: Window
+  readonly budget?: Budget
 }
 
 export class GateBench {
   readonly socket = new FakeSocket()
   readonly admission = new FakeAdmission()
   readonly window: Window
+  readonly budget: Budget
   readonly gate: Gate
   /** Codes of the rules that the client broke. */
   readonly denials: string[] = []
   #settled = 0
 
-  constructor(t: TestContext, { identity, window = new Window() }: BenchOptions = {}) {
+  constructor(t: TestContext, { identity, window = new Window(), budget = new Budget(1024 ** 3) }: BenchOptions = {}) {
     this.window = window
+    this.budget = budget
+    budget.connected()
     this.gate = new Gate({
       socket: this.socket as unknown as TLSSocket,
       identity: {
@@ -118,6 +118,7 @@ export class GateBench {
         ...identity
       },
       window,
+      budget,
       admission: this.admission,
       denied: (_gate, { code }) => this.denials.push(code)
     })

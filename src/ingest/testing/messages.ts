@@ -27,6 +27,8 @@ export interface Message {
   readonly topic: string
   readonly payload: string | Buffer
   readonly dup?: boolean
+  /** The identity that sent it. */
+  readonly by?: string
 }
 
 /** The ranges of a message that lies somewhere inside of a chunk. */
@@ -59,9 +61,8 @@ export function telemetry(
 
 export function packed(messages: readonly Message[]): ArrayBuffer {
   const batch = new Batch()
-  const source = new FakeSource('c1')
   messages.forEach((message, i) => {
-    batch.add(source, telemetry(i + 1, message.dup ?? false, ...ranges(message)))
+    batch.add(new FakeSource(message.by ?? 'c1'), telemetry(i + 1, message.dup ?? false, ...ranges(message)))
   })
   return batch.pack()
 }

@@ -1,0 +1,62 @@
+// The memory that may be held for what is not settled yet: admitted messages, and the buffers of connections that are
+// not read. One object for the whole process, shared by the lanes (which take and give bytes) and the gates (which ask).
+// Over it nobody above his fair share is read, and far over it nobody with anything in flight: whatever clients do,
+// memory stops growing. Whoever has nothing in flight is always read, so that nobody waits for ever.
+
+import { budgetExcessPercentMax, fairShareMessagesMin, heldConnectionBytes, messageOverheadBytes } from './limits.ts'
+
+export class Budget {
+  readonly #limitBytes: number
+  #messages = 0
+  #messageBytes = 0
+  #connections = 0
+  #held = 0
+
+  constructor(limitBytes: number) {
+    this.#limitBytes = limitBytes
+  }
+
+  /** A message was admitted. */
+  take(bytes: number): void {
+    this.#messages++
+    this.#messageBytes += bytes
+  }
+
+  /** So many messages of so many bytes in all are settled, or dropped. */
+  give(messages: number, bytes: number): void {
+    this.#messages -= messages
+    this.#messageBytes -= bytes
+  }
+
+  connected(): void {
+    this.#connections++
+  }
+
+  disconnected(): void {
+    this.#connections--
+  }
+
+  /** A connection is not read: what its socket has buffered stays in memory. */
+  hold(): void {
+    this.#held++
+  }
+
+  release(): void {
+    this.#held--
+  }
+
+  get usedBytes(): number {
+    return this.#messageBytes + this.#messages * messageOverheadBytes + this.#held * heldConnectionBytes
+  }
+
+  get isOver(): boolean {
+    return this.usedBytes >= this.#limitBytes
+  }
+
+  /** Whether a connection with this much in flight may send more. */
+  mayRead(messages: number, bytes: number): boolean {
+    if (messages === 0 || !this.isOver) return true
+    if (this.usedBytes >= (this.#limitBytes * budgetExcessPercentMax) / 100) return false
+    return messages < fairShareMessagesMin || bytes < this.#limitBytes / this.#connections
+  }
+}
