@@ -73,6 +73,11 @@ export class Broker {
     this.#isShared = redisUrl !== undefined
   }
 
+  /** Messages that clean=false subscribers did not get because too many waited for them. */
+  get offlineDropped(): number {
+    return this.#persistence.offlineDropped()
+  }
+
   /** Takes over a connection whose certificate was identified. */
   accept(socket: TLSSocket, identity: Identity): void {
     const window = this.#joinWindow(identity.name)
@@ -116,6 +121,15 @@ export class Broker {
   /** Reads from no connection any more; what is in flight is still acknowledged. */
   stopReading(): void {
     for (const gate of this.gates) gate.stopReading()
+  }
+
+  /** Closes the connections evenly over `ms`, each when it is acknowledged, so that not all reconnect at once. */
+  async drain(ms: number): Promise<void> {
+    const gates = [...this.gates]
+    for (const gate of gates) {
+      await sleep(ms / gates.length)
+      gate.finish()
+    }
   }
 
   async close(): Promise<void> {

@@ -60,6 +60,7 @@ export class Gate extends Duplex implements Source {
   #heldByWindow = false
   #heldByBudget = false
   #stopped = false
+  #finishing = false
   #held = false
   #inFlight = 0
   /** Exact when nothing is in flight; between, each settled message counts as an average one. */
@@ -102,6 +103,17 @@ export class Gate extends Duplex implements Source {
   stopReading(): void {
     this.#stopped = true
     this.#socket.pause()
+  }
+
+  /** Reads no more, and ends when everything in flight is acknowledged: the client goes elsewhere and resends nothing. */
+  finish(): void {
+    this.#finishing = true
+    this.stopReading()
+    this.#endIfFinished()
+  }
+
+  #endIfFinished(): void {
+    if (this.#finishing && this.#inFlight === 0) this.#socket.destroySoon()
   }
 
   // --- what the client sends
@@ -278,6 +290,7 @@ export class Gate extends Duplex implements Source {
     this.#write(this.#acks)
     this.#acks = []
     this.#window.releaseIfBelow()
+    this.#endIfFinished()
     if (this.#heldByBudget && this.#budget.mayRead(this.#inFlight, this.#inFlightBytes)) {
       this.#heldByBudget = false
       this.#pauseOrResume()

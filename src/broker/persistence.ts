@@ -3,6 +3,8 @@
 
 import { Readable } from 'node:stream'
 import MemoryPersistence from 'aedes-persistence/asyncPersistence.js'
+import { offlineQueueMessagesMax } from '../model/limits.ts'
+import { OfflineQueue, type QueuedPacket } from './offlineQueue.ts'
 import type { Shadow } from './shadow.ts'
 
 interface Subscribing {
@@ -16,6 +18,7 @@ interface Subscription {
 
 interface SessionPersistence {
   addSubscriptions(client: Subscribing, subscriptions: readonly Subscription[]): Promise<void>
+  cleanSubscriptions(client: Subscribing): Promise<void>
 }
 
 // Aedes' persistences have no common type: what is overridden here is in the interface, the rest is theirs.
@@ -36,15 +39,19 @@ export interface OpenPersistence {
   readonly mq?: object
   /** False while Redis is away: what is published then would pile up in memory. */
   isReachable(): boolean
+  /** Messages that clean=false subscribers did not get because too many waited. */
+  offlineDropped(): number
   close(): void
 }
 
 export async function openPersistence(options: PersistenceOptions): Promise<OpenPersistence> {
   if (options.redisUrl !== undefined) return openRedis(options.redisUrl, options)
   const { shadow, maySubscribe } = options
+  const queue = new OfflineQueue()
   return {
-    persistence: new (withShadow(MemoryPersistence as PersistenceClass, shadow, maySubscribe))({}),
+    persistence: new (withShadow(withQueue(MemoryPersistence as PersistenceClass, queue), shadow, maySubscribe))({}),
     isReachable: () => true,
+    offlineDropped: () => queue.dropped,
     close() {}
   }
 }
@@ -74,10 +81,44 @@ async function openRedis(url: string, { shadow, maySubscribe, failed }: Persiste
   const mq = emitterOf({ subConn: open(), pubConn, matchEmptyLevels: true })
   ;(mq as unknown as { state: NodeJS.EventEmitter }).state.on('error', () => {}) // its connections tell
   return {
-    persistence: new (withShadow(RedisPersistence as PersistenceClass, shadow, maySubscribe))({ conn }),
+    persistence: new (withShadow(RedisPersistence as PersistenceClass, shadow, maySubscribe))({
+      conn,
+      maxSessionDelivery: offlineQueueMessagesMax
+    }),
     mq,
     isReachable: () => conn.status === 'ready' && pubConn.status === 'ready',
+    offlineDropped: () => 0, // Redis keeps the queues, and does not tell
     close: () => conn.disconnect()
+  }
+}
+
+/** Aedes' own queues in memory have no bound, and search for each acknowledgement. */
+function withQueue(Base: PersistenceClass, queue: OfflineQueue): PersistenceClass {
+  return class QueuedPersistence extends Base {
+    async outgoingEnqueue({ clientId }: { clientId: string }, packet: QueuedPacket): Promise<void> {
+      queue.enqueue(clientId, packet)
+    }
+
+    async outgoingEnqueueCombi(subscriptions: readonly { clientId: string }[], packet: QueuedPacket): Promise<void> {
+      for (const { clientId } of subscriptions) queue.enqueue(clientId, packet)
+    }
+
+    async outgoingUpdate({ id }: Subscribing, packet: QueuedPacket): Promise<void> {
+      queue.update(id, packet)
+    }
+
+    async outgoingClearMessageId({ id }: Subscribing, { messageId }: QueuedPacket): Promise<QueuedPacket | undefined> {
+      return queue.clear(id, messageId)
+    }
+
+    outgoingStream({ id }: Subscribing): Readable {
+      return Readable.from(queue.list(id))
+    }
+
+    override async cleanSubscriptions(client: Subscribing): Promise<void> {
+      queue.forget(client.id)
+      await super.cleanSubscriptions(client)
+    }
   }
 }
 

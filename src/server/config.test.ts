@@ -33,7 +33,8 @@ test('without flags and environment there are the documented defaults', () => {
     workers: workersDefault(),
     logLevel: 'info',
     acceptPastMs: acceptPastMsDefault,
-    budgetBytes: budgetBytesDefault
+    budgetBytes: budgetBytesDefault,
+    drainMs: 0
   })
 })
 
@@ -51,6 +52,9 @@ const each: [string, string, string, (config: ServerConfig) => unknown, unknown]
   ['data-dir', 'CHARGELIFT_DATA_DIR', '/x/y', config => config.dataDir, '/x/y'],
   ['redis-url', 'REDIS_URL', 'rediss://h:6380', config => config.redisUrl, 'rediss://h:6380'],
   ['workers', 'CHARGELIFT_WORKERS', '7', config => config.workers, 7],
+  ['accept-past-days', 'CHARGELIFT_ACCEPT_PAST_DAYS', '30', config => config.acceptPastMs, 30 * 86_400_000],
+  ['memory-budget-mb', 'CHARGELIFT_MEMORY_BUDGET_MB', '64', config => config.budgetBytes, 64 * 1024 * 1024],
+  ['drain-seconds', 'CHARGELIFT_DRAIN_SECONDS', '90', config => config.drainMs, 90_000],
   ['log-level', 'CHARGELIFT_LOG_LEVEL', 'debug', config => config.logLevel, 'debug']
 ]
 test('every flag is also an environment variable, and the flag wins', () => {

@@ -6,7 +6,7 @@ import { parseArgs } from 'node:util'
 import { z } from 'zod'
 import { workersDefault } from '../ingest/ingest.ts'
 import { ConfigError, type ConfigFault } from '../model/errors.ts'
-import { acceptPastMsDefault, budgetBytesDefault } from '../model/limits.ts'
+import { acceptPastMsDefault, budgetBytesDefault, budgetBytesMin } from '../model/limits.ts'
 
 // Number('') is 0, and 0 is a free port: only digits are a number here.
 const wholeNumber = z
@@ -15,6 +15,8 @@ const wholeNumber = z
   .transform(Number)
 const port = wholeNumber.pipe(z.number().max(65_535))
 const text = z.string().min(1)
+const dayMs = 86_400_000
+const mebibyte = 1024 * 1024
 const logLevels = ['fatal', 'error', 'warn', 'info', 'debug', 'trace', 'silent'] as const
 
 /** A flag: its schema, what it expects in words, and its line in the help. */
@@ -91,6 +93,21 @@ const flags = {
     expected: 'a whole number, 1 to 64',
     help: 'ingest workers, each with a database connection (2 to 4, by the number of cores)'
   },
+  'accept-past-days': {
+    schema: wholeNumber.pipe(z.number().min(1).max(36_500)).default(acceptPastMsDefault / dayMs),
+    expected: 'a number of days, 1 to 36500',
+    help: `oldest SamplingTime that is stored as a reading, in days (${acceptPastMsDefault / dayMs})`
+  },
+  'memory-budget-mb': {
+    schema: wholeNumber.pipe(z.number().min(budgetBytesMin / mebibyte)).default(budgetBytesDefault / mebibyte),
+    expected: `a whole number of MiB, ${budgetBytesMin / mebibyte} or more`,
+    help: `memory for what waits for the database, in MiB (${budgetBytesDefault / mebibyte})`
+  },
+  'drain-seconds': {
+    schema: wholeNumber.pipe(z.number().max(3_600)).default(0),
+    expected: 'a number of seconds, 0 to 3600',
+    help: 'at SIGTERM, close the connections one by one over this time (0)'
+  },
   'log-level': {
     schema: z.enum(logLevels).default('info'),
     expected: logLevels.join('|'),
@@ -113,12 +130,18 @@ export interface ServerConfig {
   readonly logLevel: (typeof logLevels)[number]
   readonly acceptPastMs: number
   readonly budgetBytes: number
+  readonly drainMs: number
 }
+
+const nameWidth = Math.max(...Object.keys(flags).map(({ length }) => length))
 
 /** The flags as lines for `--help`. */
 export const serverFlagsHelp = (): string =>
   (Object.entries(flags) as [FlagName, Flag][])
-    .map(([name, flag]) => `  --${name.padEnd(14)} ${flag.help}\n${' '.repeat(19)}${environmentName(name, flag)}`)
+    .map(
+      ([name, flag]) =>
+        `  --${name.padEnd(nameWidth)} ${flag.help}\n${' '.repeat(nameWidth + 5)}${environmentName(name, flag)}`
+    )
     .join('\n')
 
 const environmentName = (name: string, { env }: Flag): string =>
@@ -152,8 +175,9 @@ export function parseServerConfig(
     redisUrl: value('redis-url'),
     workers: value('workers'),
     logLevel: value('log-level'),
-    acceptPastMs: acceptPastMsDefault,
-    budgetBytes: budgetBytesDefault
+    acceptPastMs: value('accept-past-days') * dayMs,
+    budgetBytes: value('memory-budget-mb') * mebibyte,
+    drainMs: value('drain-seconds') * 1000
   }
   if (faults.length > 0) throw new ConfigError(faults)
   return config

@@ -2,11 +2,14 @@
 
 import { Counter, collectDefaultMetrics, Gauge, Histogram, Registry } from 'prom-client'
 import type { Ingest } from '../ingest/ingest.ts'
+import type { Budget } from '../model/budget.ts'
 import type { TlsFiles } from './tls.ts'
 
 export interface MetricsSources {
   readonly ingest: Pick<Ingest, 'counters' | 'lanes' | 'trouble'>
   readonly connections: () => number
+  readonly offlineDropped: () => number
+  readonly budget: Pick<Budget, 'usedBytes'>
   readonly tls: Pick<TlsFiles, 'validToMs' | 'revocation'>
 }
 
@@ -80,7 +83,17 @@ export class Metrics {
     })
   }
 
-  #watchState({ ingest, connections, tls }: MetricsSources): void {
+  #watchState({ ingest, connections, offlineDropped, budget, tls }: MetricsSources): void {
+    this.#counter(
+      'chargelift_offline_messages_dropped_total',
+      'Oldest messages dropped from the full queues of subscribers that were away.',
+      offlineDropped
+    )
+    this.#gauge(
+      'chargelift_budget_used_bytes',
+      'Memory of unsettled messages and held connections.',
+      () => budget.usedBytes
+    )
     this.#gauge('chargelift_connections', 'Open MQTT connections.', connections)
     this.#gauge('chargelift_database_up', '1 while batches are stored, 0 while they are kept and retried.', () =>
       ingest.trouble === undefined ? 1 : 0

@@ -17,6 +17,7 @@ import { Http, type Readiness } from './http.ts'
 import { LatestWriter, loadLatest } from './latest.ts'
 import { Metrics } from './metrics.ts'
 import { probePort } from './ports.ts'
+import { Progress, type ProgressReport } from './progress.ts'
 import { readTlsFiles } from './tls.ts'
 
 export interface RunningServer {
@@ -47,12 +48,15 @@ async function start(config: ServerConfig, log: Logger, stops: (() => Promise<un
   const tls = readTlsFiles(config.tls, Date.now())
 
   // First the HTTP port: it tells what the rest is waiting for.
-  let ready: { readonly db: pg.Pool; readonly ingest: Ingest; readonly metrics: Metrics } | undefined
+  let ready:
+    | { readonly db: pg.Pool; readonly ingest: Ingest; readonly progress: Progress; readonly metrics: Metrics }
+    | undefined
+  let stopping: Promise<boolean> | undefined
   const http = await openPort('--http-port', config.httpPort, () =>
     Http.open({
       host: config.httpHost,
       port: config.httpPort,
-      readiness: () => (ready ? readiness(ready.db, ready.ingest) : starting),
+      readiness: () => (stopping ? goingAway : ready ? readiness(ready.db, ready.ingest, ready.progress) : starting),
       metrics: () => ready?.metrics.text()
     })
   )
@@ -101,11 +105,18 @@ async function start(config: ServerConfig, log: Logger, stops: (() => Promise<un
     advanced: (topic, entry) => latest.note(topic, entry)
   })
   stops.push(async () => {
+    if (config.drainMs > 0) await broker.drain(config.drainMs)
     broker.stopReading()
     settled = await ingest.close(stopBatchesMs)
     await broker.close()
   })
-  const metrics: Metrics = new Metrics({ ingest, tls, connections: () => broker.gates.size })
+  const metrics: Metrics = new Metrics({
+    ingest,
+    tls,
+    budget,
+    connections: () => broker.gates.size,
+    offlineDropped: () => broker.offlineDropped
+  })
   for await (const newest of loadLatest(db)) broker.shadow.advance(newest, () => {})
 
   const listener = await openPort('--mqtt-port', config.mqttPorts[0]!, () =>
@@ -119,14 +130,20 @@ async function start(config: ServerConfig, log: Logger, stops: (() => Promise<un
     })
   )
   stops.push(() => listener.close())
-  ready = { db, ingest, metrics }
+  const progress = new Progress({
+    counters: ingest.counters,
+    now: Date.now,
+    databaseFault: () => faultOf(db),
+    report: progressReport(log)
+  })
+  stops.push(progress.watch())
+  ready = { db, ingest, progress, metrics }
 
   const mqttPorts = listener.ports
   log.info(
     { event: 'listening', mqttPort: mqttPorts[0], mqttPorts, httpPort: http.port, engine: engine.name },
     'listening'
   )
-  let stopping: Promise<boolean> | undefined
   return {
     mqttPorts,
     httpPort: http.port,
@@ -169,6 +186,7 @@ function keepPartitionsAhead(db: pg.Pool, log: Logger): () => Promise<void> {
 }
 
 const starting: Readiness = { ready: false, reasons: ['starting: waiting for the database, or for Redis'] }
+const goingAway: Readiness = { ready: false, reasons: ['stopping'] }
 
 /** Ends what was started, the last first. */
 export async function runReversed(stops: (() => Promise<unknown>)[]): Promise<void> {
@@ -205,19 +223,32 @@ async function openPort<T>(flag: string, port: number, open: () => Promise<T>): 
   }
 }
 
-async function readiness(db: pg.Pool, { trouble, lanes }: Ingest): Promise<Readiness> {
+async function readiness(db: pg.Pool, { trouble, lanes }: Ingest, progress: Progress): Promise<Readiness> {
   const reasons: string[] = []
   const sinceMs = lanes.reduce((oldest, lane) => Math.min(oldest, lane.attemptSinceMs ?? oldest), Date.now())
   const seconds = Math.round((Date.now() - sinceMs) / 1000)
   if (seconds * 1000 > attemptSlowMs) reasons.push(`a batch has been with the database for ${seconds} s`)
   if (trouble !== undefined) reasons.push(`batches are kept and retried: ${trouble.message} (${trouble.code})`)
-  try {
-    await db.query({ text: 'SELECT 1', query_timeout: 2_000 } as pg.QueryConfig)
-  } catch (error) {
-    reasons.push(`the database does not answer: ${(error as Error).message}`)
-  }
+  const fault = await faultOf(db)
+  if (fault !== undefined) reasons.push(`the database does not answer: ${fault}`)
+  else if (progress.stall !== undefined) reasons.push(progress.stall)
   return { ready: reasons.length === 0, reasons }
 }
+
+/** Undefined when the database answers, else why not. */
+async function faultOf(db: pg.Pool): Promise<string | undefined> {
+  try {
+    await db.query({ text: 'SELECT 1', query_timeout: 2_000 } as pg.QueryConfig)
+    return undefined
+  } catch (error) {
+    return (error as Error).message
+  }
+}
+
+const progressReport = (log: Logger): ProgressReport => ({
+  stalled: reason => log.error({ event: 'no_progress', reason }, 'no progress'),
+  resumed: () => log.info({ event: 'progress_resumed' }, 'messages are settled again')
+})
 
 function ingestReport(log: Logger, metrics: () => Metrics): IngestReport {
   return {
