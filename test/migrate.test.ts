@@ -37,6 +37,15 @@ describe('migrations', () => {
     )
   })
 
+  it('name the settings under which a commit may be lost', async () => {
+    const settings = { postgres: '18.4', timescale: null, licence: null, hypertable: false }
+    const risksOf = async (found: { no_fsync: boolean; no_full_pages: boolean }): Promise<readonly string[]> =>
+      (await describeEngine({ query: async () => ({ rows: [{ ...settings, ...found }] }) })).risks
+    assert.deepEqual(await risksOf({ no_fsync: false, no_full_pages: false }), [])
+    assert.match((await risksOf({ no_fsync: true, no_full_pages: false })).join(), /^fsync = off: [^,]*$/)
+    assert.match((await risksOf({ no_fsync: false, no_full_pages: true })).join(), /^full_page_writes = off: [^,]*$/)
+  })
+
   it('refuse a database of a newer program, and leave it as it is', async () => {
     const url = await harness.database()
     await migrateDatabase(url)

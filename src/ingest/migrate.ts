@@ -22,6 +22,8 @@ export interface Engine {
   /** For example `TimescaleDB 2.28.3 (timescale licence) on PostgreSQL 15.20`. */
   readonly description: string
   readonly hypertable: boolean
+  /** Settings of the database under which a commit, and so a PUBACK, may be lost in a power cut. */
+  readonly risks: readonly string[]
 }
 
 const sqlDirectory = new URL('../../sql/', import.meta.url)
@@ -101,16 +103,22 @@ export async function describeEngine(db: MigrationClient): Promise<Engine> {
   const { rows } = await db.query(`
     SELECT current_setting('server_version') AS postgres, current_setting('timescaledb.license', true) AS licence,
       (SELECT extversion FROM pg_extension WHERE extname = 'timescaledb') AS timescale,
+      current_setting('fsync') = 'off' AS no_fsync, current_setting('full_page_writes') = 'off' AS no_full_pages,
       NOT EXISTS (SELECT FROM pg_partitioned_table WHERE partrelid = 'ev_readings'::regclass) AS hypertable`)
-  const { postgres, licence, timescale, hypertable } = rows[0]!
+  const { postgres, licence, timescale, hypertable, no_fsync, no_full_pages } = rows[0]!
+  const risks = [
+    ...(no_fsync ? ['fsync = off: a power cut of the database loses what was acknowledged; set fsync = on'] : []),
+    ...(no_full_pages ? ['full_page_writes = off: a power cut may tear pages; set full_page_writes = on'] : [])
+  ]
   const server = `PostgreSQL ${String(postgres).split(' ')[0]}`
   return hypertable
     ? {
         name: 'TimescaleDB hypertable',
         description: `TimescaleDB ${timescale} (${licence} licence) on ${server}`,
-        hypertable: true
+        hypertable: true,
+        risks
       }
-    : { name: 'plain PostgreSQL partitions', description: server, hypertable: false }
+    : { name: 'plain PostgreSQL partitions', description: server, hypertable: false, risks }
 }
 
 /**

@@ -168,7 +168,9 @@ async function openDatabase(
   if (embedded) stops.push(() => embedded.stop())
   const databaseUrl = embedded?.url ?? config.databaseUrl!
   const engine = await migratedEngine(databaseUrl, log)
-  const { name, description } = engine
+  const { name, description, risks } = engine
+  for (const risk of risks)
+    log.warn({ event: 'database_risk', reason: risk }, 'the database may lose what is acknowledged')
   log.info(
     { event: 'database_ready', engine: name, version: description, urlFile: embedded?.urlFile },
     'database ready'
