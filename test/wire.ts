@@ -103,7 +103,11 @@ export class WireClient {
   }
 
   async acked(...ids: number[]): Promise<void> {
-    await this.wait(() => this.closed || ids.every(id => this.acks().includes(id)))
+    await this.wait(() => {
+      if (this.closed) return true
+      const acknowledged = new Set(this.acks())
+      return ids.every(id => acknowledged.has(id))
+    })
     if (this.closed) throw new Error(`closed; of ${ids.length} messages acknowledged: ${this.acks().length}`)
   }
 
@@ -111,7 +115,7 @@ export class WireClient {
   async packet(fits: (packet: Packet) => boolean): Promise<Packet> {
     await this.wait(() => this.closed || this.received.some(fits))
     const found = this.received.find(fits)
-    if (found === undefined) throw new Error(`closed without that packet; got ${this.received.map(({ cmd }) => cmd)}`)
+    if (found === undefined) throw new Error(`closed without that packet; got ${this.#tally()}`)
     return found
   }
 
@@ -133,7 +137,7 @@ export class WireClient {
     await new Promise<void>((resolve, reject) => {
       const timer = setTimeout(() => {
         this.#waiters.delete(look)
-        reject(new Error(`waited ${timeoutMs} ms; got ${this.received.map(({ cmd }) => cmd)}`))
+        reject(new Error(`waited ${timeoutMs} ms; got ${this.#tally()}`))
       }, timeoutMs)
       const look = (): void => {
         if (!isDone()) return
@@ -148,6 +152,12 @@ export class WireClient {
 
   destroy(): void {
     this.socket?.destroy()
+  }
+
+  #tally(): string {
+    const counts = new Map<string, number>()
+    for (const { cmd } of this.received) counts.set(cmd, (counts.get(cmd) ?? 0) + 1)
+    return [...counts].map(([cmd, count]) => `${count} ${cmd}`).join(', ') || 'nothing'
   }
 
   #wake(): void {

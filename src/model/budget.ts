@@ -1,9 +1,9 @@
 // The memory that may be held for what is not settled yet: admitted messages, and the buffers of connections that are
 // not read. One object for the whole process, shared by the lanes (which take and give bytes) and the gates (which ask).
-// Over it nobody above his fair share is read, and far over it nobody with anything in flight: whatever clients do,
-// memory stops growing. Whoever has nothing in flight is always read, so that nobody waits for ever.
+// Over it nobody is read who has more than his fair share in flight, so whatever clients do, memory stops growing. A few
+// small messages are everybody's share: who is modest is always read, and nobody waits for ever.
 
-import { budgetExcessPercentMax, fairShareMessagesMin, heldConnectionBytes, messageOverheadBytes } from './limits.ts'
+import { fairShareBytesMin, fairShareMessagesMin, heldConnectionBytes, messageOverheadBytes } from './limits.ts'
 
 export class Budget {
   readonly #limitBytes: number
@@ -56,7 +56,7 @@ export class Budget {
   /** Whether a connection with this much in flight may send more. */
   mayRead(messages: number, bytes: number): boolean {
     if (messages === 0 || !this.isOver) return true
-    if (this.usedBytes >= (this.#limitBytes * budgetExcessPercentMax) / 100) return false
-    return messages < fairShareMessagesMin || bytes < this.#limitBytes / this.#connections
+    if (messages < fairShareMessagesMin && bytes < fairShareBytesMin) return true
+    return bytes < this.#limitBytes / this.#connections
   }
 }

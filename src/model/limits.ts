@@ -20,10 +20,9 @@ export const receivedMessagesMax = 2_048
 /** Memory for what is not settled, in the whole process: over it connections above their fair share are not read. */
 export const budgetBytesDefault = 256 * 1024 * 1024
 export const budgetBytesMin = 16 * 1024 * 1024
-/** Above this share of the budget every connection with anything in flight is held. */
-export const budgetExcessPercentMax = 125
-/** Up to there no connection is held for the budget below this many unacknowledged messages. */
+/** No connection is held for the budget below this many unacknowledged messages and bytes. */
 export const fairShareMessagesMin = 16
+export const fairShareBytesMin = 16 * 1024
 /** What a message in flight costs beside its bytes, and what a connection costs that is not read: buffers of TLS and socket. */
 export const messageOverheadBytes = 32
 export const heldConnectionBytes = 128 * 1024
