@@ -525,6 +525,34 @@ describe('pipeline', () => {
       await dash.subscribe('chargers/#')
       await readAll(dash)
     })
+
+    it('a server that was killed finds what it had not written behind, however old its samples are', async () => {
+      await harness.device('away')
+      const client = await harness.client(server, 'away')
+      const atHoursAgo = (hours: number): string => new Date(Date.now() - hours * 3_600_000).toISOString()
+      const publish = (name: string, value: unknown, hoursAgo: number): number =>
+        client.publish(`chargers/away/${name}`, envelope(value, atHoursAgo(hoursAgo)))
+      await client.acked(publish('PowerOutput', 1, 30), publish('ChargerStatus', 'known', 29))
+      await until(
+        async () => (await db.query('SELECT FROM latest_readings WHERE value = \'"known"\'')).rowCount,
+        count => count === 1
+      )
+      await client.acked(
+        publish('PowerOutput', 2, 28),
+        publish('SessionEnergy', 3, 29.01),
+        publish('PowerOutput', 9, 31)
+      )
+      assert.equal(await server.stop(), true)
+      // As a kill leaves it: the newest values of one charger, and all of another, were not written.
+      const { rowCount } = await db.query(`
+        DELETE FROM latest_readings USING chargers
+        WHERE chargers.id = charger_id AND (chargers.name = 'c4' OR (chargers.name = 'away' AND value IN ('2', '3')))`)
+      assert.ok(rowCount! > 2, `${rowCount}`)
+      server = await harness.server(url)
+      const dash = await harness.client(server, 'dash')
+      await dash.subscribe('chargers/#')
+      await readAll(dash)
+    })
   })
 
   it('client ids are tied to the certificate', async () => {

@@ -32,6 +32,8 @@ export class Dispatch {
       concurrentTasksPerWorker: 1,
       // The default blocks a worker's event loop between tasks, and starves its database connection.
       atomics: 'disabled',
+      // Measured in spool-drain: the same speed, and 80 MB less of garbage that waits.
+      resourceLimits: { maxYoungGenerationSizeMb: 48 },
       workerData: { databaseUrl } satisfies WriterOptions
     })
     // A dying thread reports to its task; without a listener it would end the process.

@@ -10,8 +10,11 @@ import { edgeStatusName, parseTopic, topicOf } from '../model/topics.ts'
 
 const writeIntervalMs = 1_000
 const writeRowsMax = 5_000
-/** Rows of the last hour are newer than what a killed server had written behind. */
-const topUp = "now() - interval '1 hour'"
+/**
+ * A killed server had not written the newest values behind. They are newer than what is known of their charger, or a little
+ * older when its values arrived out of order. By charger, not by the clock: samples may be old when they arrive.
+ */
+const topUpMargin = "interval '5 minutes'"
 
 const microseconds = (column: string): string => `(extract(epoch FROM ${column}) * 1000000)::bigint::text`
 
@@ -23,18 +26,20 @@ export async function* loadLatest(db: Pool): AsyncGenerator<Newest> {
        FROM latest_readings latest JOIN chargers ON chargers.id = latest.charger_id`
     )
   )
-  for (const { name, column } of valueSpecs) {
-    yield newestOf(
-      await db.query<LatestRow>(
-        `SELECT chargers.name AS charger, $1 AS name, time_us, to_jsonb(value) AS value FROM (
-           SELECT DISTINCT ON (charger_id) charger_id, ${microseconds('time')} AS time_us, ${column} AS value
-           FROM ev_readings WHERE time > ${topUp} AND ${column} IS NOT NULL
-           ORDER BY charger_id, time DESC) newest
-         JOIN chargers ON chargers.id = charger_id`,
-        [name]
-      )
-    )
-  }
+  yield toppedUp(
+    await db.query<TopUpRow>({
+      rowMode: 'array',
+      text: `
+        SELECT chargers.name, ${valueSpecs.map(({ column }) => `${newest(column)}, ${newestTime(column)}`).join(', ')}
+        FROM chargers
+        LEFT JOIN (SELECT charger_id, max(time) AS time FROM latest_readings GROUP BY charger_id) known
+          ON known.charger_id = chargers.id
+        CROSS JOIN LATERAL (
+          SELECT * FROM ev_readings
+          WHERE charger_id = chargers.id AND time > COALESCE(known.time - ${topUpMargin}, '-infinity')) recent
+        GROUP BY chargers.id, chargers.name`
+    })
+  )
   yield statusesOf(
     await db.query<StatusRow>(
       `SELECT chargers.name AS charger, ${microseconds('time')} AS time_us, status
@@ -49,6 +54,24 @@ interface LatestRow {
   time_us: string
   value: Value
 }
+
+const newest = (column: string): string =>
+  `to_jsonb((array_agg(recent.${column} ORDER BY recent.time DESC) FILTER (WHERE recent.${column} IS NOT NULL))[1])`
+const newestTime = (column: string): string =>
+  microseconds(`max(recent.time) FILTER (WHERE recent.${column} IS NOT NULL)`)
+
+/** A charger's name; then, for each value, the newest one and its time, or null twice. */
+type TopUpRow = [charger: string, ...(Value | null)[]]
+
+const toppedUp = ({ rows }: { rows: TopUpRow[] }): Newest =>
+  newestOf({
+    rows: rows.flatMap(([charger, ...fields]) =>
+      valueSpecs.flatMap(({ name }, i) => {
+        const [value, time_us] = fields.slice(2 * i, 2 * i + 2) as [Value | null, string | null]
+        return value === null || time_us === null ? [] : [{ charger, name, time_us, value }]
+      })
+    )
+  })
 
 interface StatusRow {
   charger: string
