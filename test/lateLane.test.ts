@@ -5,7 +5,7 @@ import assert from 'node:assert/strict'
 import { before, describe, it } from 'node:test'
 import type pg from 'pg'
 import type { RunningServer } from '../src/server/server.ts'
-import { envelope, Harness } from './harness.ts'
+import { envelope, Harness, until } from './harness.ts'
 import type { WireClient } from './wire.ts'
 
 describe('late rows', () => {
@@ -39,6 +39,11 @@ describe('late rows', () => {
     } finally {
       await db.query('ROLLBACK')
     }
+  }
+
+  const receivedTotal = async (): Promise<number> => {
+    const text = await (await fetch(`http://127.0.0.1:${server.httpPort}/metrics`)).text()
+    return Number(/^chargelift_messages_received_total (\d+)/m.exec(text)?.[1])
   }
 
   /** Fresh, late, fresh, late, fresh in one write: five message ids. */
@@ -119,6 +124,17 @@ describe('late rows', () => {
     ])
     const { rows: rejected } = await db.query('DELETE FROM rejected_messages RETURNING code')
     assert.deepEqual(rejected, [{ code: 'conflict' }])
+  })
+
+  it('a server that stops stores and acknowledges late rows as well', async () => {
+    await harness.device('oldest')
+    const client = await harness.client(server, 'oldest')
+    const before = await receivedTotal()
+    const ids = publishMixed(client, 'oldest')
+    await until(receivedTotal, received => received === before + ids.length)
+    assert.equal(await server.stop(), true)
+    await client.wait(() => client.closed)
+    assert.deepEqual(client.acks(), ids)
   })
 
   it('every late and every fresh row is stored once', async () => {

@@ -83,12 +83,18 @@ export class Ingest implements Admission {
 
   /** Stores and acknowledges what is admitted, for at most `timeoutMs`; then ends the workers. True when nothing is left. */
   async close(timeoutMs: number): Promise<boolean> {
-    const drained = Promise.all(this.lanes.map(lane => lane.drain()))
+    const drained = this.#drain()
     await Promise.race([drained, sleep(timeoutMs, undefined, { ref: false })])
     for (const lane of this.lanes) lane.stop()
     await this.#dispatch.close() // an attempt under way ends with its worker, and its batch is kept
     await drained
     return this.counters.inFlight === 0
+  }
+
+  /** The late lane last: the others hand on to it. */
+  async #drain(): Promise<void> {
+    await Promise.all(this.lanes.slice(0, -1).map(lane => lane.drain()))
+    await this.lanes.at(-1)!.drain()
   }
 
   #openLane(store: (batch: Batch) => Promise<BatchResult | BatchKept>): Lane {
