@@ -26,7 +26,7 @@ test('messages that wait for 30 s while none is settled and the database answers
   await after(progressTimeoutMs - 1)
   assert.equal(progress.stall, undefined)
   await after(1)
-  const expected = '5 messages wait and none was settled for 30 s although the database answers'
+  const expected = 'none of the messages that wait (5) was settled for 30 s although the database answers'
   assert.equal(progress.stall, expected)
   await after(1_000)
   assert.deepEqual(state.told, [expected])

@@ -41,7 +41,7 @@ export class Progress {
   get stall(): string | undefined {
     const seconds = Math.floor((this.#options.now() - this.#sinceMs) / 1000)
     if (seconds * 1000 < progressTimeoutMs) return undefined
-    return `${this.#options.counters.inFlight} messages wait and none was settled for ${seconds} s although the database answers`
+    return `none of the messages that wait (${this.#options.counters.inFlight}) was settled for ${seconds} s although the database answers`
   }
 
   async look(): Promise<void> {
