@@ -153,6 +153,7 @@ export class Broker {
     const options: AedesOptions = {
       connectTimeout: connectTimeoutMs,
       drainTimeout: drainTimeoutMs,
+      concurrency: 0, // no bound: news for one subscriber never waits for another
       maxClientsIdLength: 128,
       persistence,
       ...(mq && { mq }),
@@ -166,7 +167,10 @@ export class Broker {
         const granted = access.mayRead(gateOf(client).identity, subscription.topic)
         done(null, granted ? subscription : null)
       },
-      authorizeForward: (client, packet) => (access.mayRead(gateOf(client).identity, packet.topic) ? packet : null)
+      authorizeForward: (client, packet) => {
+        const gate = gateOf(client)
+        return access.mayRead(gate.identity, packet.topic) && gate.takesNews() ? packet : null
+      }
     }
     this.#aedes = await Aedes.createBroker(options)
     this.#listen(this.#aedes)

@@ -12,6 +12,7 @@ import {
   receivedMessagesMax,
   slowConsumerBytesMax,
   topicBytesMax,
+  unsentWaitBytes,
   valueNameCharactersMax,
   windowMessagesMax
 } from '../model/limits.ts'
@@ -760,9 +761,9 @@ test('Aedes waits for a client only while much is unsent, and then until it has 
   const write = (name: string) =>
     new Promise<void>(resolve => bench.gate.write(name, () => resolve(void done.push(name))))
   bench.socket.takes = false
-  bench.socket.writableLength = slowConsumerBytesMax - 1
+  bench.socket.writableLength = unsentWaitBytes - 1
   await write('a')
-  bench.socket.writableLength = slowConsumerBytesMax
+  bench.socket.writableLength = unsentWaitBytes
   const second = write('b')
   await new Promise(resolve => setImmediate(resolve))
   assert.deepEqual(done, ['a'])
@@ -806,4 +807,14 @@ test('a mixed load keeps every promise at once: admitted once, acknowledged once
     assert.deepEqual(Buffer.concat(bench.written()), Buffer.concat(expected))
     bench.gate.destroy()
   }
+})
+
+test('a subscriber that does not read gets news up to its limit, and is cut at it', t => {
+  const bench = GateBench.opened(t)
+  bench.socket.writableLength = slowConsumerBytesMax - 1
+  assert.equal(bench.gate.takesNews(), true)
+  bench.socket.writableLength = slowConsumerBytesMax
+  assert.equal(bench.gate.takesNews(), false)
+  assert.deepEqual([bench.denials, bench.socket.destroyed], [['slow_consumer'], true])
+  assert.equal(bench.gate.takesNews(), false)
 })

@@ -19,6 +19,7 @@ import {
   receivedMessagesMax,
   slowConsumerBytesMax,
   topicBytesMax,
+  unsentWaitBytes,
   valueNameCharactersMax
 } from '../model/limits.ts'
 import { connectionName, topicRoot } from '../model/topics.ts'
@@ -97,6 +98,16 @@ export class Gate extends Duplex implements Source {
   keepAlive(seconds: number): void {
     clearTimeout(this.#silence)
     this.#silence = this.#closeAfter(1_500 * Math.min(seconds || keepaliveSecondsMax, keepaliveSecondsMax))
+  }
+
+  /** Whether news may be sent to this subscriber; one that is far behind is cut instead, so that nobody waits for it. */
+  takesNews(): boolean {
+    if (this.destroyed) return false
+    const unsent = this.#socket.writableLength + this.writableLength
+    if (unsent < slowConsumerBytesMax) return true
+    return this.#deny(
+      new DeniedError('slow_consumer', `expected a subscriber that reads, found ${unsent} bytes unsent`)
+    )
   }
 
   /** Reads no more; what is in flight is still acknowledged. */
@@ -374,9 +385,8 @@ export class Gate extends Duplex implements Source {
     this.#send(Buffer.concat(chunks.map(({ chunk }) => chunk)), done)
   }
 
-  /** Aedes waits for a subscriber only while much is unsent: a slow one must not stall the others. */
   #send(chunk: Buffer, done: (error?: Error | null) => void): void {
-    if (this.#socket.write(chunk) || this.#socket.writableLength < slowConsumerBytesMax) done()
+    if (this.#socket.write(chunk) || this.#socket.writableLength < unsentWaitBytes) done()
     else this.#socket.once('drain', done)
   }
 

@@ -34,6 +34,7 @@ export type DenyCode =
   | 'packet_too_large'
   | 'protocol'
   | 'timeout'
+  | 'slow_consumer'
 
 class ChargeliftError extends Error {
   readonly code: string

@@ -62,8 +62,10 @@ export const connectTimeoutMs = 10_000
 export const keepaliveSecondsMax = 3_600
 /** A subscriber that does not take its messages for this long is disconnected. */
 export const drainTimeoutMs = 10_000
-/** Bytes unsent to a subscriber above which the broker waits for it before it hands over more. */
-export const slowConsumerBytesMax = 1024 * 1024
+/** Bytes unsent to a subscriber above which retained and queued messages wait for it. */
+export const unsentWaitBytes = 1024 * 1024
+/** Bytes unsent to a subscriber at which it is cut: news waits for nobody. */
+export const slowConsumerBytesMax = 4 * 1024 * 1024
 
 /** Lifetimes at issue. */
 export const certificateDaysDefault = 825
