@@ -2,17 +2,8 @@ import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { batchBytesMax, batchMessagesMax, packetBytesMax, topicBytesMax } from '../model/limits.ts'
 import { below, pick, seededRandom } from '../model/testing/random.ts'
-import { Batch, type PackedMessage, unpack } from './batch.ts'
-import { FakeSource, type Message, ranges, telemetry } from './testing/messages.ts'
-
-function unpacked(packed: ArrayBuffer): PackedMessage[] {
-  const messages: PackedMessage[] = []
-  unpack(packed, (message, index) => {
-    assert.equal(index, messages.length)
-    messages.push(message)
-  })
-  return messages
-}
+import { Batch, Records } from './batch.ts'
+import { FakeSource, type Message, ranges, telemetry, unpacked } from './testing/messages.ts'
 
 test('what is packed unpacks to the same messages in the same order', () => {
   const random = seededRandom(10)
@@ -52,6 +43,15 @@ test('the extremes of length are packed whole', () => {
     assert.deepEqual(first!.payload, Buffer.from(message.payload as string), what)
     assert.equal(second!.payload.toString(), 'neighbour', what)
   }
+})
+
+test('records are numbered from 0', () => {
+  const batch = new Batch()
+  const message = ranges({ topic: 'chargers/c1/V', payload: '' })
+  for (let id = 0; id < 3; id++) batch.add(new FakeSource('c1'), telemetry(id, false, ...message))
+  const records = new Records(batch.pack())
+  assert.deepEqual([records.next() && records.index, records.next() && records.index], [0, 1])
+  assert.deepEqual([records.next(), records.next(), records.next()], [true, false, false])
 })
 
 test('an empty batch unpacks to nothing', () => {

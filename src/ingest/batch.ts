@@ -106,31 +106,45 @@ export class Batch {
   }
 }
 
-/** One record of a packed batch. Buffers are views of the packed bytes. */
-export interface PackedMessage {
-  readonly topic: string
-  readonly payload: Buffer
-  readonly identity: number
-  readonly dup: boolean
-}
+/** Walks over the records of a packed batch in admission order, without an object per record. */
+export class Records {
+  readonly bytes: Buffer
+  index = -1
+  topicAt = 0
+  /** Where the payload begins. */
+  topicEnd = 0
+  end = 0
 
-/** Calls `visit` for each record of the packed bytes in admission order. */
-export function unpack(packed: ArrayBuffer, visit: (message: PackedMessage, index: number) => void): void {
-  const bytes = Buffer.from(packed)
-  let index = 0
-  for (let at = 0; at < bytes.length; ) {
-    const topicEnd = at + headerBytes + bytes.readUInt16LE(at)
-    const end = topicEnd + bytes.readUInt16LE(at + 2)
-    visit(
-      {
-        // Topics that are admitted are ASCII: the names' patterns say so.
-        topic: bytes.toString('latin1', at + headerBytes, topicEnd),
-        payload: bytes.subarray(topicEnd, end),
-        identity: bytes.readUInt16LE(at + 4),
-        dup: (bytes[at + 6]! & dupFlag) !== 0
-      },
-      index++
-    )
-    at = end
+  constructor(packed: ArrayBuffer) {
+    this.bytes = Buffer.from(packed)
+  }
+
+  /** False after the last record. */
+  next(): boolean {
+    const { bytes, end } = this
+    if (end >= bytes.length) return false
+    this.index++
+    this.topicAt = end + headerBytes
+    this.topicEnd = this.topicAt + bytes[end]! + (bytes[end + 1]! << 8)
+    this.end = this.topicEnd + bytes[end + 2]! + (bytes[end + 3]! << 8)
+    return true
+  }
+
+  get identity(): number {
+    return this.bytes.readUInt16LE(this.topicAt - headerBytes + 4)
+  }
+
+  get dup(): boolean {
+    return (this.bytes[this.topicAt - headerBytes + 6]! & dupFlag) !== 0
+  }
+
+  /** Topics that are admitted are ASCII: the names' patterns say so. */
+  get topic(): string {
+    return this.bytes.toString('latin1', this.topicAt, this.topicEnd)
+  }
+
+  /** A view of the packed bytes. */
+  get payload(): Buffer {
+    return this.bytes.subarray(this.topicEnd, this.end)
   }
 }

@@ -47,7 +47,7 @@ test('the values of one charger and one SamplingTime are one row, in the order o
   assert.deepEqual(
     decoded.messages.map(({ index, topic, row, column, value }) => [
       index,
-      topic,
+      topic.topic,
       row === decoded.rows[0],
       column,
       value

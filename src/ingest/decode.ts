@@ -1,11 +1,20 @@
 // Decodes a packed batch in a worker: validates each envelope, merges the values of one (charger, SamplingTime)
 // into one row, and notes what must be rejected and why. Pure: no clock, no database, never throws on input.
 
-import { type ChargerValues, type ValueSpec, valueSpecs } from '../model/chargerState.ts'
-import { type AcceptWindow, decodeEnvelope, decodeObject, decodeTime, excerpt, type Value } from '../model/envelope.ts'
+import { type ChargerValues, operationStates, type ValueSpec, valueSpecs } from '../model/chargerState.ts'
+import {
+  type AcceptWindow,
+  decodeEnvelope,
+  decodeObject,
+  decodeTime,
+  type Envelope,
+  excerpt,
+  type Value
+} from '../model/envelope.ts'
 import { type RejectCode, RejectedError } from '../model/errors.ts'
 import { edgeStatusName, topicRoot } from '../model/topics.ts'
-import { unpack } from './batch.ts'
+import { Records } from './batch.ts'
+import { Scanner } from './scan.ts'
 
 /** One row of `ev_readings` in the making. `values` stand in the order of `valueSpecs`. */
 export interface Row {
@@ -22,7 +31,7 @@ export interface Row {
 /** A value message that passed the checks; what its outcome is, its row tells after the commit. */
 export interface ValueMessage {
   readonly index: number
-  readonly topic: string
+  readonly topic: Topic
   readonly row: Row
   readonly column: number
   readonly value: Value
@@ -62,13 +71,17 @@ export interface LateRule {
   readonly lateIdentities: readonly number[] | undefined
 }
 
-interface TopicParts {
+/** A topic of the batch, taken apart. */
+export interface Topic {
+  readonly topic: string
   readonly charger: string
   readonly name: string
   /** Undefined for a name that the contract does not know. */
   readonly column: number | undefined
   /** The rows of its charger in this batch, by SamplingTime. */
   readonly rows: Map<number, Row>
+  /** For whoever looks for it: the newest message of this topic. */
+  newest: ValueMessage | undefined
 }
 
 const columns = new Map<string, number>(
@@ -88,29 +101,33 @@ export function decode(packed: ArrayBuffer, window: AcceptWindow, rule: LateRule
     lateIdentities
   }
   const topics = new Topics()
-  unpack(packed, ({ topic, payload, dup, identity }, index) => {
+  const records = new Records(packed)
+  const scanner = new Scanner()
+  while (records.next()) {
+    const { index } = records
     decoded.count++
-    if (leaves && lateIdentities.has(identity)) {
+    if (leaves && lateIdentities.size > 0 && lateIdentities.has(records.identity)) {
       decoded.late.push(index)
-      return
+      continue
     }
     try {
-      const { charger, name, column, rows } = topics.get(topic)
+      const topic = topics.get(records.topic)
+      const { charger, name, column, rows } = topic
       if (column !== undefined) {
-        const { timeUs, value } = decodeEnvelope(payload, specOf(column), window)
+        const { timeUs, value } = decodeValue(records, specOf(column), window, scanner)
         if (timeUs < rule.lateBeforeUs) {
-          lateIdentities.add(identity)
+          lateIdentities.add(records.identity)
           if (leaves) {
             decoded.late.push(index)
-            return
+            continue
           }
         }
         const row = rowOf(decoded, rows, charger, timeUs)
         row.values[column] ??= value
-        row.dup ||= dup
+        row.dup ||= records.dup
         decoded.messages.push({ index, topic, row, column, value })
       } else if (name === edgeStatusName) {
-        decoded.statuses.push(decodeStatus(index, topic, charger, payload, window))
+        decoded.statuses.push(decodeStatus(index, topic.topic, charger, records.payload, window))
       } else {
         throw new RejectedError(
           'unknown_value_name',
@@ -120,8 +137,29 @@ export function decode(packed: ArrayBuffer, window: AcceptWindow, rule: LateRule
     } catch (error) {
       decoded.rejects.push({ index, ...rejectionOf(error) })
     }
-  })
+  }
   return decoded
+}
+
+/** What is canonical and right is taken as it was scanned; everything else, every fault among it, is the envelope's to judge. */
+function decodeValue(records: Records, spec: ValueSpec, window: AcceptWindow, scanner: Scanner): Envelope {
+  if (
+    scanner.scan(records.bytes, records.topicEnd, records.end) &&
+    scanner.timeUs >= window.fromUs &&
+    scanner.timeUs <= window.toUs &&
+    isRight(scanner.value, spec)
+  ) {
+    return scanner
+  }
+  return decodeEnvelope(records.payload, spec, window)
+}
+
+const states: ReadonlySet<unknown> = new Set(operationStates)
+/** Scanned texts are ASCII: their length is their code points. */
+function isRight(value: Value, { kind, codePointsMax }: ValueSpec): boolean {
+  if (kind === 'number') return typeof value === 'number'
+  if (kind === 'state') return states.has(value)
+  return typeof value === 'string' && value.length <= codePointsMax
 }
 
 /** Whatever a payload provokes, it costs that message alone and never stops the lane. */
@@ -134,25 +172,25 @@ const specOf = (column: number): ValueSpec => valueSpecs[column]!
 
 /** The topics of one batch, each taken apart once: a batch has many messages of few topics. */
 class Topics {
-  readonly #parts = new Map<string, TopicParts>()
+  readonly #topics = new Map<string, Topic>()
   readonly #rows = new Map<string, Map<number, Row>>()
 
-  get(topic: string): TopicParts {
-    let parts = this.#parts.get(topic)
+  get(topic: string): Topic {
+    let parts = this.#topics.get(topic)
     if (parts === undefined) {
       parts = this.#takeApart(topic)
-      this.#parts.set(topic, parts)
+      this.#topics.set(topic, parts)
     }
     return parts
   }
 
-  #takeApart(topic: string): TopicParts {
+  #takeApart(topic: string): Topic {
     const slash = topic.indexOf('/', topicRoot.length)
     const charger = topic.slice(topicRoot.length, slash)
     const name = topic.slice(slash + 1)
     const rows = this.#rows.get(charger) ?? new Map<number, Row>()
     this.#rows.set(charger, rows)
-    return { charger, name, column: columns.get(name), rows }
+    return { topic, charger, name, column: columns.get(name), rows, newest: undefined }
   }
 }
 

@@ -2,10 +2,10 @@ import assert from 'node:assert/strict'
 import { type TestContext, test } from 'node:test'
 import type { Newest } from '../model/admission.ts'
 import { batchAgeMaxMs, batchBytesMax, batchMessagesMax, packetBytesMax } from '../model/limits.ts'
-import { type Batch, unpack } from './batch.ts'
+import type { Batch } from './batch.ts'
 import { Lane } from './lane.ts'
 import { type BatchKept, type BatchResult, committed, kept, late, rejected } from './outcome.ts'
-import { FakeSource, ranges, telemetry } from './testing/messages.ts'
+import { FakeSource, ranges, telemetry, unpacked } from './testing/messages.ts'
 
 const newest: Newest = { topics: [], timesUs: new Float64Array(), payloads: [] }
 const away: BatchKept = { retry: { code: '57P01', message: 'the database is away' } }
@@ -99,8 +99,7 @@ class LaneBench {
   }
 
   #store(batch: Batch): Promise<BatchResult | BatchKept> {
-    const payloads: string[] = []
-    unpack(batch.pack(), ({ payload }) => payloads.push(payload.toString()))
+    const payloads = unpacked(batch.pack()).map(({ payload }) => payload.toString())
     const { promise, resolve } = Promise.withResolvers<BatchResult | BatchKept>()
     const answer = (result: BatchResult | BatchKept): Promise<void> => {
       resolve(result)

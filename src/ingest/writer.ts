@@ -8,9 +8,9 @@ import type { Newest } from '../model/admission.ts'
 import { type AcceptWindow, encodeEnvelope } from '../model/envelope.ts'
 import type { RejectCode } from '../model/errors.ts'
 import { ingestAttemptTimeoutMs, ingestStatementTimeoutMs } from '../model/limits.ts'
-import { unpack } from './batch.ts'
+import { Records } from './batch.ts'
 import * as sql from './copy.ts'
-import { type Decoded, decode, type Reject, type Row, type Status } from './decode.ts'
+import { type Decoded, decode, type Reject, type Row, type Status, type Topic } from './decode.ts'
 import { type BatchKept, type BatchResult, committed, kept, late, rejected } from './outcome.ts'
 import { sqlState, verdictOf } from './retry.ts'
 
@@ -204,10 +204,12 @@ function allRejects({ messages, rejects }: Decoded): Reject[] {
 function rejectedMessages(task: BatchTask, rejects: readonly Reject[]): sql.RejectedMessage[] {
   const byIndex = new Map(rejects.map(reject => [reject.index, reject]))
   const messages: sql.RejectedMessage[] = []
-  unpack(task.packed, ({ topic, payload, identity }, index) => {
-    const reject = byIndex.get(index)
-    if (reject !== undefined) messages.push({ ...reject, topic, payload, identity: task.identities[identity]! })
-  })
+  for (const records = new Records(task.packed); records.next(); ) {
+    const reject = byIndex.get(records.index)
+    if (reject === undefined) continue
+    const { topic, payload, identity } = records
+    messages.push({ ...reject, topic, payload, identity: task.identities[identity]! })
+  }
   return messages
 }
 
@@ -230,21 +232,21 @@ function resultOf(decoded: Decoded, rejects: readonly Reject[]): BatchResult {
   }
 }
 
+/** Per topic the newest committed value; of one time the first. */
 function newestOf({ messages, statuses }: Decoded, outcomes: Uint8Array): Newest {
-  const byTopic = new Map<string, { timeUs: number; payload: () => string }>()
-  const consider = (topic: string, timeUs: number, payload: () => string): void => {
-    const known = byTopic.get(topic)
-    if (known === undefined || timeUs > known.timeUs) byTopic.set(topic, { timeUs, payload })
+  const found: Topic[] = []
+  for (const message of messages) {
+    if (outcomes[message.index] !== committed) continue
+    const { topic, row } = message
+    if (topic.newest === undefined) found.push(topic)
+    if (topic.newest === undefined || row.timeUs > topic.newest.row.timeUs) topic.newest = message
   }
-  for (const { index, topic, row, value } of messages) {
-    if (outcomes[index] === committed) consider(topic, row.timeUs, () => encodeEnvelope({ timeUs: row.timeUs, value }))
-  }
-  for (const { topic, timeUs, payload } of statuses) consider(topic, timeUs, () => payload)
-  const entries = [...byTopic.values()]
+  const values = found.map(({ newest }) => ({ timeUs: newest!.row.timeUs, value: newest!.value }))
+  const newestStatus = newestStatuses(statuses)
   return {
-    topics: [...byTopic.keys()],
-    timesUs: Float64Array.from(entries, ({ timeUs }) => timeUs),
-    payloads: entries.map(({ payload }) => payload())
+    topics: [...found.map(({ topic }) => topic), ...newestStatus.map(({ topic }) => topic)],
+    timesUs: Float64Array.from([...values, ...newestStatus], ({ timeUs }) => timeUs),
+    payloads: [...values.map(encodeEnvelope), ...newestStatus.map(({ payload }) => payload)]
   }
 }
 

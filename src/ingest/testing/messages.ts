@@ -1,7 +1,7 @@
 // Messages and their senders for tests of the ingest path.
 
 import { type Source, Telemetry } from '../../model/admission.ts'
-import { Batch } from '../batch.ts'
+import { Batch, Records } from '../batch.ts'
 
 /** A connection that notes what it is told: `settle` per message, then `acknowledge` per batch. */
 export class FakeSource implements Source {
@@ -65,4 +65,14 @@ export function packed(messages: readonly Message[]): ArrayBuffer {
     batch.add(new FakeSource(message.by ?? 'c1'), telemetry(i + 1, message.dup ?? false, ...ranges(message)))
   })
   return batch.pack()
+}
+
+/** What a worker finds in a packed batch. */
+export function unpacked(packed: ArrayBuffer): { topic: string; payload: Buffer; identity: number; dup: boolean }[] {
+  const messages = []
+  for (const records = new Records(packed); records.next(); ) {
+    const { topic, payload, identity, dup } = records
+    messages.push({ topic, payload, identity, dup })
+  }
+  return messages
 }
