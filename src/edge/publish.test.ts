@@ -4,80 +4,18 @@ import { DatabaseSync } from 'node:sqlite'
 import { before, describe, type TestContext, test } from 'node:test'
 import type { ChargerValues } from '../model/chargerState.ts'
 import { publishWindowMax } from '../model/limits.ts'
-import type { KnownValues } from './diff.ts'
-import { Publisher, type PublisherOptions, reconnectBoundMs } from './publish.ts'
-import { openSpool, type Spool } from './spool.ts'
+import { reconnectBoundMs } from './backoff.ts'
+import type { PublisherOptions } from './publish.ts'
+import { openSpool } from './spool.ts'
 import { daysFromNow, type Keyed, TestAuthority } from './testing/certificates.ts'
-import { FakeBroker } from './testing/fakeBroker.ts'
 import { temporaryFolder } from './testing/folder.ts'
-import { readableLog } from './testing/log.ts'
+import { type Bench, Site, startMs } from './testing/publisherBench.ts'
 
-let authority: TestAuthority
-let server: Keyed
-let device: Keyed
+let site: Site
 before(async () => {
-  authority = await TestAuthority.make()
-  server = await authority.issue('server', { dns: ['localhost'] })
-  device = await authority.issue('wb')
+  site = await Site.make()
 })
-
-const startMs = Date.UTC(2026, 10, 23)
-
-class Bench {
-  readonly broker: FakeBroker
-  readonly spool: Spool
-  readonly publisher: Publisher
-  readonly log = readableLog()
-  known: KnownValues = {}
-  #timeMs = startMs
-
-  constructor(t: TestContext, broker: FakeBroker, path: string, options: Partial<PublisherOptions>) {
-    this.broker = broker
-    this.spool = openSpool({ path, maxBytes: 512 * 1024 * 1024 })
-    this.publisher = new Publisher({
-      broker: { host: 'localhost', port: broker.port },
-      identity: 'wb',
-      tls: { ca: authority.ca, ...device },
-      spool: this.spool,
-      currentState: () => [{ charger: 'wb', known: this.known }],
-      mayPublish: charger => charger === 'wb',
-      log: this.log.log,
-      reconnectDelayMs: { min: 5, max: 40 },
-      ...options
-    })
-    t.after(async () => {
-      await this.publisher.stop(50)
-      this.spool.close()
-      await broker.stop()
-    })
-  }
-
-  /** One poll that changed these values. */
-  append(values: Partial<ChargerValues>, charger = 'wb'): number {
-    this.#timeMs += 1_000
-    const timeMs = this.#timeMs
-    const entries = Object.entries(values).map(([name, value]) => [name, { value, timeMs }])
-    this.known = { ...this.known, ...Object.fromEntries(entries) }
-    const seq = this.spool.append({ charger, timeMs, values }, { timeMs, known: this.known })
-    this.publisher.wake()
-    return seq
-  }
-
-  /** Starts, and resolves when the publisher knows that it is connected. */
-  async connect(): Promise<void> {
-    await this.publisher.start()
-    await this.broker.until(() => this.log.events().includes('connected'))
-  }
-
-  power = (...powers: number[]) => powers.map(PowerOutput => this.append({ PowerOutput }))
-
-  unsettled = () => this.spool.page(0, this.spool.newestSeq, 10_000).map(({ seq }) => seq)
-}
-
-async function bench(t: TestContext, options: Partial<PublisherOptions> = {}): Promise<Bench> {
-  const broker = await FakeBroker.start({ ca: authority.ca, ...server })
-  return new Bench(t, broker, join(temporaryFolder(t), 'spool.sqlite'), options)
-}
+const bench = (t: TestContext, options: Partial<PublisherOptions> = {}): Promise<Bench> => site.bench(t, options)
 
 const poll: Partial<ChargerValues> = {
   OperationState: 'charging',
@@ -285,9 +223,9 @@ test('the next connection resumes the TLS session', async t => {
 describe('nothing is sent to a server that is not the one', () => {
   const impostors: Record<string, () => Promise<Keyed>> = {
     'signed by another CA': async () => (await TestAuthority.make()).issue('server', { dns: ['localhost'] }),
-    'of another name': () => authority.issue('server', { dns: ['example.org'] }),
+    'of another name': () => site.authority.issue('server', { dns: ['example.org'] }),
     'with an expired certificate': () =>
-      authority.issue('server', { dns: ['localhost'], notBefore: daysFromNow(-3), notAfter: daysFromNow(-1) })
+      site.authority.issue('server', { dns: ['localhost'], notBefore: daysFromNow(-3), notAfter: daysFromNow(-1) })
   }
   const reasons: Record<string, RegExp> = {
     'signed by another CA': /UNABLE_TO_VERIFY|SIGNATURE|SELF_SIGNED/,
@@ -296,8 +234,8 @@ describe('nothing is sent to a server that is not the one', () => {
   }
   for (const [name, make] of Object.entries(impostors)) {
     test(name, async t => {
-      const broker = await FakeBroker.start({ ca: authority.ca, ...(await make()) })
-      const b = new Bench(t, broker, join(temporaryFolder(t), 'spool.sqlite'), {})
+      const broker = await site.broker(await make())
+      const b = site.benchOf(t, broker)
       b.power(1)
       await b.publisher.start()
       await broker.until(() => broker.accepted >= 3)
@@ -353,9 +291,9 @@ test('100,000 spooled values drain through the window, page by page', { timeout:
   const polls = 25_000
   const path = join(temporaryFolder(t), 'spool.sqlite')
   fillSpool(path, polls)
-  const broker = await FakeBroker.start({ ca: authority.ca, ...server })
+  const broker = await site.broker()
   broker.keeps = false
-  const b = new Bench(t, broker, path, {})
+  const b = site.benchOf(t, broker, {}, path)
   let largestPage = 0
   const { page } = b.spool
   b.spool.page = (...args) => {
