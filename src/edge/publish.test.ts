@@ -3,10 +3,10 @@ import { join } from 'node:path'
 import { DatabaseSync } from 'node:sqlite'
 import { before, describe, type TestContext, test } from 'node:test'
 import type { ChargerValues } from '../model/chargerState.ts'
-import { publishWindowMax } from '../model/limits.ts'
-import { reconnectBoundMs } from './backoff.ts'
+import { publishWindowMax, settleCountMax } from '../model/limits.ts'
 import type { PublisherOptions } from './publish.ts'
 import { openSpool } from './spool.ts'
+import type { StatusSource } from './status.ts'
 import { daysFromNow, type Keyed, TestAuthority } from './testing/certificates.ts'
 import { temporaryFolder } from './testing/folder.ts'
 import { type Bench, Site, startMs } from './testing/publisherBench.ts'
@@ -191,10 +191,26 @@ describe('a server that refuses is not hammered', () => {
     assert.ok(performance.now() - startedMs >= (5 + 10 + 20 + 40) * 0.9)
   })
 
-  test('the pause doubles from one second to two minutes', () => {
-    const seconds = Array.from({ length: 10 }, (_, failures) => reconnectBoundMs(failures) / 1_000)
-    assert.deepEqual(seconds, [1, 2, 4, 8, 16, 32, 64, 120, 120, 120])
-    assert.equal(reconnectBoundMs(100_000), 120_000)
+  test('a server that acknowledges what comes first, and closes at one certain message', async t => {
+    const b = await bench(t, { random: () => 1 })
+    b.power(...Array.from({ length: 50 }, (_, i) => i))
+    b.broker.closesAt = ({ value, retain }) => value === 49 && !retain
+    const startedMs = performance.now()
+    await b.publisher.start()
+    await b.broker.until(() => b.broker.connects.length >= 6)
+    // The first pause is hashed; 10 + 20 + 40 + 40 ms come after it, although every connection had acknowledgements.
+    assert.ok(performance.now() - startedMs >= 110 * 0.9)
+    assert.equal(b.unsettled().length, 1)
+  })
+
+  test('a server that denies this client: one line that says what to do', async t => {
+    const b = await bench(t)
+    b.broker.connack = 5
+    await b.publisher.start()
+    await b.broker.until(() => b.broker.connects.length >= 3)
+    const [line, ...more] = b.log.lines
+    assert.deepEqual([line?.event, line?.reason, more], ['connect_failed', 'CONNACK 5', []])
+    assert.match(String(line?.whatToDo), /certs issue/)
   })
 })
 
@@ -207,6 +223,22 @@ test('a server that acknowledges nothing is left, although it answers pings', as
   assert.equal(b.log.lines.find(({ event }) => event === 'disconnected')?.reason, 'no acknowledgement in time')
   b.broker.acks = true
   b.broker.cut()
+  await b.broker.until(() => b.unsettled().length === 0)
+})
+
+test('one message without acknowledgement ends the connection, although all others are acknowledged', async t => {
+  const b = await bench(t, { ackTimeoutMs: 100 })
+  b.broker.acks = false
+  await b.connect()
+  b.power(0)
+  await b.broker.until(() => b.broker.published.length >= 1)
+  b.broker.acks = true
+  while (b.broker.connects.length < 2) {
+    const { publishes } = b.broker
+    b.power(1)
+    await b.broker.until(() => b.broker.publishes > publishes || b.broker.connects.length >= 2)
+  }
+  assert.equal(b.log.lines.find(({ event }) => event === 'disconnected')?.reason, 'no acknowledgement in time')
   await b.broker.until(() => b.unsettled().length === 0)
 })
 
@@ -244,6 +276,81 @@ describe('nothing is sent to a server that is not the one', () => {
       assert.equal(b.unsettled().length, 1)
     })
   }
+})
+
+describe('after a kill, what may have been in flight carries DUP', () => {
+  /** Spools, sends, and leaves the disk as a killed process does. The values that the next process sends, with their marks. */
+  async function killed(t: TestContext, polls: number): Promise<Map<unknown, boolean>> {
+    const path = join(temporaryFolder(t), 'spool.sqlite')
+    fillSpool(path, polls)
+    const broker = await site.broker()
+    const b = site.benchOf(t, broker, {}, path)
+    b.append({ PowerOutput: -1 })
+    await b.publisher.start()
+    await broker.until(() => !b.spool.hasUnsettled())
+    return new Map(broker.published.filter(({ retain }) => !retain).map(({ timeMs, dup }) => [timeMs, dup]))
+  }
+
+  test('all of a short backlog, and nothing that was sampled since', async t => {
+    const marks = await killed(t, 200)
+    const sinceMs = startMs + 1_000
+    assert.equal(marks.get(sinceMs), false)
+    assert.deepEqual(
+      new Set([...marks].filter(([timeMs]) => timeMs !== sinceMs).map(([, dup]) => dup)),
+      new Set([true])
+    )
+  })
+
+  test('of a long one the oldest and the newest: what lies between was never sent, and is stored faster unmarked', async t => {
+    const marks = [...(await killed(t, 5_000))].filter(([timeMs]) => timeMs !== startMs + 1_000)
+    const runs = marks.map(([, dup]) => dup).filter((dup, i, all) => dup !== all[i - 1])
+    assert.deepEqual(runs, [true, false, true])
+    const marked = marks.filter(([, dup]) => dup).length
+    assert.equal(marked, 2 * (publishWindowMax + settleCountMax))
+  })
+})
+
+describe('EdgeStatus', () => {
+  const status = (b: () => Bench, chargers = ['wb']): StatusSource => ({
+    version: '1.2.3',
+    certificateEndsMs: startMs,
+    chargers,
+    nowMs: Date.now,
+    spool: () => ({ usedBytes: b().spool.usedBytes(), unsettledCount: b().spool.unsettledCount(), dropped: 0 })
+  })
+
+  test('comes at every connect, after the current state and before the rest, and settles nothing', async t => {
+    const b: Bench = await bench(t, { status: status(() => b) })
+    const [seq] = b.power(1)
+    b.broker.acks = false
+    for (let connection = 1; connection <= 2; connection++) {
+      if (connection === 1) await b.publisher.start()
+      else b.broker.cut()
+      await b.broker.until(() => b.broker.order.at(-1) === `${connection} PowerOutput backlog`)
+    }
+    const once = (connection: number) => [
+      `${connection} PowerOutput retained`,
+      `${connection} EdgeStatus retained`,
+      `${connection} PowerOutput backlog`
+    ]
+    assert.deepEqual(b.broker.order, [...once(1), ...once(2)])
+    const [first] = b.broker.statuses
+    assert.deepEqual([first?.topic, first?.qos, first?.dup], ['chargers/wb/EdgeStatus', 1, false])
+    assert.deepEqual([first?.status.Version, first?.status.UnsentSamples], ['1.2.3', 1])
+    assert.deepEqual(b.unsettled(), [seq])
+  })
+
+  test('shares the window with the values', async t => {
+    const chargers = Array.from({ length: 400 }, (_, i) => `c${i}`)
+    const b: Bench = await bench(t, { status: status(() => b, chargers) })
+    b.power(...Array.from({ length: 400 }, (_, i) => i))
+    b.broker.acks = false
+    await b.publisher.start()
+    await b.broker.until(() => b.broker.order.length >= publishWindowMax)
+    for (const { ack } of b.broker.published) ack()
+    await b.broker.until(() => b.broker.published.length > publishWindowMax - chargers.length)
+    assert.equal(b.broker.windowMax, publishWindowMax)
+  })
 })
 
 test('stop lets what is spooled leave, says goodbye, and settles it on disk', async t => {
@@ -287,8 +394,10 @@ test('stop does not wait for a server that acknowledges nothing, nor for one tha
   assert.equal(away.unsettled().length, 1)
 })
 
-test('100,000 spooled values drain through the window, page by page', { timeout: 30_000 }, async t => {
-  const polls = 25_000
+test('200,000 spooled values drain through the window, page by page', {
+  timeout: 60_000
+}, async t => {
+  const polls = 50_000
   const path = join(temporaryFolder(t), 'spool.sqlite')
   fillSpool(path, polls)
   const broker = await site.broker()

@@ -259,10 +259,11 @@ export class Publisher {
     const delayMs = this.#backoff.nextMs(ending)
     this.#wait(delayMs)
     this.#onDrained?.()
-    const facts = { reason, retryInMs: delayMs, whatToDo: whatToDo(reason) }
+    const facts = { reason, retryInMs: delayMs }
     if (wasConnected) log.warn({ event: 'disconnected', ...facts }, 'disconnected')
-    else if (reason !== this.#lastReason)
-      log.warn({ event: 'connect_failed', ...facts }, 'cannot connect, trying again')
+    else if (reason !== this.#lastReason) {
+      log.warn({ event: 'connect_failed', ...facts, whatToDo: whatToDo(reason) }, 'cannot connect, trying again')
+    }
     this.#lastReason = reason
   }
 

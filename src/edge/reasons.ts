@@ -32,6 +32,10 @@ const advice: readonly (readonly [reason: RegExp, whatToDo: string])[] = [
     /^(UNABLE_TO_|SELF_SIGNED_|DEPTH_ZERO_)|SIGNATURE/,
     "tls.ca is not the authority that signed the server's certificate"
   ],
+  [
+    /^closed by the server$/,
+    "the server closed before it answered: is that its MQTT port, and this edge's certificate not revoked?"
+  ],
   [/^ENOTFOUND$|^EAI_AGAIN$/, 'the name in broker is not known here: is the network up, and the name right?'],
   [/^ECONNREFUSED$/, 'nobody listens there: is the server up, and the port in broker right?'],
   [
@@ -40,5 +44,5 @@ const advice: readonly (readonly [reason: RegExp, whatToDo: string])[] = [
   ]
 ]
 
-/** What to do, or undefined where there is no telling. */
+/** What to do where no connection came about; undefined where there is no telling. */
 export const whatToDo = (reason: string): string | undefined => advice.find(([pattern]) => pattern.test(reason))?.[1]

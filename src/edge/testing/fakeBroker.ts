@@ -56,6 +56,10 @@ export class FakeBroker {
   /** Whether what arrives is kept in `published`; the count goes on anyway. */
   keeps = true
   publishes = 0
+  /** What arrived, status or value, as `CONNECTION NAME retained|backlog`. */
+  readonly order: string[] = []
+  /** A message at which the connection is closed, unacknowledged. */
+  closesAt: (message: Published) => boolean = () => false
   /** EdgeStatus is counted and kept here, not among the values. */
   readonly statuses: Status[] = []
   /** Topic to payload, for who subscribes. */
@@ -72,6 +76,8 @@ export class FakeBroker {
   readonly unsubscribed: string[] = []
   /** Messages that had no acknowledgement yet, at most, per connection. */
   windowMax = 0
+  /** The longest packet of an edge. */
+  packetBytesMax = 0
   goodbyes = 0
   readonly #tls: TlsServer
   readonly #front: Server
@@ -170,6 +176,7 @@ export class FakeBroker {
     socket.on('error', () => {})
     socket.on('data', chunk => parse.parse(chunk))
     parse.on('packet', packet => {
+      this.packetBytesMax = Math.max(this.packetBytesMax, packet.length ?? 0)
       this.#answer(socket, packet, connection, change => {
         open += change
         this.windowMax = Math.max(this.windowMax, open)
@@ -209,8 +216,12 @@ export class FakeBroker {
       this.statuses.push({ connection, topic, retain, qos, dup, status: JSON.parse(packet.payload.toString()) })
     } else {
       this.publishes++
-      if (this.keeps) this.published.push(read(packet, connection, ack))
+      const message = read(packet, connection, ack)
+      if (this.closesAt(message)) return void socket.end()
+      if (this.keeps) this.published.push(message)
     }
+    if (this.keeps)
+      this.order.push(`${connection} ${packet.topic.split('/')[2]} ${packet.retain ? 'retained' : 'backlog'}`)
     if (this.acks) ack()
   }
 
