@@ -224,11 +224,30 @@ describe('the seed', () => {
       assert.deepEqual([b.seeds, b.broker.publishes], [[], 0])
       assert.ok(b.log.events().includes('seed_unanswered'))
       assert.equal(b.broker.accepted, 1, 'on the same connection')
+      if (b.broker.refuses.size > 0) assert.ok(b.times.length > 0, 'the time is told all the same')
       heal()
       await b.broker.until(() => b.unsettled().length === 0)
       assert.deepEqual(b.seeds, [['wb', whole]])
     })
   }
+
+  test('that cannot be written down is told again, and nothing is published before', async t => {
+    let failures = 0
+    const seeds: Retained[] = []
+    const b: Bench = await bench(t, ['wb'], {
+      onRetained: (_, retained) => {
+        assert.equal(b.broker.publishes, 0)
+        if (++failures <= 2) throw new Error('disk full')
+        seeds.push(retained)
+      }
+    })
+    retainAll(b)
+    b.power(1)
+    await b.connect()
+    await b.broker.until(() => b.unsettled().length === 0)
+    assert.deepEqual(seeds, [whole])
+    assert.equal(b.log.events().filter(event => event === 'answer_unused').length, 2)
+  })
 
   test('a connection that ends before all was heard decides nothing', async t => {
     const b = await bench(t, ['wb'])

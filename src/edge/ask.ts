@@ -1,7 +1,7 @@
 // What the edge asks the server: what time it is, and, for chargers that this disk does not know (a new Pi, a dead SD card),
 // what was stored of them last. Both are retained messages: asked for by SUBSCRIBE, and let go of by UNSUBSCRIBE, because the
-// server works for every subscription. Promises that `onRetained` comes once per charger and connection, and only when the
-// server has said all that it has; that garbage is ignored; that it never throws. One object per connection.
+// server works for every subscription. Promises that `onRetained` comes only when the server has said all that it has, and that
+// garbage is ignored. One object per connection.
 
 import { setTimeout as delay } from 'node:timers/promises'
 import type { Logger } from 'pino'
@@ -32,6 +32,7 @@ export interface AskOptions {
   readonly wanted: readonly string[]
   /** The server's clock read `serverMs` at some moment of the last `roundTripMs`. */
   readonly onServerTime?: ((serverMs: number, roundTripMs: number) => void) | undefined
+  /** Once per charger; again when it throws, after a pause. */
   readonly onRetained: (charger: string, retained: Retained) => void
   /** `onRetained` was called for all of `wanted`. */
   readonly onDecided: () => void
@@ -122,24 +123,45 @@ export class Questions {
   async #askSeeds(): Promise<boolean> {
     const { wanted, onDecided, log } = this.#options
     if (wanted.length === 0) return false
-    for (let pauseMs = this.#limits.retry; !(await this.#seedsAnswered()); ) {
+    const untold = new Set(wanted)
+    for (let pauseMs = this.#limits.retry; !((await this.#seedsAnswered()) && this.#tell(untold)); ) {
       log.warn(
-        { event: 'seed_unanswered', chargers: wanted, retryInMs: pauseMs },
+        { event: 'seed_unanswered', chargers: [...untold], retryInMs: pauseMs },
         'the server does not say how much energy these chargers had counted: their samples wait on this disk'
       )
       await this.#pause(pauseMs)
       pauseMs = Math.min(2 * pauseMs, reconnectDelayMsMax)
     }
-    for (const charger of wanted) this.#options.onRetained(charger, retainedOf(this.#heard.get(charger)!))
     onDecided()
     return true
+  }
+
+  /** Removes who was told; true when nobody is left. */
+  #tell(untold: Set<string>): boolean {
+    for (const charger of untold) {
+      const retained = retainedOf(this.#heard.get(charger)!)
+      if (this.#tries(() => this.#options.onRetained(charger, retained))) untold.delete(charger)
+    }
+    return untold.size === 0
+  }
+
+  /** Who is told writes it to a disk, and a disk may fail. */
+  #tries(work: () => void): boolean {
+    try {
+      work()
+      return true
+    } catch (error) {
+      this.#options.log.error({ event: 'answer_unused', err: error }, "the server's answer could not be used")
+      return false
+    }
   }
 
   async #seedsAnswered(): Promise<boolean> {
     const topics = this.#options.wanted.flatMap(charger => seedNames.map(name => topicOf(charger, name)))
     try {
-      if (!(await this.#granted(topics))) return false
-      if (!(await this.#askTime())) return false
+      const isGranted = await this.#granted(topics)
+      // Asked for in any case: the time is of use without the seeds.
+      if (!(await this.#askTime()) || !isGranted) return false
       await this.#waitForSeeds()
       return true
     } finally {
@@ -169,7 +191,7 @@ export class Questions {
     if (this.#askedMs === undefined || (value !== 'online' && value !== 'offline')) return
     const roundTripMs = performance.now() - this.#askedMs
     this.#askedMs = undefined
-    this.#options.onServerTime?.(timeMs, roundTripMs)
+    this.#tries(() => this.#options.onServerTime?.(timeMs, roundTripMs))
     this.#onHeard()
   }
 

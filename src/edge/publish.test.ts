@@ -203,6 +203,24 @@ describe('a server that refuses is not hammered', () => {
     assert.equal(b.unsettled().length, 1)
   })
 
+  test('a connection that lived for a while makes the pause small again, and nothing else does', async t => {
+    const pauses = async (provenAfterMs: number) => {
+      const b = await bench(t, { random: () => 1, provenAfterMs, reconnectDelayMs: { min: 10, max: 40 } })
+      await b.publisher.start()
+      for (let connection = 1; connection <= 4; connection++) {
+        await b.broker.until(() => b.log.events().filter(event => event === 'connected').length >= connection)
+        const connectedMs = performance.now()
+        await b.broker.until(() => performance.now() - connectedMs >= 50)
+        b.broker.cut()
+      }
+      await b.broker.until(() => b.log.events().filter(event => event === 'disconnected').length >= 4)
+      return b.log.lines.filter(({ event }) => event === 'disconnected').map(({ retryInMs }) => retryInMs)
+    }
+    const hashed = 9 // 0.23 of 40 ms: the share of the name wb
+    assert.deepEqual(await pauses(60_000), [hashed, 20, 40, 40])
+    assert.deepEqual(await pauses(1), [hashed, hashed, hashed, hashed])
+  })
+
   test('a server that denies this client: one line that says what to do', async t => {
     const b = await bench(t)
     b.broker.connack = 5

@@ -47,6 +47,7 @@ export interface PublisherOptions {
   readonly ackTimeoutMs?: number
   readonly reconnectDelayMs?: ReconnectDelay
   readonly askLimitsMs?: AskLimits
+  readonly provenAfterMs?: number
 }
 
 /*
@@ -146,10 +147,10 @@ export class Publisher {
 
   #connected(): void {
     if (this.#state !== 'connecting') return
-    const { broker, spool, mayPublish, seedsWanted, log } = this.#options
+    const { broker, spool, mayPublish, seedsWanted, provenAfterMs = connectionProvenMs, log } = this.#options
     this.#state = 'connected'
     this.#lastReason = ''
-    this.#provenTimer = setTimeout(() => this.#backoff.proven(), connectionProvenMs).unref()
+    this.#provenTimer = setTimeout(() => this.#backoff.proven(), provenAfterMs).unref()
     log.info({ event: 'connected', broker: `${broker.host}:${broker.port}` }, 'connected')
     this.#feed = new Feed({
       spool,
@@ -191,7 +192,7 @@ export class Publisher {
     const look = () => {
       if (statuses.look()) this.wake()
     }
-    this.#statusTimer = setInterval(look, statusLookIntervalMs).unref()
+    this.#statusTimer = setInterval(() => this.#tryDisk(look), statusLookIntervalMs).unref()
   }
 
   #pump(): void {
@@ -283,12 +284,12 @@ export class Publisher {
     })
   }
 
-  /** A settlement or a mark that does not reach the disk costs a duplicate at the server, and duplicates are free. */
+  /** A settlement or a mark that does not reach the disk costs a duplicate at the server; a status comes again. */
   #tryDisk(work: () => void): void {
     try {
       work()
     } catch (error) {
-      this.#options.log.error({ event: 'spool_failed', err: error }, 'the spool cannot be written')
+      this.#options.log.error({ event: 'spool_failed', err: error }, 'the spool cannot be used')
     }
   }
 }
