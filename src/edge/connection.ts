@@ -1,13 +1,14 @@
 // One connection to the MQTT server: TLS with both certificates, one mqtt.js client object, one window.
 // Promises: parcels of one send leave in one socket write; a parcel counts as delivered only when every message of it has
 // its PUBACK; `onOver` comes exactly once, with what was not acknowledged. It never reconnects and never resends: redelivery
-// belongs to the spool (mqtt.js with a store of its own would keep ids of a dead connection taken).
+// belongs to the spool (mqtt.js with a store of its own would keep ids of a dead connection taken). Subscriptions end with it.
 
 import { isIP } from 'node:net'
 import { connect, type SecureContext, type TLSSocket } from 'node:tls'
 import type { MqttClient } from 'mqtt'
 import { ackTimeoutMs, edgeConnectTimeoutMs, edgeKeepaliveSeconds, publishWindowMax } from '../model/limits.ts'
 import type { Parcel } from './feed.ts'
+import { reasonOf } from './reasons.ts'
 
 export type Mqtt = Pick<typeof import('mqtt'), 'MqttClient' | 'UniqueMessageIdProvider'>
 
@@ -26,6 +27,8 @@ export interface ConnectionOptions {
   readonly onConnected: () => void
   /** All messages of this parcel are acknowledged. */
   readonly onDelivered: (parcel: Parcel) => void
+  /** What the server sent on a subscription; `retained`: it was there before the subscription. */
+  readonly onMessage?: (topic: string, payload: Buffer, retained: boolean) => void
   /** An acknowledgement made room. */
   readonly onRoom: () => void
   /** The connection is gone; `unacknowledged` in the order in which they were sent. */
@@ -64,6 +67,8 @@ export class Connection {
       log: () => {}
     })
     this.#client.on('connect', () => this.#connected())
+    const { onMessage } = options
+    if (onMessage) this.#client.on('message', (topic, payload, { retain }) => onMessage(topic, payload, retain))
     // mqtt.js leaves the connection open after some errors, garbage from the server among them.
     this.#client.on('error', error => this.fail(reasonOf(error)))
     this.#client.on('close', () => this.#finish('closed by the server'))
@@ -93,6 +98,17 @@ export class Connection {
       }
     }
     stream.uncork()
+  }
+
+  /** Resolves when the server has granted all of them; rejects when it refuses one, and when the connection ends before. */
+  async subscribe(topics: readonly string[]): Promise<void> {
+    await Promise.all(chunksOf(topics).map(chunk => this.#client.subscribeAsync(chunk, { qos: 0 })))
+  }
+
+  /** Sends it; nothing depends on the answer. */
+  unsubscribe(topics: readonly string[]): void {
+    if (this.#over || !this.#client.connected) return
+    for (const chunk of chunksOf(topics)) this.#client.unsubscribe(chunk, () => {})
   }
 
   /** Gives the connection up. */
@@ -159,8 +175,10 @@ export class Connection {
   }
 }
 
-/** Stable words where there are any: system, TLS and CONNACK codes. */
-function reasonOf(error: Error): string {
-  const { code } = error as { code?: string | number }
-  return typeof code === 'string' ? code : error.message
-}
+/** So many topics of the longest kind are well within the largest packet that a server takes. */
+const topicsPerPacket = 128
+
+const chunksOf = (topics: readonly string[]): string[][] =>
+  Array.from({ length: Math.ceil(topics.length / topicsPerPacket) }, (_, i) =>
+    topics.slice(i * topicsPerPacket, (i + 1) * topicsPerPacket)
+  )

@@ -110,3 +110,17 @@ test('one broken charger does not slow the others', async t => {
   assert.equal(boxes[0]!.paths.length, 1, 'one request at a time')
   assert.ok(broker.published.every(({ topic }) => topic.startsWith('chargers/good/')))
 })
+
+test('every charger of the edge has its EdgeStatus at the server', async t => {
+  const { broker, config } = await site(t, 'left', 'right')
+  const edge = await startEdge(config, { log: readableLog().log })
+  t.after(() => edge.stop())
+  await broker.until(() => broker.statuses.length >= 2)
+  assert.deepEqual(broker.statuses.map(({ topic }) => topic).sort(), [
+    'chargers/left/EdgeStatus',
+    'chargers/right/EdgeStatus'
+  ])
+  const { Version, CertificateExpiry, Dropped } = broker.statuses[0]!.status
+  assert.match(String(Version), /^\d+\.\d+\.\d+/)
+  assert.deepEqual([CertificateExpiry, Dropped], [new Date(config.certificateEndsMs).toISOString(), 0])
+})

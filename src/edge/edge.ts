@@ -6,11 +6,12 @@ import type { Logger } from 'pino'
 import { drainOnStopMs } from '../model/limits.ts'
 import type { Charger, Clock } from './chargers/charger.ts'
 import { openCharger } from './chargers/registry.ts'
-import { systemClock } from './clock.ts'
+import { isTrustworthy, systemClock } from './clock.ts'
 import type { ChargerConfig, EdgeConfig } from './config.ts'
 import { pollForever } from './poll.ts'
 import { Publisher } from './publish.ts'
 import { openSpool, type Spool } from './spool.ts'
+import { readVersion, type StatusSource } from './status.ts'
 import { Watch } from './watch.ts'
 
 export interface RunningEdge {
@@ -44,6 +45,8 @@ export async function startEdge(config: EdgeConfig, { log, clock = systemClock }
     spool,
     currentState: () => watches.map(watch => watch.now()),
     mayPublish: charger => certified.has(charger),
+    ownCharger: config.certifiedChargers[0] ?? config.identity,
+    status: statusOf(config, spool, clock),
     log
   })
   const rounds = config.chargers.map(charger => {
@@ -75,6 +78,19 @@ function reportConfig(config: EdgeConfig, log: Logger): void {
   const certificateEnds = new Date(certificateEndsMs).toISOString()
   log.info({ event: 'started', identity, chargers: chargers.map(({ name }) => name), certificateEnds }, 'edge started')
 }
+
+const statusOf = (config: EdgeConfig, spool: Spool, clock: Clock): StatusSource => ({
+  version: readVersion(),
+  certificateEndsMs: config.certificateEndsMs,
+  chargers: config.chargers.map(({ name }) => name),
+  nowMs: () => (isTrustworthy(clock.nowMs()) ? clock.nowMs() : undefined),
+  spool: () => ({
+    usedBytes: spool.usedBytes(),
+    unsettledCount: spool.unsettledCount(),
+    oldestUnsettledMs: spool.page(0, spool.newestSeq, 1)[0]?.timeMs,
+    dropped: spool.dropped
+  })
+})
 
 const watchOf = (
   { name }: ChargerConfig,

@@ -1,4 +1,4 @@
-// What one connection sends, in which order: first the current state of all chargers, then whatever is appended from now
+// What a connection sends, and in which order: first what is current of all chargers, then whatever is appended from now
 // on, and between that the backlog, oldest first. Reads the spool in pages, so that a backlog of weeks needs no memory.
 // Decides nothing about when: the publisher asks for the next parcel that fits into its window.
 
@@ -10,7 +10,7 @@ import type { Spool, SpooledSample } from './spool.ts'
 
 /** Messages that belong together and leave in one write. */
 export interface Parcel {
-  /** What an acknowledgement of all messages settles; none for the current state. */
+  /** What an acknowledgement of all messages settles; none for the current state and for statuses. */
   readonly seq?: number
   readonly messages: readonly Message[]
   /** The server keeps it as the current value: only for what is current. */
@@ -31,64 +31,89 @@ export interface ChargerNow {
 
 export type FeedSpool = Pick<Spool, 'page' | 'newestSeq'>
 
+export interface FeedOptions {
+  readonly spool: FeedSpool
+  /** An earlier process may have sent this sample: it leaves no mark when it is killed. */
+  readonly mayHaveBeenSent: (seq: number) => boolean
+  /** What the edge tells about itself, one message at a time; undefined when that is told. */
+  readonly nextStatus: () => Parcel | undefined
+}
+
 const pageSamples = 128
 
 export class Feed {
-  readonly #current: Parcel[]
-  readonly #live: Cursor
-  readonly #backlog: Cursor
-  readonly #mayPublish: (charger: string) => boolean
+  readonly #options: FeedOptions
+  readonly #current: Parcel[] = []
+  readonly #live: Cursor[] = []
+  readonly #backlog: Cursor[] = []
 
-  /** `mayPublish`: a topic that the certificate does not allow would end the connection; such samples stay in the spool. */
-  constructor(spool: FeedSpool, now: readonly ChargerNow[], mayPublish: (charger: string) => boolean) {
-    this.#mayPublish = mayPublish
-    this.#current = now.map(currentParcel).filter(({ messages }) => messages.length > 0)
-    const connectedAt = spool.newestSeq
-    this.#live = new Cursor(spool, connectedAt, () => spool.newestSeq)
-    this.#backlog = new Cursor(spool, 0, () => connectedAt)
+  constructor(options: FeedOptions) {
+    this.#options = options
+  }
+
+  /**
+   * From now on the chargers that `owns` names are fed, beginning with what they are like `now`. No charger twice.
+   * What nobody owns stays in the spool: a topic that the certificate does not allow would end the connection.
+   */
+  add(now: readonly ChargerNow[], owns: (charger: string) => boolean): void {
+    const { spool } = this.#options
+    const newestSeq = spool.newestSeq
+    const own = now.filter(({ charger }) => owns(charger))
+    this.#current.push(...own.map(currentParcel).filter(({ messages }) => messages.length > 0))
+    this.#live.push(new Cursor(spool, owns, newestSeq, () => spool.newestSeq))
+    this.#backlog.push(new Cursor(spool, owns, 0, () => newestSeq))
   }
 
   /** The next parcel if it has at most `room` messages. A parcel that does not fit is never overtaken by a later one. */
   next(room: number): Parcel | undefined {
     const current = this.#current[0]
     if (current !== undefined) return current.messages.length <= room ? this.#current.shift() : undefined
-    const live = this.#peek(this.#live)
-    if (live !== undefined) return this.#take(this.#live, live, room, true)
-    const old = this.#peek(this.#backlog)
-    return old && this.#take(this.#backlog, old, room, false)
+    const status = room > 0 ? this.#options.nextStatus() : undefined
+    if (status !== undefined) return status
+    const live = this.#live.find(cursor => cursor.peek() !== undefined)
+    const cursor = live ?? this.#backlog.find(cursor => cursor.peek() !== undefined)
+    return cursor && this.#take(cursor, room, cursor === live)
   }
 
-  #peek(cursor: Cursor): SpooledSample | undefined {
-    for (let sample = cursor.peek(); sample !== undefined; sample = cursor.peek()) {
-      if (this.#mayPublish(sample.charger)) return sample
-      cursor.skip()
-    }
-    return undefined
-  }
-
-  #take(cursor: Cursor, sample: SpooledSample, room: number, retain: boolean): Parcel | undefined {
-    const messages = messagesOf(sample.charger, sample.timeMs, sample.values)
+  #take(cursor: Cursor, room: number, retain: boolean): Parcel | undefined {
+    const { seq, charger, timeMs, values, sentBefore } = cursor.peek()!
+    const messages = messagesOf(charger, timeMs, values)
     if (messages.length > room) return undefined
     cursor.skip()
-    return { seq: sample.seq, messages, retain, dup: sample.sentBefore }
+    return { seq, messages, retain, dup: sentBefore || this.#options.mayHaveBeenSent(seq) }
   }
 }
 
-/** A place in the spool that moves forward. */
+/** A place in the spool that moves forward over the samples of some chargers. */
 class Cursor {
   readonly #spool: FeedSpool
+  readonly #owns: (charger: string) => boolean
   readonly #through: () => number
   #after: number
   #page: readonly SpooledSample[] = []
   #index = 0
 
-  constructor(spool: FeedSpool, after: number, through: () => number) {
+  constructor(spool: FeedSpool, owns: (charger: string) => boolean, after: number, through: () => number) {
     this.#spool = spool
+    this.#owns = owns
     this.#after = after
     this.#through = through
   }
 
+  /** The sample at this place, undefined at the end. */
   peek(): SpooledSample | undefined {
+    for (let sample = this.#read(); sample !== undefined; sample = this.#read()) {
+      if (this.#owns(sample.charger)) return sample
+      this.#index++
+    }
+    return undefined
+  }
+
+  skip(): void {
+    this.#index++
+  }
+
+  #read(): SpooledSample | undefined {
     if (this.#index < this.#page.length) return this.#page[this.#index]
     const through = this.#through()
     if (this.#after >= through) return undefined
@@ -97,10 +122,6 @@ class Cursor {
     // An empty page: all up to here was acknowledged or dropped.
     this.#after = this.#page.at(-1)?.seq ?? through
     return this.#page[0]
-  }
-
-  skip(): void {
-    this.#index++
   }
 }
 

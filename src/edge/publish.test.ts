@@ -3,81 +3,19 @@ import { join } from 'node:path'
 import { DatabaseSync } from 'node:sqlite'
 import { before, describe, type TestContext, test } from 'node:test'
 import type { ChargerValues } from '../model/chargerState.ts'
-import { publishWindowMax } from '../model/limits.ts'
-import type { KnownValues } from './diff.ts'
-import { Publisher, type PublisherOptions, reconnectBoundMs } from './publish.ts'
-import { openSpool, type Spool } from './spool.ts'
+import { publishWindowMax, settleCountMax } from '../model/limits.ts'
+import type { PublisherOptions } from './publish.ts'
+import { openSpool } from './spool.ts'
+import type { StatusSource } from './status.ts'
 import { daysFromNow, type Keyed, TestAuthority } from './testing/certificates.ts'
-import { FakeBroker } from './testing/fakeBroker.ts'
 import { temporaryFolder } from './testing/folder.ts'
-import { readableLog } from './testing/log.ts'
+import { type Bench, Site, startMs } from './testing/publisherBench.ts'
 
-let authority: TestAuthority
-let server: Keyed
-let device: Keyed
+let site: Site
 before(async () => {
-  authority = await TestAuthority.make()
-  server = await authority.issue('server', { dns: ['localhost'] })
-  device = await authority.issue('wb')
+  site = await Site.make()
 })
-
-const startMs = Date.UTC(2026, 10, 23)
-
-class Bench {
-  readonly broker: FakeBroker
-  readonly spool: Spool
-  readonly publisher: Publisher
-  readonly log = readableLog()
-  known: KnownValues = {}
-  #timeMs = startMs
-
-  constructor(t: TestContext, broker: FakeBroker, path: string, options: Partial<PublisherOptions>) {
-    this.broker = broker
-    this.spool = openSpool({ path, maxBytes: 512 * 1024 * 1024 })
-    this.publisher = new Publisher({
-      broker: { host: 'localhost', port: broker.port },
-      identity: 'wb',
-      tls: { ca: authority.ca, ...device },
-      spool: this.spool,
-      currentState: () => [{ charger: 'wb', known: this.known }],
-      mayPublish: charger => charger === 'wb',
-      log: this.log.log,
-      reconnectDelayMs: { min: 5, max: 40 },
-      ...options
-    })
-    t.after(async () => {
-      await this.publisher.stop(50)
-      this.spool.close()
-      await broker.stop()
-    })
-  }
-
-  /** One poll that changed these values. */
-  append(values: Partial<ChargerValues>, charger = 'wb'): number {
-    this.#timeMs += 1_000
-    const timeMs = this.#timeMs
-    const entries = Object.entries(values).map(([name, value]) => [name, { value, timeMs }])
-    this.known = { ...this.known, ...Object.fromEntries(entries) }
-    const seq = this.spool.append({ charger, timeMs, values }, { timeMs, known: this.known })
-    this.publisher.wake()
-    return seq
-  }
-
-  /** Starts, and resolves when the publisher knows that it is connected. */
-  async connect(): Promise<void> {
-    await this.publisher.start()
-    await this.broker.until(() => this.log.events().includes('connected'))
-  }
-
-  power = (...powers: number[]) => powers.map(PowerOutput => this.append({ PowerOutput }))
-
-  unsettled = () => this.spool.page(0, this.spool.newestSeq, 10_000).map(({ seq }) => seq)
-}
-
-async function bench(t: TestContext, options: Partial<PublisherOptions> = {}): Promise<Bench> {
-  const broker = await FakeBroker.start({ ca: authority.ca, ...server })
-  return new Bench(t, broker, join(temporaryFolder(t), 'spool.sqlite'), options)
-}
+const bench = (t: TestContext, options: Partial<PublisherOptions> = {}): Promise<Bench> => site.bench(t, options)
 
 const poll: Partial<ChargerValues> = {
   OperationState: 'charging',
@@ -253,10 +191,44 @@ describe('a server that refuses is not hammered', () => {
     assert.ok(performance.now() - startedMs >= (5 + 10 + 20 + 40) * 0.9)
   })
 
-  test('the pause doubles from one second to two minutes', () => {
-    const seconds = Array.from({ length: 10 }, (_, failures) => reconnectBoundMs(failures) / 1_000)
-    assert.deepEqual(seconds, [1, 2, 4, 8, 16, 32, 64, 120, 120, 120])
-    assert.equal(reconnectBoundMs(100_000), 120_000)
+  test('a server that acknowledges what comes first, and closes at one certain message', async t => {
+    const b = await bench(t, { random: () => 1 })
+    b.power(...Array.from({ length: 50 }, (_, i) => i))
+    b.broker.closesAt = ({ value, retain }) => value === 49 && !retain
+    const startedMs = performance.now()
+    await b.publisher.start()
+    await b.broker.until(() => b.broker.connects.length >= 6)
+    // The first pause is hashed; 10 + 20 + 40 + 40 ms come after it, although every connection had acknowledgements.
+    assert.ok(performance.now() - startedMs >= 110 * 0.9)
+    assert.equal(b.unsettled().length, 1)
+  })
+
+  test('a connection that lived for a while makes the pause small again, and nothing else does', async t => {
+    const pauses = async (provenAfterMs: number) => {
+      const b = await bench(t, { random: () => 1, provenAfterMs, reconnectDelayMs: { min: 10, max: 40 } })
+      await b.publisher.start()
+      for (let connection = 1; connection <= 4; connection++) {
+        await b.broker.until(() => b.log.events().filter(event => event === 'connected').length >= connection)
+        const connectedMs = performance.now()
+        await b.broker.until(() => performance.now() - connectedMs >= 50)
+        b.broker.cut()
+      }
+      await b.broker.until(() => b.log.events().filter(event => event === 'disconnected').length >= 4)
+      return b.log.lines.filter(({ event }) => event === 'disconnected').map(({ retryInMs }) => retryInMs)
+    }
+    const hashed = 9 // 0.23 of 40 ms: the share of the name wb
+    assert.deepEqual(await pauses(60_000), [hashed, 20, 40, 40])
+    assert.deepEqual(await pauses(1), [hashed, hashed, hashed, hashed])
+  })
+
+  test('a server that denies this client: one line that says what to do', async t => {
+    const b = await bench(t)
+    b.broker.connack = 5
+    await b.publisher.start()
+    await b.broker.until(() => b.broker.connects.length >= 3)
+    const [line, ...more] = b.log.lines
+    assert.deepEqual([line?.event, line?.reason, more], ['connect_failed', 'CONNACK 5', []])
+    assert.match(String(line?.whatToDo), /certs issue/)
   })
 })
 
@@ -269,6 +241,22 @@ test('a server that acknowledges nothing is left, although it answers pings', as
   assert.equal(b.log.lines.find(({ event }) => event === 'disconnected')?.reason, 'no acknowledgement in time')
   b.broker.acks = true
   b.broker.cut()
+  await b.broker.until(() => b.unsettled().length === 0)
+})
+
+test('one message without acknowledgement ends the connection, although all others are acknowledged', async t => {
+  const b = await bench(t, { ackTimeoutMs: 100 })
+  b.broker.acks = false
+  await b.connect()
+  b.power(0)
+  await b.broker.until(() => b.broker.published.length >= 1)
+  b.broker.acks = true
+  while (b.broker.connects.length < 2) {
+    const { publishes } = b.broker
+    b.power(1)
+    await b.broker.until(() => b.broker.publishes > publishes || b.broker.connects.length >= 2)
+  }
+  assert.equal(b.log.lines.find(({ event }) => event === 'disconnected')?.reason, 'no acknowledgement in time')
   await b.broker.until(() => b.unsettled().length === 0)
 })
 
@@ -285,9 +273,9 @@ test('the next connection resumes the TLS session', async t => {
 describe('nothing is sent to a server that is not the one', () => {
   const impostors: Record<string, () => Promise<Keyed>> = {
     'signed by another CA': async () => (await TestAuthority.make()).issue('server', { dns: ['localhost'] }),
-    'of another name': () => authority.issue('server', { dns: ['example.org'] }),
+    'of another name': () => site.authority.issue('server', { dns: ['example.org'] }),
     'with an expired certificate': () =>
-      authority.issue('server', { dns: ['localhost'], notBefore: daysFromNow(-3), notAfter: daysFromNow(-1) })
+      site.authority.issue('server', { dns: ['localhost'], notBefore: daysFromNow(-3), notAfter: daysFromNow(-1) })
   }
   const reasons: Record<string, RegExp> = {
     'signed by another CA': /UNABLE_TO_VERIFY|SIGNATURE|SELF_SIGNED/,
@@ -296,8 +284,8 @@ describe('nothing is sent to a server that is not the one', () => {
   }
   for (const [name, make] of Object.entries(impostors)) {
     test(name, async t => {
-      const broker = await FakeBroker.start({ ca: authority.ca, ...(await make()) })
-      const b = new Bench(t, broker, join(temporaryFolder(t), 'spool.sqlite'), {})
+      const broker = await site.broker(await make())
+      const b = site.benchOf(t, broker)
       b.power(1)
       await b.publisher.start()
       await broker.until(() => broker.accepted >= 3)
@@ -306,6 +294,81 @@ describe('nothing is sent to a server that is not the one', () => {
       assert.equal(b.unsettled().length, 1)
     })
   }
+})
+
+describe('after a kill, what may have been in flight carries DUP', () => {
+  /** Spools, sends, and leaves the disk as a killed process does. The values that the next process sends, with their marks. */
+  async function killed(t: TestContext, polls: number): Promise<Map<unknown, boolean>> {
+    const path = join(temporaryFolder(t), 'spool.sqlite')
+    fillSpool(path, polls)
+    const broker = await site.broker()
+    const b = site.benchOf(t, broker, {}, path)
+    b.append({ PowerOutput: -1 })
+    await b.publisher.start()
+    await broker.until(() => !b.spool.hasUnsettled())
+    return new Map(broker.published.filter(({ retain }) => !retain).map(({ timeMs, dup }) => [timeMs, dup]))
+  }
+
+  test('all of a short backlog, and nothing that was sampled since', async t => {
+    const marks = await killed(t, 200)
+    const sinceMs = startMs + 1_000
+    assert.equal(marks.get(sinceMs), false)
+    assert.deepEqual(
+      new Set([...marks].filter(([timeMs]) => timeMs !== sinceMs).map(([, dup]) => dup)),
+      new Set([true])
+    )
+  })
+
+  test('of a long one the oldest and the newest: what lies between was never sent, and is stored faster unmarked', async t => {
+    const marks = [...(await killed(t, 5_000))].filter(([timeMs]) => timeMs !== startMs + 1_000)
+    const runs = marks.map(([, dup]) => dup).filter((dup, i, all) => dup !== all[i - 1])
+    assert.deepEqual(runs, [true, false, true])
+    const marked = marks.filter(([, dup]) => dup).length
+    assert.equal(marked, 2 * (publishWindowMax + settleCountMax))
+  })
+})
+
+describe('EdgeStatus', () => {
+  const status = (b: () => Bench, chargers = ['wb']): StatusSource => ({
+    version: '1.2.3',
+    certificateEndsMs: startMs,
+    chargers,
+    nowMs: Date.now,
+    spool: () => ({ usedBytes: b().spool.usedBytes(), unsettledCount: b().spool.unsettledCount(), dropped: 0 })
+  })
+
+  test('comes at every connect, after the current state and before the rest, and settles nothing', async t => {
+    const b: Bench = await bench(t, { status: status(() => b) })
+    const [seq] = b.power(1)
+    b.broker.acks = false
+    for (let connection = 1; connection <= 2; connection++) {
+      if (connection === 1) await b.publisher.start()
+      else b.broker.cut()
+      await b.broker.until(() => b.broker.order.at(-1) === `${connection} PowerOutput backlog`)
+    }
+    const once = (connection: number) => [
+      `${connection} PowerOutput retained`,
+      `${connection} EdgeStatus retained`,
+      `${connection} PowerOutput backlog`
+    ]
+    assert.deepEqual(b.broker.order, [...once(1), ...once(2)])
+    const [first] = b.broker.statuses
+    assert.deepEqual([first?.topic, first?.qos, first?.dup], ['chargers/wb/EdgeStatus', 1, false])
+    assert.deepEqual([first?.status.Version, first?.status.UnsentSamples], ['1.2.3', 1])
+    assert.deepEqual(b.unsettled(), [seq])
+  })
+
+  test('shares the window with the values', async t => {
+    const chargers = Array.from({ length: 400 }, (_, i) => `c${i}`)
+    const b: Bench = await bench(t, { status: status(() => b, chargers) })
+    b.power(...Array.from({ length: 400 }, (_, i) => i))
+    b.broker.acks = false
+    await b.publisher.start()
+    await b.broker.until(() => b.broker.order.length >= publishWindowMax)
+    for (const { ack } of b.broker.published) ack()
+    await b.broker.until(() => b.broker.published.length > publishWindowMax - chargers.length)
+    assert.equal(b.broker.windowMax, publishWindowMax)
+  })
 })
 
 test('stop lets what is spooled leave, says goodbye, and settles it on disk', async t => {
@@ -349,13 +412,15 @@ test('stop does not wait for a server that acknowledges nothing, nor for one tha
   assert.equal(away.unsettled().length, 1)
 })
 
-test('100,000 spooled values drain through the window, page by page', { timeout: 30_000 }, async t => {
-  const polls = 25_000
+test('200,000 spooled values drain through the window, page by page', {
+  timeout: 60_000
+}, async t => {
+  const polls = 50_000
   const path = join(temporaryFolder(t), 'spool.sqlite')
   fillSpool(path, polls)
-  const broker = await FakeBroker.start({ ca: authority.ca, ...server })
+  const broker = await site.broker()
   broker.keeps = false
-  const b = new Bench(t, broker, path, {})
+  const b = site.benchOf(t, broker, {}, path)
   let largestPage = 0
   const { page } = b.spool
   b.spool.page = (...args) => {

@@ -1,14 +1,25 @@
 // Takes samples from the spool to the server, and their acknowledgements back: nothing else settles a sample.
 // Promises: at most one connection, at most 512 messages without acknowledgement, each charger's samples in sampling order,
-// and after every connect the current state first. Waits between connections, longer each time, never in step with others.
+// after every connect the current state first, and nothing of a charger whose seed is asked for before that is answered.
+// Waits between connections, longer each time, never in step with others.
 // Never loses and never keeps a sample: it reads the spool when there is room, and gives back what a connection leaves.
 
 import { createSecureContext, type SecureContext } from 'node:tls'
 import type { Logger } from 'pino'
-import { reconnectDelayMsMax, reconnectDelayMsMin, settleCountMax, settleDelayMsMax } from '../model/limits.ts'
+import {
+  connectionProvenMs,
+  publishWindowMax,
+  settleCountMax,
+  settleDelayMsMax,
+  statusLookIntervalMs
+} from '../model/limits.ts'
+import { type AskLimits, Questions, type Retained } from './ask.ts'
+import { Backoff, type Ending, type ReconnectDelay } from './backoff.ts'
 import { Connection, type Mqtt } from './connection.ts'
 import { type ChargerNow, Feed, type Parcel } from './feed.ts'
+import { isDenied, whatToDo } from './reasons.ts'
 import type { Spool } from './spool.ts'
+import { StatusReporter, type StatusSource } from './status.ts'
 
 export interface PublisherOptions {
   readonly broker: { readonly host: string; readonly port: number }
@@ -20,40 +31,54 @@ export interface PublisherOptions {
   /** What every charger is like now, as far as it is spooled. */
   readonly currentState: () => readonly ChargerNow[]
   readonly mayPublish: (charger: string) => boolean
+  /** The first charger of the certificate: its `Connection` tells the server's time. Default: the identity. */
+  readonly ownCharger?: string
+  /** At every connect, and once an hour: the server's clock read `serverMs` at some moment of the last `roundTripMs`. */
+  readonly onServerTime?: (serverMs: number, roundTripMs: number) => void
+  /** Asked at every connect: chargers of which nothing may be published before `onRetained` was called for them. */
+  readonly seedsWanted?: () => readonly string[]
+  /** What the server had of such a charger, once per connect; nothing in it: the charger never published. */
+  readonly onRetained?: (charger: string, retained: Retained) => void
+  /** What EdgeStatus is made of; without it none is sent. */
+  readonly status?: StatusSource
   readonly log: Logger
   /** For tests: 0 to 1, and limits in ms. */
   readonly random?: () => number
   readonly ackTimeoutMs?: number
-  readonly reconnectDelayMs?: { readonly min: number; readonly max: number }
+  readonly reconnectDelayMs?: ReconnectDelay
+  readonly askLimitsMs?: AskLimits
+  readonly provenAfterMs?: number
 }
-
-/** A connection that lives this long was a good one, even when nothing had to be acknowledged, in ms. */
-const provenAfterMs = 60_000
 
 /*
  * The publisher is in one of four states.
  *
  * stopped     Before start and after stop. Nothing happens.
  * connecting  A connection object exists, CONNACK has not come. -> connected on CONNACK 0; -> waiting on anything else.
- * connected   The feed is pumped into the window whenever something is appended or acknowledged.
+ * connected   The server is asked for its time, and for the seeds that are wanted. The feed is pumped into the window whenever
+ *             something is appended or acknowledged, or a seed is decided: until then it leaves that charger out.
  *             -> waiting when the connection is over, for whatever reason: its window goes back to the spool.
- * waiting     A timer runs: full jitter between 0 and a bound that doubles from 1 s to 2 min with every connection that was
- *             not proven good (by its first PUBACK, or a minute of life): a server that accepts and then refuses, with a
- *             CONNACK code or later, is not hammered either. -> connecting.
+ * waiting     A timer runs (backoff.ts). At process start and after a good connection its length is hashed from the name, at
+ *             most 1 s and 10 s; else it is full jitter between 0 and a bound that doubles from 1 s to 2 min with every
+ *             connection that was not proven good by 20 s of life. An acknowledgement proves nothing: a server that closes at
+ *             one certain message acknowledges others before it. Who is denied by name waits for 30 s at least. -> connecting.
  */
 export class Publisher {
   readonly #options: PublisherOptions
   readonly #secureContext: SecureContext
+  readonly #backoff: Backoff
+  readonly #statuses: StatusReporter | undefined
+  readonly #mayHaveBeenSent: (seq: number) => boolean
   #mqtt: Mqtt | undefined
   #state: 'stopped' | 'connecting' | 'connected' | 'waiting' = 'stopped'
   #connection: Connection | undefined
   #feed: Feed | undefined
+  #questions: Questions | undefined
   #session: Buffer | undefined
-  /** Connections in a row that were not proven good. */
-  #failures = 0
   #lastReason = ''
   #retryTimer: NodeJS.Timeout | undefined
   #provenTimer: NodeJS.Timeout | undefined
+  #statusTimer: NodeJS.Timeout | undefined
   #settleTimer: NodeJS.Timeout | undefined
   #unflushed = 0
   #pumpIsDue = false
@@ -63,11 +88,14 @@ export class Publisher {
   constructor(options: PublisherOptions) {
     this.#options = options
     this.#secureContext = createSecureContext({ ...options.tls, minVersion: 'TLSv1.2' })
+    this.#backoff = new Backoff(options.identity, options.random, options.reconnectDelayMs)
+    this.#statuses = options.status && new StatusReporter(options.status)
+    this.#mayHaveBeenSent = leftInFlight(options.spool)
   }
 
   async start(): Promise<void> {
     this.#mqtt = await import('mqtt')
-    this.#connect()
+    this.#wait(this.#backoff.startMs())
   }
 
   /** Something was appended to the spool. */
@@ -111,6 +139,7 @@ export class Publisher {
       },
       onConnected: () => this.#connected(),
       onDelivered: parcel => this.#delivered(parcel),
+      onMessage: (topic, payload, retained) => this.#questions?.hear(topic, payload, retained),
       onRoom: () => this.wake(),
       onOver: (reason, unacknowledged) => this.#over(reason, unacknowledged)
     })
@@ -118,13 +147,52 @@ export class Publisher {
 
   #connected(): void {
     if (this.#state !== 'connecting') return
-    const { broker, spool, currentState, mayPublish, log } = this.#options
+    const { broker, spool, mayPublish, seedsWanted, provenAfterMs = connectionProvenMs, log } = this.#options
     this.#state = 'connected'
     this.#lastReason = ''
-    this.#provenTimer = setTimeout(() => this.#proven(), provenAfterMs).unref()
+    this.#provenTimer = setTimeout(() => this.#backoff.proven(), provenAfterMs).unref()
     log.info({ event: 'connected', broker: `${broker.host}:${broker.port}` }, 'connected')
-    this.#feed = new Feed(spool, currentState(), mayPublish)
+    this.#feed = new Feed({
+      spool,
+      mayHaveBeenSent: this.#mayHaveBeenSent,
+      nextStatus: () => this.#statuses?.next()
+    })
+    const undecided = new Set(seedsWanted?.().filter(mayPublish))
+    this.#ask(undecided)
+    this.#feedAll(charger => mayPublish(charger) && !undecided.has(charger))
+    this.#startStatuses()
     this.#pump()
+  }
+
+  #ask(undecided: ReadonlySet<string>): void {
+    const { identity, ownCharger = identity, onServerTime, onRetained, askLimitsMs, log } = this.#options
+    this.#questions = new Questions(this.#connection!, {
+      ownCharger,
+      wanted: [...undecided],
+      onServerTime,
+      onRetained: (charger, retained) => onRetained?.(charger, retained),
+      onDecided: () => {
+        this.#feedAll(charger => undecided.has(charger))
+        this.wake()
+      },
+      log,
+      limits: askLimitsMs
+    })
+    void this.#questions.ask()
+  }
+
+  #feedAll(owns: (charger: string) => boolean): void {
+    this.#feed?.add(this.#options.currentState(), owns)
+  }
+
+  #startStatuses(): void {
+    const statuses = this.#statuses
+    if (statuses === undefined) return
+    statuses.connected()
+    const look = () => {
+      if (statuses.look()) this.wake()
+    }
+    this.#statusTimer = setInterval(() => this.#tryDisk(look), statusLookIntervalMs).unref()
   }
 
   #pump(): void {
@@ -154,18 +222,12 @@ export class Publisher {
   }
 
   #delivered({ seq }: Parcel): void {
-    this.#proven()
     if (seq === undefined) return
     this.#options.spool.settle(seq)
     this.#unflushed++
     if (this.#unflushed >= settleCountMax) this.#flush()
     // Where samples keep coming, the next append carries the settlements to disk and the timer finds nothing.
     else this.#settleTimer ??= setTimeout(() => this.#flush(), settleDelayMsMax).unref()
-  }
-
-  #proven(): void {
-    this.#failures = 0
-    clearTimeout(this.#provenTimer)
   }
 
   #flush(): void {
@@ -177,7 +239,10 @@ export class Publisher {
 
   #over(reason: string, unacknowledged: readonly Parcel[]): void {
     clearTimeout(this.#provenTimer)
+    clearInterval(this.#statusTimer)
+    this.#questions?.close()
     this.#connection = undefined
+    this.#questions = undefined
     this.#feed = undefined
     const seqs = unacknowledged.flatMap(({ seq }) => (seq === undefined ? [] : [seq]))
     this.#tryDisk(() => this.#options.spool.giveBack(seqs))
@@ -190,17 +255,22 @@ export class Publisher {
   }
 
   #waitAndConnect(reason: string, wasConnected: boolean): void {
-    const { random = Math.random, reconnectDelayMs, log } = this.#options
-    const delayMs = Math.round(random() * reconnectBoundMs(this.#failures, reconnectDelayMs))
-    this.#failures++
-    this.#state = 'waiting'
-    this.#retryTimer = setTimeout(() => this.#connect(), delayMs)
+    const { log } = this.#options
+    const ending: Ending = wasConnected ? 'lost' : isDenied(reason) ? 'denied' : 'failed'
+    const delayMs = this.#backoff.nextMs(ending)
+    this.#wait(delayMs)
     this.#onDrained?.()
-    if (wasConnected) log.warn({ event: 'disconnected', reason, retryInMs: delayMs }, 'disconnected')
+    const facts = { reason, retryInMs: delayMs }
+    if (wasConnected) log.warn({ event: 'disconnected', ...facts }, 'disconnected')
     else if (reason !== this.#lastReason) {
-      log.warn({ event: 'connect_failed', reason, retryInMs: delayMs }, 'cannot connect, trying again')
+      log.warn({ event: 'connect_failed', ...facts, whatToDo: whatToDo(reason) }, 'cannot connect, trying again')
     }
     this.#lastReason = reason
+  }
+
+  #wait(ms: number): void {
+    this.#state = 'waiting'
+    this.#retryTimer = setTimeout(() => this.#connect(), ms)
   }
 
   async #drain(drainMs: number): Promise<void> {
@@ -214,18 +284,25 @@ export class Publisher {
     })
   }
 
-  /** A settlement or a mark that does not reach the disk costs a duplicate at the server, and duplicates are free. */
+  /** A settlement or a mark that does not reach the disk costs a duplicate at the server; a status comes again. */
   #tryDisk(work: () => void): void {
     try {
       work()
     } catch (error) {
-      this.#options.log.error({ event: 'spool_failed', err: error }, 'the spool cannot be written')
+      this.#options.log.error({ event: 'spool_failed', err: error }, 'the spool cannot be used')
     }
   }
 }
 
-/** The longest pause after this many failures, in ms. */
-export const reconnectBoundMs = (
-  failures: number,
-  { min, max } = { min: reconnectDelayMsMin, max: reconnectDelayMsMax }
-): number => Math.min(max, min * 2 ** Math.min(failures, 30))
+/**
+ * Which samples a killed process may have sent: it leaves no mark on disk. Only marks that may be true are worth setting, as
+ * the server looks for every marked sample before it stores it: the oldest that could be in flight, or acknowledged and not
+ * yet settled on disk, and as many of the newest. A sample that is sent again without a mark costs the server more, and
+ * nothing else.
+ */
+function leftInFlight(spool: Pick<Spool, 'page' | 'newestSeq'>): (seq: number) => boolean {
+  const { newestSeq } = spool
+  const samples = publishWindowMax + settleCountMax
+  const oldestThrough = spool.page(0, newestSeq, samples).at(-1)?.seq ?? 0
+  return seq => seq <= newestSeq && (seq <= oldestThrough || seq > newestSeq - samples)
+}

@@ -1,13 +1,13 @@
 // Certificates for the edge's tests: one CA, and what it, or a stranger, signs. In memory; nothing touches the disk.
 
 import 'reflect-metadata'
-import { webcrypto } from 'node:crypto'
+import { createPrivateKey, webcrypto } from 'node:crypto'
 import {
   BasicConstraintsExtension,
   cryptoProvider,
   PemConverter,
   SubjectAlternativeNameExtension,
-  type X509Certificate,
+  X509Certificate,
   X509CertificateGenerator
 } from '@peculiar/x509'
 
@@ -55,6 +55,15 @@ export class TestAuthority {
       extensions: [new BasicConstraintsExtension(true, undefined, true)]
     })
     return new TestAuthority(keys, certificate)
+  }
+
+  /** The authority of these PEM texts; to sign what its own commands never would. */
+  static async load(cert: string, key: string): Promise<TestAuthority> {
+    const pkcs8 = createPrivateKey(key).export({ type: 'pkcs8', format: 'der' })
+    const privateKey = await webcrypto.subtle.importKey('pkcs8', pkcs8, algorithm, true, ['sign'])
+    const certificate = new X509Certificate(cert)
+    const publicKey = await certificate.publicKey.export()
+    return new TestAuthority({ privateKey, publicKey }, certificate)
   }
 
   get ca(): string {

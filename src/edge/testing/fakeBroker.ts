@@ -1,10 +1,18 @@
 // An MQTT server for the edge's tests: real TLS with client certificates, and every misbehaviour a test asks for.
 // Records what arrives and in how many TLS records (one per socket write of the edge); acknowledges when told to.
+// Serves retained messages, and a stamped copy of Connection, to those who subscribe.
 
 import { once } from 'node:events'
 import { type AddressInfo, connect, createServer, type Server, type Socket } from 'node:net'
 import { createServer as createTlsServer, type TLSSocket, type Server as TlsServer } from 'node:tls'
-import { type IConnectPacket, type IPublishPacket, type Packet, parser, writeToStream } from 'mqtt-packet'
+import {
+  type IConnectPacket,
+  type IPublishPacket,
+  type ISubscribePacket,
+  type Packet,
+  parser,
+  writeToStream
+} from 'mqtt-packet'
 import type { Keyed } from './certificates.ts'
 
 export interface Published {
@@ -17,6 +25,15 @@ export interface Published {
   readonly dup: boolean
   readonly qos: number
   readonly ack: () => void
+}
+
+export interface Status {
+  readonly connection: number
+  readonly topic: string
+  readonly retain: boolean
+  readonly qos: number
+  readonly dup: boolean
+  readonly status: Readonly<Record<string, unknown>>
 }
 
 export interface FakeBrokerOptions extends Keyed {
@@ -39,13 +56,35 @@ export class FakeBroker {
   /** Whether what arrives is kept in `published`; the count goes on anyway. */
   keeps = true
   publishes = 0
+  /** What arrived, status or value, as `CONNECTION NAME retained|backlog`. */
+  readonly order: string[] = []
+  /** A message at which the connection is closed, unacknowledged. */
+  closesAt: (message: Published) => boolean = () => false
+  /** EdgeStatus is counted and kept here, not among the values. */
+  readonly statuses: Status[] = []
+  /** Topic to payload, for who subscribes. */
+  readonly retained = new Map<string, string>()
+  /** What the server answers to a subscription to Connection, besides SUBACK. */
+  connectionCopy: () => string | undefined = () => `{"SamplingTime":"${new Date().toISOString()}","Value":"online"}`
+  /** Whether SUBSCRIBE is answered at all, and topics that are refused. */
+  subacks = true
+  readonly refuses = new Set<string>()
+  /** Retained values wait for `releaseRetained`: they may come well after SUBACK. */
+  holdsRetained = false
+  /** Topics, in the order in which they were asked for and let go of. */
+  readonly subscribed: string[] = []
+  readonly unsubscribed: string[] = []
   /** Messages that had no acknowledgement yet, at most, per connection. */
   windowMax = 0
+  /** The longest packet of an edge. */
+  packetBytesMax = 0
   goodbyes = 0
   readonly #tls: TlsServer
   readonly #front: Server
   readonly #sockets = new Set<Socket>()
+  readonly #clients = new Set<TLSSocket>()
   readonly #waiting = new Set<() => void>()
+  #held: (() => void)[] = []
 
   private constructor(options: FakeBrokerOptions) {
     this.#tls = createTlsServer(
@@ -83,6 +122,10 @@ export class FakeBroker {
         this.#waiting.add(done)
       })
     }
+  }
+
+  releaseRetained(): void {
+    for (const send of this.#held.splice(0)) send()
   }
 
   /** Cuts every connection without a word. */
@@ -128,9 +171,12 @@ export class FakeBroker {
     const connection = this.resumed.push(socket.isSessionReused())
     const parse = parser({ protocolVersion: 4 })
     let open = 0
+    this.#clients.add(socket)
+    socket.on('close', () => this.#clients.delete(socket))
     socket.on('error', () => {})
     socket.on('data', chunk => parse.parse(chunk))
     parse.on('packet', packet => {
+      this.packetBytesMax = Math.max(this.packetBytesMax, packet.length ?? 0)
       this.#answer(socket, packet, connection, change => {
         open += change
         this.windowMax = Math.max(this.windowMax, open)
@@ -149,15 +195,58 @@ export class FakeBroker {
       writeToStream({ cmd: 'pingresp' }, socket)
     } else if (packet.cmd === 'disconnect') {
       this.goodbyes++
+    } else if (packet.cmd === 'subscribe') {
+      this.#subscribe(socket, packet)
+    } else if (packet.cmd === 'unsubscribe') {
+      this.unsubscribed.push(...packet.unsubscriptions)
+      writeToStream({ cmd: 'unsuback', messageId: packet.messageId! } as Packet, socket)
     } else if (packet.cmd === 'publish') {
-      inFlight(1)
-      const ack = () => {
-        inFlight(-1)
-        writeToStream({ cmd: 'puback', messageId: packet.messageId! }, socket)
-      }
+      this.#take(socket, packet, connection, inFlight)
+    }
+  }
+
+  #take(socket: TLSSocket, packet: IPublishPacket, connection: number, inFlight: (change: number) => void): void {
+    inFlight(1)
+    const ack = () => {
+      inFlight(-1)
+      writeToStream({ cmd: 'puback', messageId: packet.messageId! }, socket)
+    }
+    if (packet.topic.endsWith('/EdgeStatus')) {
+      const { topic, retain, qos, dup } = packet
+      this.statuses.push({ connection, topic, retain, qos, dup, status: JSON.parse(packet.payload.toString()) })
+    } else {
       this.publishes++
-      if (this.keeps) this.published.push(read(packet, connection, ack))
-      if (this.acks) ack()
+      const message = read(packet, connection, ack)
+      if (this.closesAt(message)) return void socket.end()
+      if (this.keeps) this.published.push(message)
+    }
+    if (this.keeps)
+      this.order.push(`${connection} ${packet.topic.split('/')[2]} ${packet.retain ? 'retained' : 'backlog'}`)
+    if (this.acks) ack()
+  }
+
+  #subscribe(socket: TLSSocket, { messageId, subscriptions }: ISubscribePacket): void {
+    const topics = subscriptions.map(({ topic }) => topic)
+    this.subscribed.push(...topics)
+    if (!this.subacks) return
+    const granted = topics.map(topic => (this.refuses.has(topic) ? 0x80 : 0))
+    writeToStream({ cmd: 'suback', messageId: messageId!, granted }, socket)
+    for (const topic of topics.filter((_, i) => granted[i] === 0)) this.#sendRetained(socket, topic)
+  }
+
+  #sendRetained(socket: TLSSocket, topic: string): void {
+    const isConnection = topic.endsWith('/Connection')
+    const payload = isConnection ? this.connectionCopy() : this.retained.get(topic)
+    if (payload === undefined) return
+    const send = () => this.tell(topic, payload, true, socket)
+    if (this.holdsRetained && !isConnection) this.#held.push(send)
+    else send()
+  }
+
+  /** Sends a message to every connection, or one. */
+  tell(topic: string, payload: string, retain: boolean, to?: TLSSocket): void {
+    for (const socket of to ? [to] : this.#clients) {
+      writeToStream({ cmd: 'publish', topic, payload, qos: 0, retain, dup: false }, socket)
     }
   }
 }
