@@ -53,6 +53,8 @@ export const keepaliveSecondsMax = 3_600
 export const drainTimeoutMs = 10_000
 /** Bytes unsent to a subscriber above which the broker waits for it before it hands over more. */
 export const slowConsumerBytesMax = 1024 * 1024
+/** A charger whose edge is away for a shorter time is not reported as offline. */
+export const presenceGraceMsDefault = 30_000
 
 /** Lifetimes at issue. */
 export const certificateDaysDefault = 825

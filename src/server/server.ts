@@ -11,6 +11,7 @@ import { type Engine, makePartitions, migrateDatabase } from '../ingest/migrate.
 import { ConfigError, RetryableError } from '../model/errors.ts'
 import { attemptSlowMs, stopBatchesMs, stopRestMs } from '../model/limits.ts'
 import type { ServerConfig } from './config.ts'
+import { ConnectionWriter, loadConnections, onlineElsewhere } from './connections.ts'
 import { startEmbeddedDatabase } from './database.ts'
 import { Http, type Readiness } from './http.ts'
 import { LatestWriter, loadLatest } from './latest.ts'
@@ -79,6 +80,10 @@ async function start(config: ServerConfig, log: Logger, stops: (() => Promise<un
     log.warn({ event: 'latest_failed', reason: error.message }, 'latest readings not written')
   )
   stops.push(() => atMost(stopRestMs, latest.close()))
+  const connections = new ConnectionWriter(db, error =>
+    log.warn({ event: 'connections_failed', reason: error.message }, 'edge connections not written')
+  )
+  stops.push(() => atMost(stopRestMs, connections.close()))
 
   const ingest: Ingest = new Ingest({
     databaseUrl,
@@ -95,7 +100,13 @@ async function start(config: ServerConfig, log: Logger, stops: (() => Promise<un
     admission: ingest,
     redisUrl: config.redisUrl,
     report,
-    advanced: (topic, entry) => latest.note(topic, entry)
+    advanced: (topic, entry) => latest.note(topic, entry),
+    presence: {
+      node: config.nodeId,
+      graceMs: config.presenceGraceMs,
+      store: connection => connections.note(connection),
+      onlineElsewhere: chargers => askOthers(config, db, chargers)
+    }
   })
   stops.push(async () => {
     broker.stopReading()
@@ -104,6 +115,7 @@ async function start(config: ServerConfig, log: Logger, stops: (() => Promise<un
   })
   const metrics: Metrics = new Metrics({ ingest, tls, connections: () => broker.gates.size })
   for await (const newest of loadLatest(db)) broker.shadow.advance(newest, () => {})
+  broker.presence.load(await loadConnections(db))
 
   const listener = await openPort('--mqtt-port', config.mqttPorts[0]!, () =>
     Listener.open({
@@ -170,6 +182,20 @@ const starting: Readiness = { ready: false, reasons: ['starting: waiting for the
 /** Ends what was started, the last first. */
 export async function runReversed(stops: (() => Promise<unknown>)[]): Promise<void> {
   for (const stop of stops.splice(0).reverse()) await stop()
+}
+
+/** Who is alone knows for itself, also while the database is away. */
+async function askOthers(
+  { nodeId, redisUrl }: ServerConfig,
+  db: pg.Pool,
+  chargers: readonly string[]
+): Promise<ReadonlySet<string>> {
+  try {
+    return await onlineElsewhere(db, nodeId, chargers)
+  } catch (error) {
+    if (redisUrl === undefined) return new Set()
+    throw error
+  }
 }
 
 /** A database that does not answer must not keep the server from stopping. */
