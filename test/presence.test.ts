@@ -177,6 +177,12 @@ describe('presence', { concurrency: true }, () => {
     })
 
     it('an edge whose connection never counted is answered all the same, and nobody else is told', async () => {
+      const reader = await harness.client(server, 'c7', { clientId: 'c7:reader' })
+      await reader.subscribe('chargers/c7/commands/#', 'chargers/c7/PowerOutput')
+      const dash = await harness.client(server, 'dash')
+      await dash.subscribe('chargers/c7/Connection')
+      for (const client of [reader, dash]) await client.ping()
+      assert.deepEqual([...reader.delivered(), ...dash.delivered()], [])
       const tool = await harness.client(server, 'c7', { clientId: 'c7:tool' })
       const beforeMs = Date.now()
       await tool.subscribe('chargers/c7/Connection')
@@ -184,15 +190,12 @@ describe('presence', { concurrency: true }, () => {
       await tool.ping()
       assert.equal(toldTo(tool).length, 1)
       assert.ok(beforeMs <= toldTo(tool)[0]!.atMs)
-      const reader = await harness.client(server, 'c7', { clientId: 'c7:reader' })
-      await reader.subscribe('chargers/c7/commands/#', 'chargers/c7/PowerOutput')
-      await reader.ping()
-      assert.deepEqual(reader.delivered(), [])
       await harness.client(server, 'c7')
       await told(tool, 'c7 online')
+      await told(dash, 'c7 online')
       assert.deepEqual(
-        valuesTo(watcher).filter(text => text.startsWith('c7')),
-        ['c7 online']
+        [watcher, dash].map(client => valuesTo(client).filter(text => text.startsWith('c7'))),
+        [['c7 online'], ['c7 online']]
       )
     })
 
