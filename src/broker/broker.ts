@@ -1,5 +1,5 @@
 // Aedes behind the gates, and its hooks: client ids, wills, commands, subscriptions. Telemetry never comes here.
-// Serves retained messages from the shadow, and fans out what advanced it. Every hook answers and none throws:
+// Serves retained messages from the shadow, fans out what advanced it, and says who is connected. Every hook answers and none throws:
 // an exception in a hook of Aedes ends the process.
 
 import { setTimeout as sleep } from 'node:timers/promises'
@@ -9,13 +9,14 @@ import type { Admission, Identity, Newest } from '../model/admission.ts'
 import type { Budget } from '../model/budget.ts'
 import { DeniedError, type DenyCode } from '../model/errors.ts'
 import { connectTimeoutMs, drainTimeoutMs } from '../model/limits.ts'
-import { parseTopic } from '../model/topics.ts'
+import { connectionName, parseTopic, topicOf } from '../model/topics.ts'
 import * as access from './access.ts'
 import { Gate } from './gate.ts'
 import { isClientIdOf } from './identity.ts'
 import { Interest } from './interest.ts'
 import { type OpenPersistence, openPersistence } from './persistence.ts'
-import { Shadow, type ShadowEntry } from './shadow.ts'
+import { Presence, type PresenceOptions } from './presence.ts'
+import { covers, Shadow, type ShadowEntry } from './shadow.ts'
 import { Window } from './window.ts'
 
 export interface Denial {
@@ -41,12 +42,14 @@ export interface BrokerOptions {
   readonly redisUrl: string | undefined
   /** A topic of the shadow moved forward. */
   readonly advanced: (topic: string, entry: ShadowEntry) => void
+  readonly presence: Omit<PresenceOptions, 'report'>
 }
 
 const closeTimeoutMs = 1_000
 
 export class Broker {
   readonly shadow = new Shadow()
+  readonly presence: Presence
   readonly gates = new Set<Gate>()
   readonly #admission: Admission
   readonly #budget: Budget
@@ -65,12 +68,19 @@ export class Broker {
     return broker
   }
 
-  private constructor({ admission, budget, report, advanced, redisUrl }: BrokerOptions) {
+  private constructor({ admission, budget, report, advanced, redisUrl, presence }: BrokerOptions) {
     this.#admission = admission
     this.#budget = budget
     this.#report = report
     this.#advanced = advanced
     this.#isShared = redisUrl !== undefined
+    this.presence = new Presence({
+      ...presence,
+      report: (charger, timeUs, payload, isNews) => {
+        const topic = topicOf(charger, connectionName)
+        if (this.shadow.set(topic, timeUs, payload) && isNews) this.#tell(topic, payload)
+      }
+    })
   }
 
   /** Messages that clean=false subscribers did not get because too many waited for them. */
@@ -94,6 +104,8 @@ export class Broker {
     gate.once('close', () => {
       this.gates.delete(gate)
       this.#budget.disconnected()
+      // Not by Aedes' word: a connection that ends within its CONNECT can make Aedes forget an older one's end.
+      this.presence.close(gate, identity)
       window.part()
     })
     this.#aedes.handle(gate)
@@ -103,18 +115,7 @@ export class Broker {
   committed(newest: Newest): void {
     this.shadow.advance(newest, (topic, entry) => {
       this.#advanced(topic, entry)
-      if (this.#isShared ? !this.#persistence.isReachable() : !this.#interest.in(topic)) return
-      const packet = {
-        cmd: 'publish',
-        topic,
-        payload: Buffer.from(entry.payload),
-        qos: 1,
-        retain: false,
-        dup: false
-      } as const
-      this.#aedes.publish(packet, error => {
-        if (error) this.#report.failed(error)
-      })
+      this.#tell(topic, entry.payload)
     })
   }
 
@@ -133,6 +134,7 @@ export class Broker {
   }
 
   async close(): Promise<void> {
+    this.presence.stop()
     // A client that does not close must not keep the server.
     await Promise.race([
       new Promise<void>(resolve => this.#aedes.close(resolve)),
@@ -164,12 +166,17 @@ export class Broker {
         done(this.#publishFault(client, packet.topic))
       },
       authorizeSubscribe: (client, subscription, done) => {
-        const granted = access.mayRead(gateOf(client).identity, subscription.topic)
+        const { identity } = gateOf(client)
+        const granted = access.mayRead(identity, subscription.topic)
+        if (granted && identity.role === 'edge') this.#introduce(subscription.topic)
         done(null, granted ? subscription : null)
       },
       authorizeForward: (client, packet) => {
         const gate = gateOf(client)
-        return access.mayRead(gate.identity, packet.topic) && gate.takesNews() ? packet : null
+        if (!access.mayRead(gate.identity, packet.topic)) return null
+        if (!packet.retain && !gate.takesNews()) return null
+        if (packet.retain && gate.identity.role === 'edge') this.#stampPresence(packet)
+        return packet
       }
     }
     this.#aedes = await Aedes.createBroker(options)
@@ -181,8 +188,11 @@ export class Broker {
       if (returnCode === 0) gateOf(client).open()
     })
     aedes.on('clientReady', client => {
-      const { identity, address } = gateOf(client)
+      const gate = gateOf(client)
+      const { identity, address } = gate
       this.#report.connected(identity, client.id, address)
+      const isCounted = identity.role === 'edge' && client.id === identity.name
+      if (isCounted && !gate.destroyed) this.presence.connect(gate, identity, address)
     })
     aedes.on('clientDisconnect', client => {
       const { identity, address } = gateOf(client)
@@ -247,6 +257,26 @@ export class Broker {
     const error = new DeniedError('publish_topic', `expected an own topic, found ${topic.slice(0, 120)}`)
     this.#denied(gate, error)
     return error
+  }
+
+  #tell(topic: string, payload: string): void {
+    if (this.#isShared ? !this.#persistence.isReachable() : !this.#interest.in(topic)) return
+    const packet = { cmd: 'publish', topic, payload: Buffer.from(payload), qos: 1, retain: false, dup: false } as const
+    this.#aedes.publish(packet, error => {
+      if (error) this.#report.failed(error)
+    })
+  }
+
+  /** There is an answer for whoever asks for its own presence. An edge's filter names its charger. */
+  #introduce(filter: string): void {
+    const charger = filter.split('/')[1]!
+    if (covers(filter, charger, connectionName)) this.presence.introduce(charger)
+  }
+
+  /** An edge that subscribes to its own presence gets the time of this moment with it: only what is retained comes here. */
+  #stampPresence(packet: { topic: string; payload: Buffer | string }): void {
+    const parts = parseTopic(packet.topic)
+    if (parts?.name === connectionName) packet.payload = Buffer.from(this.presence.fresh(parts.charger))
   }
 
   #denied({ identity, address }: Gate, { code, message }: DeniedError): void {

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { below, pick, seededRandom } from '../model/testing/random.ts'
-import { Shadow } from './shadow.ts'
+import { covers, Shadow } from './shadow.ts'
 import { matches, randomFilter } from './testing/filters.ts'
 
 type News = [topic: string, timeUs: number, payload: string][]
@@ -41,6 +41,14 @@ test('of two values with the same time the first stays', () => {
   advance(shadow, [[power, 10, 'first']])
   assert.deepEqual(advance(shadow, [[power, 10, 'second']]), [])
   assert.equal(shadow.get(power)!.payload, 'first')
+})
+
+test('one value set moves its topic forward only, and tells whether it did', () => {
+  const shadow = new Shadow()
+  assert.deepEqual(shadow.set(power, 10, 'a'), { timeUs: 10, payload: 'a' })
+  assert.deepEqual([shadow.set(power, 10, 'b'), shadow.set(power, 9, 'c')], [undefined, undefined])
+  assert.deepEqual(shadow.get(power), { timeUs: 10, payload: 'a' })
+  assert.deepEqual(matched(shadow, '#'), [power])
 })
 
 test('time before 1970 and time 0 are times like others', () => {
@@ -167,6 +175,10 @@ test('it finds what a plain matcher finds, for filters and contents by chance', 
     for (let i = 0; i < 100; i++) {
       const filter = randomFilter(random, chargers, names)
       const expected = [...newest].filter(([topic]) => matches(filter, topic))
+      for (const [topic] of newest) {
+        const [, charger, name] = topic.split('/')
+        assert.equal(covers(filter, charger!, name!), matches(filter, topic), `${filter} ${topic}`)
+      }
       const actual = [...shadow.match(filter)].map(({ topic, payload }) => `${topic} ${payload}`).sort()
       assert.deepEqual(actual, expected.map(([topic, [, payload]]) => `${topic} ${payload}`).sort(), filter)
       found += actual.length

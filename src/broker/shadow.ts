@@ -1,5 +1,6 @@
 // The shadow: the newest committed value of every topic, by charger and name. Retained messages are served from it.
-// It only moves forward in SamplingTime (equal time keeps the first) and holds nothing that is not committed.
+// It only moves forward in SamplingTime (equal time keeps the first) and holds nothing that is not committed; only presence is the
+// broker's own word.
 
 import type { Newest } from '../model/admission.ts'
 import { parseTopic, topicOf, topicRoot } from '../model/topics.ts'
@@ -16,16 +17,21 @@ export class Shadow {
   /** Takes over what is newer; calls `advanced` for each such topic. */
   advance({ topics, timesUs, payloads }: Newest, advanced: (topic: string, entry: ShadowEntry) => void): void {
     topics.forEach((topic, i) => {
-      const slash = topic.indexOf('/', topicRoot.length)
-      const values = this.#valuesOf(topic.slice(topicRoot.length, slash))
-      const name = topic.slice(slash + 1)
-      const timeUs = timesUs[i]!
-      const known = values.get(name)
-      if (known !== undefined && known.timeUs >= timeUs) return
-      const entry = { timeUs, payload: payloads[i]! }
-      values.set(name, entry)
-      advanced(topic, entry)
+      const entry = this.set(topic, timesUs[i]!, payloads[i]!)
+      if (entry !== undefined) advanced(topic, entry)
     })
+  }
+
+  /** Takes over one value if it is newer; returns it then. */
+  set(topic: string, timeUs: number, payload: string): ShadowEntry | undefined {
+    const slash = topic.indexOf('/', topicRoot.length)
+    const values = this.#valuesOf(topic.slice(topicRoot.length, slash))
+    const name = topic.slice(slash + 1)
+    const known = values.get(name)
+    if (known !== undefined && known.timeUs >= timeUs) return undefined
+    const entry = { timeUs, payload }
+    values.set(name, entry)
+    return entry
   }
 
   get(topic: string): ShadowEntry | undefined {
@@ -52,6 +58,13 @@ export class Shadow {
     }
     return values
   }
+}
+
+/** Whether an MQTT topic filter matches the topic of this value. */
+export function covers(filter: string, charger: string, name: string): boolean {
+  const pattern = patternOf(filter)
+  if (pattern === undefined) return false
+  return (pattern.charger === '+' || pattern.charger === charger) && (pattern.name === '+' || pattern.name === name)
 }
 
 /** The filter's second and third level, `+` for any; undefined when it can match no topic of three levels under the root. */

@@ -66,6 +66,8 @@ export const drainTimeoutMs = 10_000
 export const unsentWaitBytes = 1024 * 1024
 /** Bytes unsent to a subscriber at which it is cut: news waits for nobody. */
 export const slowConsumerBytesMax = 4 * 1024 * 1024
+/** A charger whose edge is away for a shorter time is not reported as offline. */
+export const presenceGraceMsDefault = 30_000
 
 /** Lifetimes at issue. */
 export const certificateDaysDefault = 825

@@ -1,9 +1,10 @@
 import assert from 'node:assert/strict'
+import { hostname } from 'node:os'
 import { resolve } from 'node:path'
 import { test } from 'node:test'
 import { workersDefault } from '../ingest/ingest.ts'
 import { ConfigError } from '../model/errors.ts'
-import { acceptPastMsDefault, budgetBytesDefault } from '../model/limits.ts'
+import { acceptPastMsDefault, budgetBytesDefault, presenceGraceMsDefault } from '../model/limits.ts'
 import { parseServerConfig, type ServerConfig, serverFlagsHelp } from './config.ts'
 
 type Environment = Record<string, string | undefined>
@@ -30,11 +31,13 @@ test('without flags and environment there are the documented defaults', () => {
     databaseUrl: undefined,
     dataDir: resolve('data'),
     redisUrl: undefined,
+    nodeId: `${hostname()}:8883`,
     workers: workersDefault(),
     logLevel: 'info',
     acceptPastMs: acceptPastMsDefault,
     budgetBytes: budgetBytesDefault,
-    drainMs: 0
+    drainMs: 0,
+    presenceGraceMs: presenceGraceMsDefault
   })
 })
 
@@ -51,6 +54,7 @@ const each: [string, string, string, (config: ServerConfig) => unknown, unknown]
   ['database-url', 'DATABASE_URL', 'postgresql://u:p@h/d', config => config.databaseUrl, 'postgresql://u:p@h/d'],
   ['data-dir', 'CHARGELIFT_DATA_DIR', '/x/y', config => config.dataDir, '/x/y'],
   ['redis-url', 'REDIS_URL', 'rediss://h:6380', config => config.redisUrl, 'rediss://h:6380'],
+  ['node-id', 'CHARGELIFT_NODE_ID', 'n-1.x:8883', config => config.nodeId, 'n-1.x:8883'],
   ['workers', 'CHARGELIFT_WORKERS', '7', config => config.workers, 7],
   ['accept-past-days', 'CHARGELIFT_ACCEPT_PAST_DAYS', '30', config => config.acceptPastMs, 30 * 86_400_000],
   ['memory-budget-mb', 'CHARGELIFT_MEMORY_BUDGET_MB', '64', config => config.budgetBytes, 64 * 1024 * 1024],
@@ -81,6 +85,11 @@ test('MQTT ports may be several: the flag is repeated, the variable has commas',
   assert.deepEqual(parse(['--mqtt-port', '1'], { CHARGELIFT_MQTT_PORT: '8883,443' }).mqttPorts, [1])
 })
 
+test('the default node id is the host and the first MQTT port: the same at every start, another for a second server', () => {
+  assert.equal(parse(['--mqtt-port', '1884', '--mqtt-port', '443']).nodeId, `${hostname()}:1884`)
+  assert.equal(parse([], { CHARGELIFT_MQTT_PORT: '443,1884' }).nodeId, `${hostname()}:443`)
+})
+
 test('all faults are told at once, each with its flag, what was expected and what was found', () => {
   const args = ['--http-port', '65536', '--workers', '0', '--mqtt-port', '8883', '--mqtt-port=-1']
   const env = { CHARGELIFT_LOG_LEVEL: 'loud', DATABASE_URL: 'mysql://h/d', REDIS_URL: 'h:6379' }
@@ -103,6 +112,7 @@ const illegal: [string, string[]][] = [
   ['http-port', ['x', '-1', '65536', '80a', '8080.5']],
   ['database-url', ['localhost', 'http://h/d', '/var/run', 'xpostgres://h/d']],
   ['redis-url', ['localhost:6379', 'http://h']],
+  ['node-id', ['', 'a b', 'a/b', '\u00e4', 'x'.repeat(129)]],
   ['workers', ['x', '0', '65', '-1', '1.5']],
   ['log-level', ['INFO', 'verbose', '30']]
 ]

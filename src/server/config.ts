@@ -1,12 +1,13 @@
 // The server's flags and environment: one schema is the type, the validation, the defaults and the help.
 // The only file of the server that reads `process.env`. All faults are reported at once, each with its flag.
 
+import { hostname } from 'node:os'
 import { resolve } from 'node:path'
 import { parseArgs } from 'node:util'
 import { z } from 'zod'
 import { workersDefault } from '../ingest/ingest.ts'
 import { ConfigError, type ConfigFault } from '../model/errors.ts'
-import { acceptPastMsDefault, budgetBytesDefault, budgetBytesMin } from '../model/limits.ts'
+import { acceptPastMsDefault, budgetBytesDefault, budgetBytesMin, presenceGraceMsDefault } from '../model/limits.ts'
 
 // Number('') is 0, and 0 is a free port: only digits are a number here.
 const wholeNumber = z
@@ -88,6 +89,14 @@ const flags = {
     env: 'REDIS_URL',
     secret: true
   },
+  'node-id': {
+    schema: z
+      .string()
+      .regex(/^[A-Za-z0-9._:-]{1,128}$/)
+      .optional(),
+    expected: '1 to 128 of A-Z a-z 0-9 . _ : -',
+    help: 'name of this server among those of one database, the same at every start (host name and first MQTT port)'
+  },
   workers: {
     schema: wholeNumber.pipe(z.number().min(1).max(64)).default(workersDefault),
     expected: 'a whole number, 1 to 64',
@@ -126,11 +135,13 @@ export interface ServerConfig {
   readonly databaseUrl: string | undefined
   readonly dataDir: string
   readonly redisUrl: string | undefined
+  readonly nodeId: string
   readonly workers: number
   readonly logLevel: (typeof logLevels)[number]
   readonly acceptPastMs: number
   readonly budgetBytes: number
   readonly drainMs: number
+  readonly presenceGraceMs: number
 }
 
 const nameWidth = Math.max(...Object.keys(flags).map(({ length }) => length))
@@ -164,20 +175,23 @@ export function parseServerConfig(
     }
     return parsed.data as z.output<(typeof flags)[Name]['schema']>
   }
+  const mqttPorts = value('mqtt-port')
   const config: ServerConfig = {
     mqttHost: value('mqtt-host'),
-    mqttPorts: value('mqtt-port'),
+    mqttPorts,
     httpHost: value('http-host'),
     httpPort: value('http-port'),
     tls: { ca: value('tls-ca'), cert: value('tls-cert'), key: value('tls-key'), crl: value('tls-crl') },
     databaseUrl: value('database-url'),
     dataDir: resolve(value('data-dir') ?? '.'),
     redisUrl: value('redis-url'),
+    nodeId: value('node-id') ?? `${hostname()}:${mqttPorts?.[0]}`,
     workers: value('workers'),
     logLevel: value('log-level'),
     acceptPastMs: value('accept-past-days') * dayMs,
     budgetBytes: value('memory-budget-mb') * mebibyte,
-    drainMs: value('drain-seconds') * 1000
+    drainMs: value('drain-seconds') * 1000,
+    presenceGraceMs: presenceGraceMsDefault
   }
   if (faults.length > 0) throw new ConfigError(faults)
   return config

@@ -7,9 +7,9 @@ import type { Newest } from '../model/admission.ts'
 import { valueSpecs } from '../model/chargerState.ts'
 import { encodeEnvelope, formatTime, type Value } from '../model/envelope.ts'
 import { edgeStatusName, parseTopic, topicOf } from '../model/topics.ts'
+import { WriteBehind } from './writeBehind.ts'
 
 const writeIntervalMs = 1_000
-const writeRowsMax = 5_000
 /**
  * A killed server had not written the newest values behind. They are newer than what is known of their charger, or a little
  * older when its values arrived out of order. By charger, not by the clock: samples may be old when they arrive.
@@ -92,53 +92,20 @@ const statusesOf = ({ rows }: { rows: StatusRow[] }): Newest => ({
 })
 
 export class LatestWriter {
-  readonly #db: Pool
-  /** Told once, until a write succeeds again. */
-  readonly #failed: (error: Error) => void
-  readonly #dirty = new Map<string, ShadowEntry>()
-  #timer: NodeJS.Timeout | undefined
-  #writing: Promise<void> = Promise.resolve()
-  #isFailing = false
+  readonly #behind: WriteBehind<ShadowEntry>
 
   constructor(db: Pool, failed: (error: Error) => void) {
-    this.#db = db
-    this.#failed = failed
+    this.#behind = new WriteBehind({ intervalMs: writeIntervalMs, write: part => upsertLatest(db, part), failed })
   }
 
   /** A topic of the shadow moved forward. EdgeStatus has its own table, written with its batch. */
   note(topic: string, entry: ShadowEntry): void {
-    if (topic.endsWith(`/${edgeStatusName}`)) return
-    this.#dirty.set(topic, entry)
-    this.#timer ??= setTimeout(() => this.#write(), writeIntervalMs)
+    if (!topic.endsWith(`/${edgeStatusName}`)) this.#behind.note(topic, entry)
   }
 
   /** Writes what is left, and ends. */
-  async close(): Promise<void> {
-    this.#write()
-    await this.#writing
-    clearTimeout(this.#timer)
-  }
-
-  #write(): void {
-    clearTimeout(this.#timer)
-    this.#timer = undefined
-    this.#writing = this.#writing.then(() => this.#writeAll())
-  }
-
-  async #writeAll(): Promise<void> {
-    const entries = [...this.#dirty]
-    this.#dirty.clear()
-    for (let at = 0; at < entries.length; at += writeRowsMax) {
-      const part = entries.slice(at, at + writeRowsMax)
-      try {
-        await upsertLatest(this.#db, part)
-        this.#isFailing = false
-      } catch (error) {
-        if (!this.#isFailing) this.#failed(error as Error)
-        this.#isFailing = true
-        for (const [topic, entry] of part) if (!this.#dirty.has(topic)) this.note(topic, entry)
-      }
-    }
+  close(): Promise<void> {
+    return this.#behind.close()
   }
 }
 

@@ -12,6 +12,7 @@ import { Budget } from '../model/budget.ts'
 import { ConfigError, RetryableError } from '../model/errors.ts'
 import { attemptSlowMs, stopBatchesMs, stopRestMs } from '../model/limits.ts'
 import type { ServerConfig } from './config.ts'
+import { ConnectionWriter, loadConnections, onlineElsewhere } from './connections.ts'
 import { startEmbeddedDatabase } from './database.ts'
 import { Http, type Readiness } from './http.ts'
 import { LatestWriter, loadLatest } from './latest.ts'
@@ -84,6 +85,10 @@ async function start(config: ServerConfig, log: Logger, stops: (() => Promise<un
     log.warn({ event: 'latest_failed', reason: error.message }, 'latest readings not written')
   )
   stops.push(() => atMost(stopRestMs, latest.close()))
+  const connections = new ConnectionWriter(db, error =>
+    log.warn({ event: 'connections_failed', reason: error.message }, 'edge connections not written')
+  )
+  stops.push(() => atMost(stopRestMs, connections.close()))
 
   const budget = new Budget(config.budgetBytes)
   const ingest: Ingest = new Ingest({
@@ -102,7 +107,13 @@ async function start(config: ServerConfig, log: Logger, stops: (() => Promise<un
     budget,
     redisUrl: config.redisUrl,
     report,
-    advanced: (topic, entry) => latest.note(topic, entry)
+    advanced: (topic, entry) => latest.note(topic, entry),
+    presence: {
+      node: config.nodeId,
+      graceMs: config.presenceGraceMs,
+      store: connection => connections.note(connection),
+      onlineElsewhere: chargers => askOthers(config, db, chargers)
+    }
   })
   stops.push(async () => {
     if (config.drainMs > 0) await broker.drain(config.drainMs)
@@ -118,6 +129,7 @@ async function start(config: ServerConfig, log: Logger, stops: (() => Promise<un
     offlineDropped: () => broker.offlineDropped
   })
   for await (const newest of loadLatest(db)) broker.shadow.advance(newest, () => {})
+  broker.presence.load(await loadConnections(db))
 
   const listener = await openPort('--mqtt-port', config.mqttPorts[0]!, () =>
     Listener.open({
@@ -193,6 +205,20 @@ const goingAway: Readiness = { ready: false, reasons: ['stopping'] }
 /** Ends what was started, the last first. */
 export async function runReversed(stops: (() => Promise<unknown>)[]): Promise<void> {
   for (const stop of stops.splice(0).reverse()) await stop()
+}
+
+/** Who is alone knows for itself, also while the database is away. */
+async function askOthers(
+  { nodeId, redisUrl }: ServerConfig,
+  db: pg.Pool,
+  chargers: readonly string[]
+): Promise<ReadonlySet<string>> {
+  try {
+    return await onlineElsewhere(db, nodeId, chargers)
+  } catch (error) {
+    if (redisUrl === undefined) return new Set()
+    throw error
+  }
 }
 
 /** A database that does not answer must not keep the server from stopping. */

@@ -27,7 +27,7 @@ describe('redis', { skip: missing }, () => {
       answer => answer === 'PONG'
     )
     await probe.quit()
-    await harness.device('c1')
+    for (const name of ['c1', 'c2']) await harness.device(name)
     await harness.device('dash', 'consumer')
     await harness.device('boss', 'operator')
   })
@@ -62,5 +62,27 @@ describe('redis', { skip: missing }, () => {
     assert.deepEqual([topic, JSON.parse(payload).Value], ['chargers/c1/PowerOutput', 77])
     assert.equal(await one.stop(), true)
     assert.equal(await two.stop(), true)
+  })
+
+  it('an edge that goes to another server is told there, and is offline nowhere', async () => {
+    const databaseUrl = await harness.database()
+    const options = { redisUrl, presenceGraceMs: 1_000 }
+    const one = await harness.server(databaseUrl, { ...options, nodeId: 'one' })
+    const two = await harness.server(databaseUrl, { ...options, nodeId: 'two' })
+    const dash = await harness.client(one, 'dash', { clientId: 'dash:presence' })
+    await dash.subscribe('chargers/+/Connection')
+    const told = (): string[] =>
+      dash.delivered().map(([topic, payload]) => `${topic.split('/')[1]} ${JSON.parse(payload).Value}`)
+    const left = await harness.client(one, 'c1')
+    const canary = await harness.client(one, 'c2')
+    await until(told, seen => seen.length === 2)
+    await harness.client(two, 'c1')
+    await left.wait(() => left.closed)
+    canary.destroy()
+    await until(told, seen => seen.includes('c2 offline'))
+    assert.deepEqual(told().sort(), ['c1 online', 'c1 online', 'c2 offline', 'c2 online'])
+    const db = await harness.session(databaseUrl)
+    const { rows } = await db.query('SELECT charger, state, node FROM edge_connections ORDER BY charger')
+    assert.deepEqual(rows[0], { charger: 'c1', state: 'online', node: 'two' })
   })
 })

@@ -1,0 +1,52 @@
+import assert from 'node:assert/strict'
+import { type TestContext, test } from 'node:test'
+import { Aedes, type AedesOptions, type Client } from 'aedes'
+import type { Identity } from '../model/admission.ts'
+import { Budget } from '../model/budget.ts'
+import { Broker, type BrokerReport } from './broker.ts'
+import type { Gate } from './gate.ts'
+import type { EdgeConnection } from './presence.ts'
+
+/** A broker, and the Aedes within. */
+async function open(t: TestContext, store: (connection: EdgeConnection) => void = () => {}) {
+  let hooks: AedesOptions | undefined
+  let aedes: Aedes | undefined
+  const createBroker = Aedes.createBroker.bind(Aedes)
+  t.mock.method(Aedes, 'createBroker', async (options: AedesOptions) => {
+    hooks = options
+    aedes = await createBroker(options)
+    return aedes
+  })
+  const silent: BrokerReport = { connected() {}, disconnected() {}, denied() {}, failed: assert.ifError }
+  const broker = await Broker.open({
+    admission: { admit: () => true },
+    budget: new Budget(1_000_000),
+    report: silent,
+    redisUrl: undefined,
+    advanced() {},
+    presence: { node: 'a', graceMs: 1_000, store, onlineElsewhere: async () => new Set() }
+  })
+  t.after(() => broker.close())
+  return { broker, hooks: hooks!, aedes: aedes! }
+}
+
+test("another node's will comes without a client, and is let through", async t => {
+  const { hooks } = await open(t)
+  const will = { cmd: 'publish', topic: 'chargers/c1/commands/x', payload: '', qos: 1, retain: true } as const
+  const answers: unknown[] = []
+  hooks.authorizePublish!(null, { ...will, dup: false }, error => answers.push(error))
+  assert.deepEqual(answers, [null])
+})
+
+test('a connection that ended before Aedes called it ready does not stay online for ever', async t => {
+  const stored: string[] = []
+  const { aedes } = await open(t, ({ charger, state }) => stored.push(`${charger} ${state}`))
+  const ready = (name: string, destroyed: boolean): void => {
+    const identity: Identity = { name, role: 'edge', chargers: [name], issuer: '', serial: '', validToMs: 0 }
+    const gate: Pick<Gate, 'identity' | 'address' | 'destroyed'> = { identity, address: '1', destroyed }
+    aedes.emit('clientReady', { id: name, conn: gate } as unknown as Client)
+  }
+  ready('c1', true)
+  ready('c2', false)
+  assert.deepEqual(stored, ['c2 online'])
+})

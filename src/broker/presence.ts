@@ -1,0 +1,269 @@
+// Presence: which chargers are online, by the connections of the edges whose certificates name them. Pure of database.
+// Promises: an edge that is back within the grace was never offline; a closed connection says nothing about a newer one;
+// the stamps of a charger rise. A charger is online while any identity that names it is.
+//
+// A link is what an identity has with a charger: `connected`, then `closing` for the grace, then gone (offline). Every
+// connection moves the retained state and the stored row; subscribers are told only when the state changes.
+
+import type { Identity } from '../model/admission.ts'
+import { encodeEnvelope } from '../model/envelope.ts'
+
+export type PresenceState = 'online' | 'offline'
+
+/** The newest connection of an identity for one of its chargers: a row of `edge_connections`. */
+export interface EdgeConnection {
+  readonly identity: string
+  readonly clientId: string
+  readonly charger: string
+  readonly state: PresenceState
+  /** When the connection began, or when it was closed; microseconds since the Unix epoch. */
+  readonly sinceUs: number
+  readonly address: string
+  readonly node: string
+}
+
+export interface PresenceClock {
+  /** Wall clock, ms. */
+  readonly nowMs: () => number
+  /** Never steps, ms. */
+  readonly monotonicMs: () => number
+}
+
+export interface PresenceOptions {
+  /** This server's name among all that write the rows. */
+  readonly node: string
+  readonly graceMs: number
+  readonly clock?: PresenceClock
+  /** The state of a charger to be retained; `isNews` when subscribers are to be told. `timeUs` rises. */
+  readonly report: (charger: string, timeUs: number, payload: string, isNews: boolean) => void
+  /** Keeps a row; must not block. */
+  readonly store: (connection: EdgeConnection) => void
+  /** Which of these chargers other nodes have online. Rejects when that cannot be known now: it is asked again. */
+  readonly onlineElsewhere: (chargers: readonly string[]) => Promise<ReadonlySet<string>>
+}
+
+interface Link {
+  readonly identity: string
+  readonly charger: string
+  address: string
+  /** Undefined while closing. */
+  connection: object | undefined
+  /** When the connection began, or was closed. */
+  sinceUs: number
+  /** On the monotonic clock: when a closing link is offline. */
+  dueMs: number
+}
+
+interface Presented {
+  state: PresenceState
+  /** False when another node may have told subscribers something else since. */
+  isKnown: boolean
+  /** The newest stamp that anybody got. */
+  lastUs: number
+  links: number
+}
+
+const systemClock: PresenceClock = { nowMs: Date.now, monotonicMs: () => performance.now() }
+const askAgainMs = 2_000
+/** Links that are taken offline in one go. */
+const sweepLinksMax = 1_000
+const millisecondUs = 1_000
+
+export class Presence {
+  readonly #options: PresenceOptions
+  readonly #clock: PresenceClock
+  readonly #chargers = new Map<string, Presented>()
+  /** By identity, then charger. */
+  readonly #links = new Map<string, Map<string, Link>>()
+  /** In the order of `dueMs`. */
+  readonly #closing = new Set<Link>()
+  #timer: NodeJS.Timeout | undefined
+  #isSweeping = false
+  #isStopped = false
+
+  constructor(options: PresenceOptions) {
+    this.#options = options
+    this.#clock = options.clock ?? systemClock
+  }
+
+  /**
+   * Takes over the rows of the last run, before anybody connects. What this node had online is closing from now on: who
+   * does not come back within the grace went offline at this moment.
+   */
+  load(rows: readonly EdgeConnection[]): void {
+    for (const row of rows) {
+      const presented = this.#presentedOf(row.charger)
+      if (row.state === 'online') presented.state = 'online'
+      if (row.node !== this.#options.node) presented.isKnown = false
+      presented.lastUs = Math.max(presented.lastUs, row.sinceUs)
+    }
+    for (const charger of new Set(rows.map(row => row.charger))) {
+      const { lastUs, state } = this.#chargers.get(charger)!
+      this.#options.report(charger, lastUs, encodeEnvelope({ timeUs: lastUs, value: state }), false)
+    }
+    for (const row of rows) {
+      if (row.node !== this.#options.node || row.state !== 'online') continue
+      const link = this.#linkOf(row)
+      link.sinceUs = row.sinceUs
+      this.#startClosing(link)
+    }
+  }
+
+  /** The client whose id is its identity's name is connected. `connection` stands for it, and replaces an earlier one. */
+  connect(connection: object, { name: identity, chargers = [] }: Identity, address: string): void {
+    const named = new Set(chargers)
+    for (const link of this.#links.get(identity)?.values() ?? []) {
+      // The certificate may be a new one, and name others.
+      if (link.connection !== undefined && !named.has(link.charger)) this.#startClosing(link)
+    }
+    for (const charger of named) {
+      const link = this.#linkOf({ identity, charger, address })
+      this.#closing.delete(link)
+      link.connection = connection
+      link.address = address
+      link.sinceUs = this.#report(charger, 'online', this.#nowUs())
+      this.#store(link, 'online')
+    }
+  }
+
+  /** Says nothing about a connection that was replaced. */
+  close(connection: object, { name }: Identity): void {
+    if (this.#isStopped) return
+    for (const link of this.#links.get(name)?.values() ?? []) {
+      if (link.connection === connection) this.#startClosing(link)
+    }
+  }
+
+  /** For a charger that a subscriber asks for: one that was never connected is offline, without being news. */
+  introduce(charger: string): void {
+    if (this.#chargers.has(charger)) return
+    const presented = this.#presentedOf(charger)
+    presented.lastUs = this.#nowUs()
+    this.#options.report(
+      charger,
+      presented.lastUs,
+      encodeEnvelope({ timeUs: presented.lastUs, value: 'offline' }),
+      false
+    )
+  }
+
+  /** The charger's state, stamped with the time of this moment: a clock to set one's own by. */
+  fresh(charger: string): string {
+    const presented = this.#presentedOf(charger)
+    const timeUs = this.#nowUs()
+    // What comes later must not be older.
+    presented.lastUs = Math.max(presented.lastUs, timeUs)
+    return encodeEnvelope({ timeUs, value: presented.state })
+  }
+
+  /** The server goes away, and with it all connections: that is the next start's business, the rows stay. */
+  stop(): void {
+    this.#isStopped = true
+    clearTimeout(this.#timer)
+  }
+
+  #startClosing(link: Link): void {
+    link.connection = undefined
+    link.sinceUs = Math.max(this.#nowUs(), link.sinceUs)
+    link.dueMs = this.#clock.monotonicMs() + this.#options.graceMs
+    this.#closing.add(link)
+    this.#schedule(this.#options.graceMs)
+  }
+
+  #schedule(ms: number): void {
+    if (this.#isStopped || this.#isSweeping) return
+    this.#timer ??= setTimeout(() => {
+      this.#timer = undefined
+      this.#isSweeping = true
+      this.#sweep().then(nextMs => {
+        this.#isSweeping = false
+        if (nextMs !== undefined) this.#schedule(nextMs)
+      })
+    }, ms)
+  }
+
+  /** Takes offline what is due; returns when to come again. */
+  async #sweep(): Promise<number | undefined> {
+    const nowMs = this.#clock.monotonicMs()
+    const due: Link[] = []
+    for (const link of this.#closing) {
+      if (link.dueMs > nowMs || due.length === sweepLinksMax) break
+      due.push(link)
+    }
+    if (due.length > 0) {
+      const elsewhere = await this.#onlineElsewhere(due)
+      if (elsewhere === undefined) return askAgainMs
+      // Meanwhile some may have come back, or come and gone.
+      for (const link of due) {
+        if (this.#closing.has(link) && link.dueMs <= nowMs && !this.#isStopped) this.#goOffline(link, elsewhere)
+      }
+    }
+    const [next] = this.#closing
+    return next && Math.max(0, next.dueMs - this.#clock.monotonicMs())
+  }
+
+  async #onlineElsewhere(due: readonly Link[]): Promise<ReadonlySet<string> | undefined> {
+    try {
+      return await this.#options.onlineElsewhere([...new Set(due.map(({ charger }) => charger))])
+    } catch {
+      return undefined
+    }
+  }
+
+  #goOffline(link: Link, elsewhere: ReadonlySet<string>): void {
+    const { identity, charger } = link
+    this.#closing.delete(link)
+    const links = this.#links.get(identity)!
+    links.delete(charger)
+    if (links.size === 0) this.#links.delete(identity)
+    const presented = this.#chargers.get(charger)!
+    presented.links--
+    if (presented.links === 0) {
+      if (elsewhere.has(charger)) presented.isKnown = false
+      else link.sinceUs = this.#report(charger, 'offline', link.sinceUs)
+    }
+    this.#store(link, 'offline')
+  }
+
+  /** Returns the stamp: `atUs`, or later where a later one went out already. */
+  #report(charger: string, state: PresenceState, atUs: number): number {
+    const presented = this.#presentedOf(charger)
+    const isNews = presented.state !== state || !presented.isKnown
+    const timeUs = Math.max(atUs, presented.lastUs + millisecondUs)
+    presented.state = state
+    presented.isKnown = true
+    presented.lastUs = timeUs
+    this.#options.report(charger, timeUs, encodeEnvelope({ timeUs, value: state }), isNews)
+    return timeUs
+  }
+
+  #store({ identity, charger, sinceUs, address }: Link, state: PresenceState): void {
+    const { node } = this.#options
+    this.#options.store({ identity, clientId: identity, charger, state, sinceUs, address, node })
+  }
+
+  #presentedOf(charger: string): Presented {
+    let presented = this.#chargers.get(charger)
+    if (presented === undefined) {
+      presented = { state: 'offline', isKnown: true, lastUs: 0, links: 0 }
+      this.#chargers.set(charger, presented)
+    }
+    return presented
+  }
+
+  #linkOf({ identity, charger, address }: Pick<Link, 'identity' | 'charger' | 'address'>): Link {
+    const links = this.#links.get(identity) ?? new Map<string, Link>()
+    this.#links.set(identity, links)
+    let link = links.get(charger)
+    if (link === undefined) {
+      link = { identity, charger, address, connection: undefined, sinceUs: 0, dueMs: 0 }
+      links.set(charger, link)
+      this.#presentedOf(charger).links++
+    }
+    return link
+  }
+
+  #nowUs(): number {
+    return this.#clock.nowMs() * millisecondUs
+  }
+}

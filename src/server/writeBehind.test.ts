@@ -1,0 +1,112 @@
+import assert from 'node:assert/strict'
+import { type TestContext, test } from 'node:test'
+import { setImmediate as turn } from 'node:timers/promises'
+import { WriteBehind } from './writeBehind.ts'
+
+const intervalMs = 100
+
+/** A database that takes what it is told to take, and a write-behind with the test's timers. */
+class Bench {
+  readonly written: string[] = []
+  readonly failures: string[] = []
+  isAway = false
+  /** Set, a write waits for it. */
+  gate: Promise<void> | undefined
+  parallel = 0
+  readonly behind: WriteBehind<number>
+  readonly #t: TestContext
+
+  constructor(t: TestContext) {
+    t.mock.timers.enable({ apis: ['setTimeout'] })
+    this.#t = t
+    this.behind = new WriteBehind({
+      intervalMs,
+      write: entries => this.#write(entries),
+      failed: error => this.failures.push(error.message)
+    })
+  }
+
+  async pass(ms: number): Promise<void> {
+    this.#t.mock.timers.tick(ms)
+    await turn()
+  }
+
+  async #write(entries: readonly [string, number][]): Promise<void> {
+    assert.equal(++this.parallel, 1, 'one write at a time')
+    await this.gate
+    this.parallel--
+    if (this.isAway) throw new Error('away')
+    this.written.push(entries.map(([key, entry]) => `${key}${entry}`).join(' '))
+  }
+}
+
+test('the newest of each key is written once per interval, and nothing when nothing is new', async t => {
+  const bench = new Bench(t)
+  for (const [key, entry] of [
+    ['a', 1],
+    ['b', 1],
+    ['a', 2]
+  ] as const)
+    bench.behind.note(key, entry)
+  await bench.pass(intervalMs - 1)
+  assert.deepEqual(bench.written, [])
+  await bench.pass(1)
+  await bench.pass(10 * intervalMs)
+  assert.deepEqual(bench.written, ['a2 b1'])
+})
+
+test('what a failed write had goes with the next one, unless it is newer by then; the failure is told once', async t => {
+  const bench = new Bench(t)
+  bench.isAway = true
+  bench.behind.note('a', 1)
+  bench.behind.note('b', 1)
+  await bench.pass(intervalMs)
+  await bench.pass(intervalMs)
+  bench.behind.note('a', 2)
+  assert.deepEqual([bench.written, bench.failures], [[], ['away']])
+  bench.isAway = false
+  await bench.pass(intervalMs)
+  assert.deepEqual(bench.written, ['a2 b1'])
+  bench.isAway = true
+  bench.behind.note('a', 3)
+  await bench.pass(intervalMs)
+  assert.deepEqual(bench.failures, ['away', 'away'])
+})
+
+test('what is noted during a write goes with the next one, in its order', async t => {
+  const bench = new Bench(t)
+  let open = (): void => {}
+  bench.gate = new Promise(resolve => {
+    open = resolve
+  })
+  bench.behind.note('a', 1)
+  await bench.pass(intervalMs)
+  bench.behind.note('a', 2)
+  await bench.pass(intervalMs)
+  assert.deepEqual([bench.written, bench.parallel], [[], 1])
+  open()
+  await turn()
+  assert.deepEqual(bench.written, ['a1', 'a2'])
+})
+
+test('closing writes what is left, and comes to an end when the database is away', async t => {
+  const bench = new Bench(t)
+  bench.behind.note('a', 1)
+  await bench.behind.close()
+  assert.deepEqual(bench.written, ['a1'])
+  bench.isAway = true
+  bench.behind.note('a', 2)
+  await bench.behind.close()
+  await bench.pass(10 * intervalMs)
+  assert.deepEqual([bench.written, bench.failures], [['a1'], ['away']])
+})
+
+test('very many entries are written in parts', async t => {
+  const bench = new Bench(t)
+  for (let i = 0; i < 12_000; i++) bench.behind.note(`${i}:`, i)
+  await bench.behind.close()
+  assert.deepEqual(
+    bench.written.map(text => text.split(' ').length),
+    [5_000, 5_000, 2_000]
+  )
+})

@@ -1,0 +1,58 @@
+// Writes the newest entry of each key to the database behind the work: coalesced, one write at a time.
+// A failing write costs nothing but freshness: what is newest stays dirty and goes with the next one.
+
+const writeRowsMax = 5_000
+
+export interface WriteBehindOptions<Entry> {
+  readonly intervalMs: number
+  /** Stores a part of what is dirty. */
+  readonly write: (entries: readonly [key: string, entry: Entry][]) => Promise<void>
+  /** Told once, until a write succeeds again. */
+  readonly failed: (error: Error) => void
+}
+
+export class WriteBehind<Entry> {
+  readonly #options: WriteBehindOptions<Entry>
+  readonly #dirty = new Map<string, Entry>()
+  #timer: NodeJS.Timeout | undefined
+  #writing: Promise<void> = Promise.resolve()
+  #isFailing = false
+
+  constructor(options: WriteBehindOptions<Entry>) {
+    this.#options = options
+  }
+
+  note(key: string, entry: Entry): void {
+    this.#dirty.set(key, entry)
+    this.#timer ??= setTimeout(() => this.#write(), this.#options.intervalMs)
+  }
+
+  /** Writes what is left, and ends. */
+  async close(): Promise<void> {
+    this.#write()
+    await this.#writing
+    clearTimeout(this.#timer)
+  }
+
+  #write(): void {
+    clearTimeout(this.#timer)
+    this.#timer = undefined
+    this.#writing = this.#writing.then(() => this.#writeAll())
+  }
+
+  async #writeAll(): Promise<void> {
+    const entries = [...this.#dirty]
+    this.#dirty.clear()
+    for (let at = 0; at < entries.length; at += writeRowsMax) {
+      const part = entries.slice(at, at + writeRowsMax)
+      try {
+        await this.#options.write(part)
+        this.#isFailing = false
+      } catch (error) {
+        if (!this.#isFailing) this.#options.failed(error as Error)
+        this.#isFailing = true
+        for (const [key, entry] of part) if (!this.#dirty.has(key)) this.note(key, entry)
+      }
+    }
+  }
+}
