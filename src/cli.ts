@@ -31,6 +31,13 @@ const commands: Record<string, Command> = {
       return { help: () => certsHelp, run: certsCommand }
     }
   },
+  rejected: {
+    summary: 'messages that were rejected: list, replay',
+    load: async () => {
+      const { rejectedCommand, rejectedHelp } = await import('./cli/rejected.ts')
+      return { help: () => rejectedHelp, run: rejectedCommand }
+    }
+  },
   demo: {
     summary: 'everything on one machine, with a simulated charger',
     load: async () => {

@@ -143,9 +143,13 @@ async function attempt(db: Client, task: BatchTask, decoded: Decoded, way: Way):
   await db.query('BEGIN')
   if (copying.length > 0) await sql.copyReadings(db, copying)
   if (merging.length > 0) await (way === 'bisect' ? bisect(db, merging) : merge(db, merging))
-  if (statuses.length > 0) await sql.upsertStatuses(db, statuses)
+  if (statuses.length > 0)
+    await (way === 'bisect' ? storeEachStatus(db, decoded, statuses) : sql.upsertStatuses(db, statuses))
   const rejects = allRejects(decoded)
-  if (rejects.length > 0) await sql.insertRejected(db, task.id, task.receivedAtMs, rejectedMessages(task, rejects))
+  if (rejects.length > 0) {
+    const messages = rejectedMessages(task, rejects)
+    await (way === 'bisect' ? storeEachReject(db, task, messages) : storeRejects(db, task, messages))
+  }
   await db.query('COMMIT')
   return rejects
 }
@@ -162,20 +166,52 @@ async function merge(db: Client, rows: readonly Row[]): Promise<void> {
 
 /** Merges halves of halves, each under a savepoint, until the rows that the database refuses stand alone. */
 async function bisect(db: Client, rows: readonly Row[]): Promise<void> {
-  await db.query('SAVEPOINT half')
+  const reason = await refusalOf(db, () => merge(db, rows))
+  if (reason === undefined) return
+  if (rows.length === 1) {
+    rows[0]!.refusal = { code: 'database_error', reason }
+    return
+  }
+  const middle = rows.length >> 1
+  await bisect(db, rows.slice(0, middle))
+  await bisect(db, rows.slice(middle))
+}
+
+/** Does `work` under a savepoint. Why the database refused the data of it, or undefined; throws what must be retried. */
+async function refusalOf(db: Client, work: () => Promise<void>): Promise<string | undefined> {
+  await db.query('SAVEPOINT part')
   try {
-    await merge(db, rows)
-    await db.query('RELEASE SAVEPOINT half')
+    await work()
+    await db.query('RELEASE SAVEPOINT part')
+    return undefined
   } catch (error) {
     if (verdictOf(error) === 'retry') throw error
-    await db.query('ROLLBACK TO SAVEPOINT half; RELEASE SAVEPOINT half')
-    if (rows.length === 1) {
-      rows[0]!.refusal = { code: 'database_error', reason: `SQLSTATE ${sqlState(error)}: ${(error as Error).message}` }
-      return
-    }
-    const middle = rows.length >> 1
-    await bisect(db, rows.slice(0, middle))
-    await bisect(db, rows.slice(middle))
+    await db.query('ROLLBACK TO SAVEPOINT part; RELEASE SAVEPOINT part')
+    return `SQLSTATE ${sqlState(error)}: ${(error as Error).message}`
+  }
+}
+
+/** A status that the database refuses is rejected like a row. */
+async function storeEachStatus(db: Client, decoded: Decoded, statuses: readonly Status[]): Promise<void> {
+  for (const status of statuses) {
+    const reason = await refusalOf(db, () => sql.upsertStatuses(db, [status]))
+    if (reason !== undefined) decoded.rejects.push({ index: status.index, code: 'database_error', reason })
+  }
+}
+
+const storeRejects = (
+  db: Client,
+  { id, receivedAtMs }: BatchTask,
+  messages: readonly sql.RejectedMessage[]
+): Promise<void> => sql.insertRejected(db, id, receivedAtMs, messages)
+
+/** What the operator's own constraint refuses must not stop the lane: it is kept without the texts that may be the cause. */
+async function storeEachReject(db: Client, task: BatchTask, messages: readonly sql.RejectedMessage[]): Promise<void> {
+  for (const message of messages) {
+    const refusal = await refusalOf(db, () => storeRejects(db, task, [message]))
+    if (refusal === undefined) continue
+    const reason = `${message.code}; the topic is left out, because the database refused it with ${refusal}`
+    await storeRejects(db, task, [{ ...message, topic: '', code: 'database_error', reason }])
   }
 }
 
@@ -242,7 +278,7 @@ function newestOf({ messages, statuses }: Decoded, outcomes: Uint8Array): Newest
     if (topic.newest === undefined || row.timeUs > topic.newest.row.timeUs) topic.newest = message
   }
   const values = found.map(({ newest }) => ({ timeUs: newest!.row.timeUs, value: newest!.value }))
-  const newestStatus = newestStatuses(statuses)
+  const newestStatus = newestStatuses(statuses.filter(({ index }) => outcomes[index] === committed))
   return {
     topics: [...found.map(({ topic }) => topic), ...newestStatus.map(({ topic }) => topic)],
     timesUs: Float64Array.from([...values, ...newestStatus], ({ timeUs }) => timeUs),

@@ -51,6 +51,14 @@ export const columnstoreAgeMs = 3 * 86_400_000
 export const stopBatchesMs = 7_000
 export const stopRestMs = 1_000
 
+/** Rejected messages that may become storable are kept this long, and up to this size; all others up to theirs. */
+export const rejectedDaysMax = 30
+export const rejectedRecoverableBytesMax = 512 * 1024 * 1024
+export const rejectedOtherBytesMax = 256 * 1024 * 1024
+/** The sizes are looked at this often, and whenever so many more were rejected. */
+export const rejectedRunMs = 3_600_000
+export const rejectedRunMessages = 100_000
+
 /** How far SamplingTime may lie in the past and in the future. */
 export const acceptPastMsDefault = 400 * 86_400_000
 export const acceptFutureMs = 5 * 60_000

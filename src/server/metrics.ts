@@ -16,6 +16,7 @@ export interface MetricsSources {
 export class Metrics {
   readonly registry = new Registry()
   readonly #denied: Counter
+  readonly #rejectedEvicted: Counter
   readonly #commitSeconds: Histogram
   readonly #batchRows: Histogram
 
@@ -30,6 +31,12 @@ export class Metrics {
       labelNames: ['rule'],
       registers
     })
+    this.#rejectedEvicted = new Counter({
+      name: 'chargelift_rejected_evicted_total',
+      help: 'Rejected messages deleted because they were too many or too old, by quota.',
+      labelNames: ['quota'],
+      registers
+    })
     this.#commitSeconds = new Histogram({
       name: 'chargelift_batch_commit_seconds',
       help: 'Time from handing a batch to a worker to its commit.',
@@ -42,6 +49,10 @@ export class Metrics {
       buckets: [1, 3, 10, 30, 100, 300, 1_000, 3_000, 10_000, 30_000],
       registers
     })
+  }
+
+  rejectedEvicted(quota: string, count: number): void {
+    this.#rejectedEvicted.inc({ quota }, count)
   }
 
   denied(rule: string): void {

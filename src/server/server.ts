@@ -19,6 +19,7 @@ import { LatestWriter, loadLatest } from './latest.ts'
 import { Metrics } from './metrics.ts'
 import { probePort } from './ports.ts'
 import { Progress, type ProgressReport } from './progress.ts'
+import { type QuotaReport, watchQuotas } from './rejectedQuota.ts'
 import { readTlsFiles } from './tls.ts'
 
 export interface RunningServer {
@@ -149,6 +150,7 @@ async function start(config: ServerConfig, log: Logger, stops: (() => Promise<un
     report: progressReport(log)
   })
   stops.push(progress.watch())
+  stops.push(watchQuotas(db, () => ingest.counters.rejectedTotal, quotaReport(log, metrics)))
   ready = { db, ingest, progress, metrics }
 
   const mqttPorts = listener.ports
@@ -276,6 +278,14 @@ async function faultOf(db: pg.Pool): Promise<string | undefined> {
 const progressReport = (log: Logger): ProgressReport => ({
   stalled: reason => log.error({ event: 'no_progress', reason }, 'no progress'),
   resumed: () => log.info({ event: 'progress_resumed' }, 'messages are settled again')
+})
+
+const quotaReport = (log: Logger, metrics: Metrics): QuotaReport => ({
+  evicted: (quota, count) => {
+    metrics.rejectedEvicted(quota, count)
+    log.warn({ event: 'rejected_evicted', quota, count }, 'rejected messages deleted: too many, or too old')
+  },
+  failed: error => log.warn({ event: 'rejected_quota_failed', reason: error.message }, 'rejected messages not bounded')
 })
 
 function ingestReport(log: Logger, metrics: () => Metrics): IngestReport {
