@@ -33,8 +33,13 @@ export class Harness {
     return harness
   }
 
-  async start(): Promise<void> {
+  /** The CA and the server's certificate. */
+  async authority(): Promise<void> {
     await initAuthority({ dir: this.certs })
+  }
+
+  async start(): Promise<void> {
+    await this.authority()
     const given = process.env.TEST_DATABASE_URL
     if (given === undefined) this.#embedded = await startEmbeddedDatabase(join(this.dir, 'data'))
     this.#adminUrl = given ?? this.#embedded!.url

@@ -3,6 +3,7 @@ import { type TestContext, test } from 'node:test'
 import { Aedes, type AedesOptions, type Client } from 'aedes'
 import type { Identity } from '../model/admission.ts'
 import { Budget } from '../model/budget.ts'
+import { encodeEnvelope } from '../model/envelope.ts'
 import { Broker, type BrokerReport } from './broker.ts'
 import type { Gate } from './gate.ts'
 import type { EdgeConnection } from './presence.ts'
@@ -49,4 +50,31 @@ test('a connection that ended before Aedes called it ready does not stay online 
   ready('c1', true)
   ready('c2', false)
   assert.deepEqual(stored, ['c2 online'])
+})
+
+test('on a topic nobody is sent anything older than the newest; only the queue of who was away is history', async t => {
+  const { broker, hooks } = await open(t)
+  const topic = 'chargers/c1/PowerOutput'
+  const payloadAt = (second: number): string => encodeEnvelope({ timeUs: second * 1_000_000, value: second })
+  broker.committed({ topics: [topic], timesUs: Float64Array.of(5_000_000), payloads: [payloadAt(5)] })
+  const client = {
+    conn: { identity: { role: 'consumer', chargers: undefined }, takesNews: () => true }
+  } as unknown as Client
+  const forwarded = (packet: object, second: number, of = topic): string | undefined => {
+    const whole = {
+      cmd: 'publish',
+      qos: 1,
+      retain: false,
+      topic: of,
+      payload: Buffer.from(payloadAt(second)),
+      ...packet
+    }
+    return hooks.authorizeForward!(client, whole as never)?.payload.toString()
+  }
+  assert.equal(forwarded({}, 4), undefined, 'news that was overtaken')
+  assert.equal(forwarded({}, 5), payloadAt(5))
+  assert.equal(forwarded({}, 6), payloadAt(6), "another server's news may be newer than what is known here")
+  assert.equal(forwarded({}, 4, 'chargers/c2/PowerOutput'), payloadAt(4), 'a topic that is not known here')
+  assert.equal(forwarded({ retain: true }, 3), payloadAt(5), 'what was retained when the stream began')
+  assert.equal(forwarded({ messageId: 7 }, 4), payloadAt(4), 'from the queue')
 })

@@ -7,6 +7,7 @@ import type { TLSSocket } from 'node:tls'
 import { Aedes, type AedesOptions, type AuthenticateError, type Client } from 'aedes'
 import type { Admission, Identity, Newest } from '../model/admission.ts'
 import type { Budget } from '../model/budget.ts'
+import { parseTime } from '../model/envelope.ts'
 import { DeniedError, type DenyCode } from '../model/errors.ts'
 import { connectTimeoutMs, drainTimeoutMs } from '../model/limits.ts'
 import { connectionName, parseTopic, topicOf } from '../model/topics.ts'
@@ -174,8 +175,8 @@ export class Broker {
       authorizeForward: (client, packet) => {
         const gate = gateOf(client)
         if (!access.mayRead(gate.identity, packet.topic)) return null
-        if (!packet.retain && !gate.takesNews()) return null
-        if (packet.retain && gate.identity.role === 'edge') this.#stampPresence(packet)
+        if (packet.retain) this.#refresh(packet, gate.identity)
+        else if (!isQueued(packet) && (this.#isSuperseded(packet) || !gate.takesNews())) return null
         return packet
       }
     }
@@ -273,10 +274,26 @@ export class Broker {
     if (covers(filter, charger, connectionName)) this.presence.introduce(charger)
   }
 
-  /** An edge that subscribes to its own presence gets the time of this moment with it: only what is retained comes here. */
-  #stampPresence(packet: { topic: string; payload: Buffer | string }): void {
+  /**
+   * What is retained was read some time ago, and news may have overtaken it since: it becomes what is newest now. An edge
+   * that subscribes to its own presence gets the time of this moment with it.
+   */
+  #refresh(packet: Forwarded, { role }: Identity): void {
     const parts = parseTopic(packet.topic)
-    if (parts?.name === connectionName) packet.payload = Buffer.from(this.presence.fresh(parts.charger))
+    if (parts?.name === connectionName && role === 'edge') {
+      packet.payload = Buffer.from(this.presence.fresh(parts.charger))
+    } else {
+      const newest = this.shadow.get(packet.topic)
+      if (newest !== undefined) packet.payload = Buffer.from(newest.payload)
+    }
+  }
+
+  /** Something newer is known, and on its way behind this; or it was sent already, as a retained value. */
+  #isSuperseded({ topic, payload }: Forwarded): boolean {
+    const newest = this.shadow.get(topic)
+    if (newest === undefined) return false
+    const text = payload.toString()
+    return text !== newest.payload && (timeUsOf(text) ?? 0) < newest.timeUs
   }
 
   #denied({ identity, address }: Gate, { code, message }: DeniedError): void {
@@ -289,6 +306,19 @@ export class Broker {
     window.join()
     return window
   }
+}
+
+interface Forwarded {
+  readonly topic: string
+  payload: Buffer | string
+}
+
+/** From the queue of a session that was away: history in its order, which only such a message id tells. */
+const isQueued = (packet: object): boolean => (packet as { messageId?: number }).messageId !== undefined
+
+const timeUsOf = (payload: string): number | undefined => {
+  const time = /"SamplingTime"\s*:\s*"([^"]+)"/.exec(payload)?.[1]
+  return time === undefined ? undefined : parseTime(time)
 }
 
 const gateOf = (client: Client): Gate => client.conn as Gate

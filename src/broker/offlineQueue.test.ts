@@ -8,6 +8,7 @@ const packet = (brokerCounter: number, messageId?: number): QueuedPacket => ({
   brokerCounter,
   ...(messageId !== undefined && { messageId })
 })
+const puback = (messageId: number): QueuedPacket => ({ cmd: 'puback', messageId })
 const countersOf = (queue: OfflineQueue, id = 'dash'): (number | undefined)[] =>
   queue.list(id).map(({ brokerCounter }) => brokerCounter)
 
@@ -23,11 +24,18 @@ test('a message leaves when the id it was sent with is acknowledged, and only th
   for (const counter of [1, 2, 3]) queue.enqueue('dash', packet(counter))
   queue.update('dash', packet(1, 71))
   queue.update('dash', packet(2, 72))
-  assert.equal(queue.clear('dash', 99), undefined)
-  assert.equal(queue.clear('dash', undefined), undefined)
-  assert.equal(queue.clear('dash', 72)?.brokerCounter, 2)
-  assert.equal(queue.clear('dash', 72), undefined)
+  assert.equal(queue.clear('dash', puback(99)), undefined)
+  assert.equal(queue.clear('dash', puback(72))?.brokerCounter, 2)
+  assert.equal(queue.clear('dash', puback(72)), undefined)
   assert.deepEqual(countersOf(queue), [1, 3])
+})
+
+test('a message that will not be sent leaves without an id', () => {
+  const queue = new OfflineQueue()
+  for (const counter of [1, 2]) queue.enqueue('dash', packet(counter))
+  assert.equal(queue.clear('dash', packet(1))?.brokerCounter, 1)
+  assert.equal(queue.clear('dash', packet(9)), undefined)
+  assert.deepEqual(countersOf(queue), [2])
 })
 
 test('a message that is sent again has its new id alone', () => {
@@ -35,8 +43,8 @@ test('a message that is sent again has its new id alone', () => {
   queue.enqueue('dash', packet(1))
   queue.update('dash', packet(1, 5))
   queue.update('dash', packet(1, 6))
-  assert.equal(queue.clear('dash', 5), undefined)
-  assert.equal(queue.clear('dash', 6)?.brokerCounter, 1)
+  assert.equal(queue.clear('dash', puback(5)), undefined)
+  assert.equal(queue.clear('dash', puback(6))?.brokerCounter, 1)
 })
 
 test('a PUBREL takes the place of its message until PUBCOMP', () => {
@@ -45,7 +53,7 @@ test('a PUBREL takes the place of its message until PUBCOMP', () => {
   queue.update('dash', packet(1, 5))
   queue.update('dash', { cmd: 'pubrel', messageId: 5 })
   assert.deepEqual(queue.list('dash'), [{ cmd: 'pubrel', messageId: 5 }])
-  assert.equal(queue.clear('dash', 5)?.cmd, 'pubrel')
+  assert.equal(queue.clear('dash', puback(5))?.cmd, 'pubrel')
   assert.deepEqual(queue.list('dash'), [])
 })
 
@@ -56,7 +64,10 @@ test('above the limit the oldest go, counted; one that went meanwhile is not kep
   for (const counter of [2, 3, 4, 5]) queue.enqueue('dash', packet(counter))
   queue.update('dash', packet(2, 8))
   assert.deepEqual(countersOf(queue), [3, 4, 5])
-  assert.deepEqual([queue.dropped, queue.clear('dash', 7), queue.clear('dash', 8)], [2, undefined, undefined])
+  assert.deepEqual(
+    [queue.dropped, queue.clear('dash', puback(7)), queue.clear('dash', puback(8))],
+    [2, undefined, undefined]
+  )
 })
 
 test('a session that ends leaves nothing', () => {

@@ -56,16 +56,17 @@ export class OfflineQueue {
     keysByMessageId.set(messageId, key)
   }
 
-  /** It was acknowledged. Returns it. */
-  clear(clientId: string, messageId: number | undefined): QueuedPacket | undefined {
+  /** It was acknowledged, or will not be sent: then it has no message id. Returns it. */
+  clear(clientId: string, packet: QueuedPacket): QueuedPacket | undefined {
     const queue = this.#queues.get(clientId)
-    const key = messageId === undefined ? undefined : queue?.keysByMessageId.get(messageId)
-    if (queue === undefined || key === undefined) return undefined
-    const packet = queue.packets.get(key)
+    const { messageId } = packet
+    const key = messageId === undefined ? keyOf(packet) : queue?.keysByMessageId.get(messageId)
+    const found = key === undefined ? undefined : queue?.packets.get(key)
+    if (queue === undefined || key === undefined || found === undefined) return undefined
     queue.packets.delete(key)
-    queue.keysByMessageId.delete(messageId!)
+    if (found.messageId !== undefined) queue.keysByMessageId.delete(found.messageId)
     if (queue.packets.size === 0) this.#queues.delete(clientId)
-    return packet
+    return found
   }
 
   /** What is queued now, oldest first. */

@@ -107,8 +107,8 @@ function withQueue(Base: PersistenceClass, queue: OfflineQueue): PersistenceClas
       queue.update(id, packet)
     }
 
-    async outgoingClearMessageId({ id }: Subscribing, { messageId }: QueuedPacket): Promise<QueuedPacket | undefined> {
-      return queue.clear(id, messageId)
+    async outgoingClearMessageId({ id }: Subscribing, packet: QueuedPacket): Promise<QueuedPacket | undefined> {
+      return queue.clear(id, packet)
     }
 
     outgoingStream({ id }: Subscribing): Readable {

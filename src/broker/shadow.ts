@@ -3,7 +3,7 @@
 // broker's own word.
 
 import type { Newest } from '../model/admission.ts'
-import { parseTopic, topicOf, topicRoot } from '../model/topics.ts'
+import { topicOf, topicRoot } from '../model/topics.ts'
 
 export interface ShadowEntry {
   readonly timeUs: number
@@ -35,8 +35,9 @@ export class Shadow {
   }
 
   get(topic: string): ShadowEntry | undefined {
-    const parts = parseTopic(topic)
-    return parts && this.#chargers.get(parts.charger)?.get(parts.name)
+    const slash = topic.indexOf('/', topicRoot.length)
+    if (slash < 0 || !topic.startsWith(topicRoot)) return undefined
+    return this.#chargers.get(topic.slice(topicRoot.length, slash))?.get(topic.slice(slash + 1))
   }
 
   /** All entries whose topic matches an MQTT topic filter. */

@@ -1,0 +1,66 @@
+// A subscriber of everything that comes back after every loss, and notes whatever it must never see: time that goes back
+// on a topic. What it was told is kept, to be compared with what is stored.
+
+import { setTimeout as sleep } from 'node:timers/promises'
+import { WireClient } from '../wire.ts'
+
+export interface Told {
+  readonly topic: string
+  readonly time: string
+  readonly value: unknown
+}
+
+export class Reader {
+  /** The newest of each topic. */
+  readonly newest = new Map<string, Told>()
+  readonly told: Told[] = []
+  readonly faults: string[] = []
+  readonly #certs: string
+  readonly #name: string
+  readonly #port: number
+  #client: WireClient | undefined
+  #isStopped = false
+
+  constructor(certs: string, name: string, port: number) {
+    this.#certs = certs
+    this.#name = name
+    this.#port = port
+  }
+
+  /** Runs until `stop`. */
+  async run(): Promise<void> {
+    while (!this.#isStopped) {
+      const client = new WireClient({ certs: this.#certs, name: this.#name, port: this.#port, clientId: this.#name })
+      this.#client = client
+      const isIn = (await client.connect().catch(() => undefined)) === 0
+      if (isIn) await client.subscribe('chargers/#').catch(() => {})
+      while (!client.closed && !this.#isStopped && isIn) {
+        this.#take(client)
+        await sleep(20)
+      }
+      this.#take(client)
+      client.destroy()
+      await sleep(100)
+    }
+  }
+
+  stop(): void {
+    this.#isStopped = true
+    this.#client?.destroy()
+  }
+
+  #take(client: WireClient): void {
+    for (const packet of client.received.splice(0)) {
+      if (packet.cmd !== 'publish') continue
+      if (packet.qos === 1) client.send({ cmd: 'puback', messageId: packet.messageId! })
+      const { SamplingTime: time, Value: value } = JSON.parse(packet.payload.toString())
+      const told = { topic: packet.topic, time, value }
+      const before = this.newest.get(packet.topic)
+      if (before !== undefined && time < before.time) {
+        this.faults.push(`${packet.topic}: ${time} came after ${before.time}`)
+      }
+      this.newest.set(packet.topic, told)
+      this.told.push(told)
+    }
+  }
+}

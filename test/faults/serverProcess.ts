@@ -1,0 +1,97 @@
+// A server as a process of its own, on ports that stay the same over all its restarts: tests kill, stop and resume it.
+
+import { type ChildProcess, spawn } from 'node:child_process'
+import { once } from 'node:events'
+import { readFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { fileURLToPath } from 'node:url'
+import { freePort } from '../../src/server/ports.ts'
+import { until } from '../harness.ts'
+
+const cli = fileURLToPath(new URL('../../src/cli.ts', import.meta.url))
+
+export class ServerProcess {
+  readonly mqttPort: number
+  readonly #httpPort: number
+  readonly #args: readonly string[]
+  #child: ChildProcess | undefined
+  /** Of all its lives. */
+  log = ''
+
+  private constructor(mqttPort: number, httpPort: number, args: readonly string[]) {
+    this.mqttPort = mqttPort
+    this.#httpPort = httpPort
+    this.#args = args
+  }
+
+  static async create(certs: string, databaseUrl: string, ...more: readonly string[]): Promise<ServerProcess> {
+    const [mqttPort, httpPort] = [await freePort(), await freePort()]
+    const tls = ['ca:ca.pem', 'cert:server.pem', 'key:server.key', 'crl:crl.pem'].flatMap(pair => {
+      const [flag, file] = pair.split(':')
+      return [`--tls-${flag}`, join(certs, file!)]
+    })
+    const ports = ['--mqtt-host', '127.0.0.1', '--mqtt-port', String(mqttPort), '--http-port', String(httpPort)]
+    return new ServerProcess(mqttPort, httpPort, [...ports, ...tls, '--database-url', databaseUrl, ...more])
+  }
+
+  /** Without waiting until it is ready. */
+  start(): void {
+    this.#child = spawn(process.execPath, [cli, 'server', '--log-level', 'warn', ...this.#args])
+    for (const stream of [this.#child.stdout!, this.#child.stderr!]) {
+      stream.on('data', chunk => {
+        this.log = (this.log + chunk).slice(-20_000)
+      })
+    }
+  }
+
+  async ready(timeoutMs = 30_000): Promise<void> {
+    await until(
+      () => this.isReady(),
+      isReady => isReady,
+      timeoutMs
+    )
+  }
+
+  async isReady(): Promise<boolean> {
+    try {
+      return (await fetch(`http://127.0.0.1:${this.#httpPort}/readyz`)).ok
+    } catch {
+      return false
+    }
+  }
+
+  /** Sends the signal; resolves with the exit code when the process is gone. */
+  async end(signal: 'SIGKILL' | 'SIGTERM'): Promise<number | null> {
+    const child = this.#child!
+    if (child.exitCode !== null || child.signalCode !== null) return child.exitCode
+    const exit = once(child, 'exit')
+    child.kill(signal)
+    if (signal === 'SIGKILL') child.kill('SIGCONT')
+    return (await exit)[0]
+  }
+
+  pause(): void {
+    this.#child!.kill('SIGSTOP')
+  }
+
+  resume(): void {
+    this.#child!.kill('SIGCONT')
+  }
+
+  /** Resident memory in MiB. */
+  rssMb(): number {
+    const status = readFileSync(`/proc/${this.#child!.pid}/status`, 'utf8')
+    return Math.round(Number(/VmRSS:\s+(\d+)/.exec(status)?.[1]) / 1024)
+  }
+
+  /** All metrics of one scrape by name; those with labels are summed. */
+  async metrics(): Promise<Map<string, number>> {
+    const text = await (await fetch(`http://127.0.0.1:${this.#httpPort}/metrics`)).text()
+    const sums = new Map<string, number>()
+    for (const line of text.split('\n')) {
+      const [, name, value] = /^([a-z_]+)(?:\{[^}]*\})? (\S+)$/.exec(line) ?? []
+      if (name !== undefined) sums.set(name, (sums.get(name) ?? 0) + Number(value))
+    }
+    return sums
+  }
+}

@@ -1,0 +1,238 @@
+// Clients publish while one thing after another breaks, at random moments. Everything random comes from one seed, and
+// after every fault what is acknowledged is compared with what is stored.
+
+import assert from 'node:assert/strict'
+import { setTimeout as sleep } from 'node:timers/promises'
+import pg from 'pg'
+import { below, pick, seededRandom } from '../../src/model/testing/random.ts'
+import { until } from '../harness.ts'
+import { Device, type Sent } from './device.ts'
+import { judgeAcknowledged, judgeAll, judgeCounters, query } from './judge.ts'
+import type { Postgres } from './postgres.ts'
+import { Reader } from './reader.ts'
+import type { ServerProcess } from './serverProcess.ts'
+
+export interface StormOptions {
+  readonly seed: number
+  readonly certs: string
+  readonly server: ServerProcess
+  readonly postgres: Postgres
+  readonly databaseUrl: string
+  readonly clients: number
+  /** Of each client, at least. */
+  readonly messages: number
+  readonly faults: readonly FaultName[]
+  /** How long a lock or a stopped process lasts. */
+  readonly holdMs: number
+  /** Makes the certificates. */
+  readonly issue: (name: string, role?: 'consumer') => Promise<void>
+  readonly say: (line: string) => void
+}
+
+type Fault = (storm: StormOptions, random: () => number, devices: readonly Device[]) => Promise<void>
+
+const ingestBackends = "application_name = 'chargelift ingest' AND datname = current_database()"
+
+const faults = {
+  async 'server kill -9'({ server }) {
+    await server.end('SIGKILL')
+    server.start()
+  },
+  async 'server kill -9 twice'({ server }, random) {
+    await server.end('SIGKILL')
+    server.start()
+    await sleep(random() * 1_500)
+    await server.end('SIGKILL')
+    server.start()
+  },
+  async 'server SIGTERM'({ server }) {
+    const startedMs = performance.now()
+    assert.equal(await server.end('SIGTERM'), 0, server.log)
+    assert.ok(performance.now() - startedMs < 10_000, 'SIGTERM ends within 10 s')
+    server.start()
+  },
+  async 'server SIGSTOP'({ server, holdMs }) {
+    server.pause()
+    await sleep(holdMs)
+    server.resume()
+  },
+  async 'killed between commit and acknowledgement'({ server, databaseUrl }) {
+    // The table changes, and the server may not say so: it is stopped before it can, or has just said it.
+    const before = await rowCount(databaseUrl)
+    await until(
+      () => rowCount(databaseUrl),
+      rows => rows > before
+    )
+    server.pause()
+    await server.end('SIGKILL')
+    server.start()
+  },
+  async 'ingest backends terminated'({ databaseUrl }) {
+    await query(databaseUrl, `SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE ${ingestBackends}`)
+  },
+  async 'ingest backends terminated in the middle of a COPY'({ databaseUrl }) {
+    const client = new pg.Client({ connectionString: databaseUrl })
+    client.on('error', () => {})
+    await client.connect()
+    // A COPY that waits for a lock is in its middle, and seen for sure.
+    await client.query('BEGIN; LOCK TABLE ev_readings IN SHARE MODE')
+    const copying = `${ingestBackends} AND query LIKE 'COPY%' AND state = 'active'`
+    await until(
+      () => query(databaseUrl, `SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE ${copying}`),
+      terminated => terminated.length > 0
+    )
+    await client.query('ROLLBACK')
+    await client.end()
+  },
+  async 'table locked'({ databaseUrl, holdMs }) {
+    const client = new pg.Client({ connectionString: databaseUrl })
+    client.on('error', () => {})
+    await client.connect()
+    await client.query('BEGIN; LOCK TABLE ev_readings IN ACCESS EXCLUSIVE MODE')
+    await sleep(holdMs)
+    await client.query('ROLLBACK')
+    await client.end()
+  },
+  async 'PostgreSQL stopped immediately, and started'({ postgres }, random) {
+    await postgres.stopImmediately()
+    await sleep(random() * 2_000)
+    await postgres.start()
+  },
+  async 'all client sockets cut'(_storm, _random, devices) {
+    for (const device of devices) device.cut()
+  }
+} satisfies Record<string, Fault>
+
+export type FaultName = keyof typeof faults
+export const faultNames = Object.keys(faults) as FaultName[]
+
+export async function storm(options: StormOptions): Promise<void> {
+  const { seed, certs, server, databaseUrl, clients, messages, issue, say } = options
+  const random = seededRandom(seed)
+  say(`storm with seed ${seed}: ${clients} clients x ${messages} messages, ${options.faults.length} faults`)
+  const devices: Device[] = []
+  for (let i = 0; i < clients; i++) {
+    const name = `storm${i}`
+    await issue(name)
+    devices.push(new Device({ certs, name, port: server.mqttPort, window: 12, random }))
+  }
+  await issue('reader', 'consumer')
+  const reader = new Reader(certs, 'reader', server.mqttPort)
+  const reading = reader.run()
+  for (const device of devices) device.start()
+
+  // Everybody publishes at a pace, until the faults are over and all messages of the last turn are out.
+  let published = 0
+  let areFaultsOver = false
+  const isAllPublished = (): boolean => areFaultsOver && published >= messages && published % messagesPerTurn === 0
+  const publishing = setInterval(() => {
+    if (isAllPublished()) return
+    for (const [i, device] of devices.entries()) device.publish(messageOf(i, published))
+    published++
+  }, paceMs)
+  try {
+    for (const name of shuffled(options.faults, random)) {
+      await sleep(random() * 400)
+      say(`  ${name}`)
+      await faults[name](options, random, devices)
+      const acknowledged = (): number => devices.reduce((sum, device) => sum + device.acknowledged.size, 0)
+      const before = acknowledged()
+      await until(acknowledged, count => count > before || devices.every(({ isDone }) => isDone), 60_000)
+      await judgeAcknowledged(databaseUrl, devices)
+      await server.ready()
+      await judgeCounters(server)
+    }
+    areFaultsOver = true
+    await until(isAllPublished, isDone => isDone, messages * paceMs * 4 + 10_000)
+    await until(
+      () =>
+        devices
+          .filter(({ isDone }) => !isDone)
+          .map(({ name, acknowledged, sent }) => `${name} ${acknowledged.size} of ${sent.length}`),
+      unfinished => unfinished.length === 0,
+      120_000
+    )
+    await judgeAll(databaseUrl, devices, server)
+    await judgeReader(databaseUrl, reader, devices)
+  } catch (error) {
+    throw new Error(`seed ${seed}: ${(error as Error).message}\n${server.log}`, { cause: error })
+  } finally {
+    clearInterval(publishing)
+    for (const device of devices) device.stop()
+    reader.stop()
+    await reading
+  }
+}
+
+const paceMs = 25
+/** Samples come in turns of ten, of which two are swapped. */
+const messagesPerTurn = 20
+const baseMs = Date.now() - 3_600_000
+
+/** Two values of one sampling time each; now and then an older time than the one before, as a backlog has. */
+function messageOf(device: number, index: number): Sent {
+  const sample = index >> 1
+  const swapped = sample % 10 === 4 ? sample + 1 : sample % 10 === 5 ? sample - 1 : sample
+  return {
+    name: index % 2 === 0 ? 'PowerOutput' : 'SessionEnergy',
+    time: new Date(baseMs + swapped * 1_000).toISOString(),
+    value: device * 1_000_000 + index
+  }
+}
+
+/** It saw only what is stored, in the order of time; in the end it knows the newest of each topic, and who is online. */
+async function judgeReader(databaseUrl: string, reader: Reader, devices: readonly Device[]): Promise<void> {
+  const expected = new Map<string, number>()
+  for (const { name: charger, sent } of devices) {
+    for (const { name, time, value } of sent) expected.set(`chargers/${charger}/${name} ${time}`, value)
+  }
+  await until(
+    () =>
+      devices
+        .filter(({ name }) => reader.newest.get(`chargers/${name}/Connection`)?.value !== 'online')
+        .map(({ name }) => name),
+    offline => offline.length === 0,
+    15_000
+  )
+  const { rows } = { rows: await newestStored(databaseUrl) }
+  await until(
+    () => rows.filter(({ topic, value }) => reader.newest.get(topic)?.value !== value).map(({ topic }) => topic),
+    missing => missing.length === 0,
+    15_000
+  )
+  assert.deepEqual(reader.faults, [], 'time never goes back on a topic')
+  for (const { topic, time, value } of reader.told) {
+    if (!topic.endsWith('/Connection'))
+      assert.equal(value, expected.get(`${topic} ${time}`), `${topic} of ${time} was never sent so`)
+  }
+}
+
+const newestStored = (databaseUrl: string): Promise<{ topic: string; value: number }[]> =>
+  query(
+    databaseUrl,
+    ['PowerOutput:power_output', 'SessionEnergy:session_energy']
+      .map(pair => pair.split(':'))
+      .map(
+        ([name, column]) => `(SELECT DISTINCT ON (name) 'chargers/' || name || '/${name}' AS topic, ${column} AS value
+          FROM ev_readings JOIN chargers ON chargers.id = charger_id WHERE ${column} IS NOT NULL ORDER BY name, time DESC)`
+      )
+      .join(' UNION ALL ')
+  )
+
+async function rowCount(databaseUrl: string): Promise<number> {
+  const [row] = await query<{ n: number }>(databaseUrl, 'SELECT count(*)::integer AS n FROM ev_readings')
+  return row!.n
+}
+
+function shuffled<T>(items: readonly T[], random: () => number): T[] {
+  const left = [...items]
+  return items.map(() => left.splice(left.indexOf(pick(random, left)), 1)[0]!)
+}
+
+/** `count` faults: each one once, then more at random. */
+export function drawFaults(count: number, seed: number): FaultName[] {
+  const random = seededRandom(seed)
+  const drawn = [...faultNames]
+  while (drawn.length < count) drawn.push(faultNames[below(random, faultNames.length)]!)
+  return drawn.slice(0, count)
+}

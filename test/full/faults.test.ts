@@ -1,0 +1,158 @@
+// Faults at length: a storm of twelve, a database that is away for a minute, a client that ignores its window.
+// FAULT_SEED=n repeats a storm; without it each run draws its own, and prints it.
+
+import assert from 'node:assert/strict'
+import { describe, it } from 'node:test'
+import { setTimeout as sleep } from 'node:timers/promises'
+import mqttPacket from 'mqtt-packet'
+import { budgetBytesDefault, windowMessagesMax } from '../../src/model/limits.ts'
+import { FaultBench } from '../faults/bench.ts'
+import { Device } from '../faults/device.ts'
+import { judgeAll, query } from '../faults/judge.ts'
+import { drawFaults } from '../faults/storm.ts'
+import { envelope, until } from '../harness.ts'
+import { WireClient } from '../wire.ts'
+
+const budgetMb = budgetBytesDefault / 1024 / 1024
+
+describe('a storm', () => {
+  const bench = FaultBench.use()
+
+  it('of twelve faults over 20 clients x 2,000 messages loses nothing, doubles nothing, alters nothing', async t => {
+    const seed = Number(process.env.FAULT_SEED ?? Date.now() % 100_000)
+    await bench.storm(t, { seed, clients: 20, messages: 2_000, holdMs: 5_000, faults: drawFaults(12, seed) })
+  })
+})
+
+describe('a database that is away for 60 s', () => {
+  const bench = FaultBench.use()
+  const awaySeconds = 60
+
+  it('costs no connection within its window, bounded memory, and 60 s afterwards everything is stored', async t => {
+    const { server, harness, postgres, databaseUrl } = bench
+    const devices: Device[] = []
+    for (let i = 0; i < 200; i++) {
+      const name = `outage${i}`
+      await harness.device(name)
+      const { certs } = harness
+      devices.push(new Device({ certs, name, port: server.mqttPort, window: windowMessagesMax, random: Math.random }))
+    }
+    for (const device of devices) device.start()
+    const baseMs = Date.now() - 3_600_000
+    let published = 0
+    const publish = (count: number): void => {
+      for (let n = 0; n < count; n++, published++) {
+        const time = new Date(baseMs + published).toISOString()
+        for (const device of devices) device.publish({ name: 'PowerOutput', time, value: published })
+      }
+    }
+    publish(20)
+    await until(
+      () => devices.filter(({ isDone }) => !isDone).length,
+      unfinished => unfinished === 0,
+      30_000
+    )
+    const beforeMb = server.rssMb()
+    let peakMb = 0
+    await postgres.stopImmediately()
+    for (let second = 0; second < awaySeconds; second++) {
+      publish(17)
+      await sleep(1_000)
+      peakMb = Math.max(peakMb, server.rssMb())
+    }
+    assert.equal(await server.isReady(), false)
+    assert.equal(devices.filter(({ isDone }) => isDone).length, 0, 'nothing is acknowledged without a database')
+    const startedMs = performance.now()
+    await postgres.start()
+    await until(
+      () => devices.filter(({ isDone }) => !isDone).length,
+      unfinished => unfinished === 0,
+      60_000
+    )
+    const recoveredMs = Math.round(performance.now() - startedMs)
+    const slowestPingMs = Math.round(Math.max(...devices.map(device => device.slowestPingMs)))
+    t.diagnostic(
+      `${published * devices.length} messages; RSS ${beforeMb} MB before, ${peakMb} MB at most in the outage; stored ${recoveredMs} ms after; slowest ping ${slowestPingMs} ms`
+    )
+    await judgeAll(databaseUrl, devices, server)
+    assert.equal(
+      devices.reduce((sum, { disconnects, refusals }) => sum + disconnects + refusals, 0),
+      0
+    )
+    assert.ok(peakMb - beforeMb < budgetMb, `${beforeMb} MB before, ${peakMb} MB at most`)
+    assert.ok(slowestPingMs < 5_000, `a ping took ${slowestPingMs} ms`)
+    for (const device of devices) device.stop()
+  })
+})
+
+describe('a client that ignores its window', () => {
+  const bench = FaultBench.use()
+  const count = 1_000_000
+
+  it('sends a million messages: memory stays under the budget, acknowledgements of others under 1 s', async t => {
+    const { server, harness, databaseUrl } = bench
+    await harness.device('greedy')
+    await harness.device('polite')
+    const polite = new Device({
+      certs: harness.certs,
+      name: 'polite',
+      port: server.mqttPort,
+      window: windowMessagesMax,
+      random: Math.random
+    })
+    polite.start()
+    const greedy = new WireClient({ certs: harness.certs, name: 'greedy', port: server.mqttPort, clientId: 'greedy' })
+    assert.equal(await greedy.connect(), 0)
+    // Counted, not parsed: a million objects would be this process's own flood.
+    let acknowledged = 0
+    greedy.socket.removeAllListeners('data')
+    greedy.socket.on('data', chunk => {
+      acknowledged += chunk.length / 4
+    })
+    const beforeMb = server.rssMb()
+    let peakMb = 0
+    let sample = 0
+    const watching = setInterval(() => {
+      peakMb = Math.max(peakMb, server.rssMb())
+      const time = new Date(Date.now() - 60_000 + sample).toISOString()
+      polite.publish({ name: 'PowerOutput', time, value: sample++ })
+    }, 50)
+    const baseMs = Date.now() - count
+    for (let sent = 0; sent < count; ) {
+      const packets: Buffer[] = []
+      for (let n = 0; n < 500; n++, sent++) {
+        const payload = envelope(sent, new Date(baseMs + sent).toISOString())
+        const messageId = (sent % 65_535) + 1
+        const topic = 'chargers/greedy/PowerOutput'
+        packets.push(
+          mqttPacket.generate({ cmd: 'publish', topic, payload, qos: 1, dup: false, retain: true, messageId })
+        )
+      }
+      if (!greedy.socket.write(Buffer.concat(packets)))
+        await new Promise(resolve => greedy.socket.once('drain', resolve))
+    }
+    await until(
+      () => acknowledged,
+      acks => acks === count,
+      120_000
+    )
+    clearInterval(watching)
+    await until(
+      () => polite.isDone,
+      isDone => isDone
+    )
+    t.diagnostic(
+      `RSS ${beforeMb} MB before, ${peakMb} MB at most; slowest acknowledgement of the other ${Math.round(polite.slowestAckMs)} ms`
+    )
+    assert.ok(peakMb - beforeMb < budgetMb, `${beforeMb} MB before, ${peakMb} MB at most`)
+    assert.ok(polite.slowestAckMs < 1_000, `an acknowledgement took ${polite.slowestAckMs} ms`)
+    assert.deepEqual([polite.disconnects, greedy.closed], [0, false])
+    const [stored] = await query<{ rows: number; sum: number }>(
+      databaseUrl,
+      `SELECT count(*)::integer AS rows, sum(power_output) AS sum FROM ev_readings JOIN chargers ON chargers.id = charger_id WHERE name = 'greedy'`
+    )
+    assert.deepEqual(stored, { rows: count, sum: (count * (count - 1)) / 2 })
+    polite.stop()
+    greedy.destroy()
+  })
+})
