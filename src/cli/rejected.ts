@@ -108,7 +108,8 @@ async function replay(db: pg.Pool, databaseUrl: string, { filter, shiftUs, dryRu
       kept: ({ code, message }, attempt) => {
         if (attempt === 1) print(`the database does not store, trying again: ${message} (${code})`)
       },
-      recovered: () => print('the database stores again')
+      recovered: () => print('the database stores again'),
+      workerDied: error => print(`a worker died, and is replaced: ${error.message}`)
     }
   })
   try {

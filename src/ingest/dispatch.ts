@@ -12,6 +12,8 @@ export interface DispatchOptions extends WriterOptions {
   readonly workers: number
   /** How far SamplingTime may lie in the past. */
   readonly acceptPastMs: number
+  /** A thread ended by an error of its own. It is replaced; the batch that it had is kept. */
+  readonly workerDied: (error: Error) => void
 }
 
 /** Its end cuts a database connection: not after every pause. */
@@ -21,7 +23,7 @@ export class Dispatch {
   readonly #pool: Piscina<BatchTask, BatchResult | BatchKept>
   readonly #acceptPastMs: number
 
-  constructor({ workers, acceptPastMs, databaseUrl }: DispatchOptions) {
+  constructor({ workers, acceptPastMs, databaseUrl, workerDied }: DispatchOptions) {
     this.#acceptPastMs = acceptPastMs
     this.#pool = new Piscina({
       filename: new URL('./writer.ts', import.meta.url).href,
@@ -36,8 +38,8 @@ export class Dispatch {
       resourceLimits: { maxYoungGenerationSizeMb: 48 },
       workerData: { databaseUrl } satisfies WriterOptions
     })
-    // A dying thread reports to its task; without a listener it would end the process.
-    this.#pool.on('error', () => {})
+    // Without a listener a dying thread would end the process.
+    this.#pool.on('error', error => workerDied(error as Error))
   }
 
   /** For an ordinary lane: stores nothing of the identities with these numbers, nor of others from their first late row on. */

@@ -17,7 +17,7 @@ function homelessIngest(
     budget: new Budget(1_000_000),
     now: () => 0,
     committed: () => {},
-    report: { stored: () => {}, kept: ({ code }) => resolve(code), recovered: () => {} },
+    report: { stored: () => {}, kept: ({ code }) => resolve(code), recovered: () => {}, workerDied: () => {} },
     ...options
   })
   t.after(() => ingest.close(0))

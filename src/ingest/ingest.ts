@@ -26,6 +26,8 @@ export interface IngestOptions {
 export interface IngestReport extends LaneReport {
   /** The database answers again after `kept`. */
   recovered(): void
+  /** A worker thread ended by an error of its own, and was replaced. */
+  workerDied(error: Error): void
 }
 
 /** received = committed + rejected + in flight + dropped, at every moment. */
@@ -61,7 +63,7 @@ export class Ingest implements Admission {
 
   constructor(options: IngestOptions) {
     this.#options = options
-    this.#dispatch = new Dispatch(options)
+    this.#dispatch = new Dispatch({ ...options, workerDied: error => options.report.workerDied(error) })
     const ordinary = Array.from({ length: options.workers }, () =>
       this.#openLane(batch => this.#dispatch.store(batch, this.#routes.lateIn(batch)))
     )

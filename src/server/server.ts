@@ -294,6 +294,7 @@ function ingestReport(log: Logger, metrics: () => Metrics): IngestReport {
     kept: ({ code, message }, attempt) => {
       if (attempt === 1) log.warn({ event: 'batch_kept', code, reason: message }, 'batch kept, retrying')
     },
+    workerDied: error => log.error({ event: 'worker_died', err: error }, 'a worker thread died, and is replaced'),
     recovered: () => log.info({ event: 'batch_recovered' }, 'batches are stored again')
   }
 }

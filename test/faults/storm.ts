@@ -154,6 +154,7 @@ export async function storm(options: StormOptions): Promise<void> {
     )
     await judgeAll(databaseUrl, devices, server)
     await judgeReader(databaseUrl, reader, devices)
+    assert.doesNotMatch(server.log, /worker_died|uncaught/i, 'no thread and no process ended by an error of its own')
   } catch (error) {
     throw new Error(`seed ${seed}: ${(error as Error).message}\n${server.log}`, { cause: error })
   } finally {
