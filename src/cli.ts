@@ -6,7 +6,10 @@ import { ConfigError, exitCodeConfig } from './model/errors.ts'
 
 interface Command {
   readonly summary: string
-  readonly load: () => Promise<{ help: () => string; run: (args: readonly string[]) => Promise<void> }>
+  readonly load: () => Promise<{
+    help: (args: readonly string[]) => string | Promise<string>
+    run: (args: readonly string[]) => Promise<void>
+  }>
 }
 
 const commands: Record<string, Command> = {
@@ -21,7 +24,7 @@ const commands: Record<string, Command> = {
     summary: 'the edge module beside the chargers',
     load: async () => {
       const { edgeCommand, edgeHelp } = await import('./cli/edge.ts')
-      return { help: () => edgeHelp, run: edgeCommand }
+      return { help: edgeHelp, run: edgeCommand }
     }
   },
   certs: {
@@ -67,7 +70,7 @@ async function main([name, ...args]: readonly string[]): Promise<void> {
     throw new ConfigError([{ path: 'command', expected, found: name }])
   }
   const { help, run } = await command.load()
-  if (args.includes('--help') || args.includes('-h')) return print(help())
+  if (args.includes('--help') || args.includes('-h')) return print(await help(args))
   await run(args)
 }
 

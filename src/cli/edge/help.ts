@@ -1,0 +1,32 @@
+// What `chargelift edge --help` says.
+
+export const runHelp = `Usage: chargelift edge --config edge.yaml [--log-level LEVEL]
+
+Polls chargers on site and publishes what changed over MQTT with mutual TLS. What the server has not
+acknowledged waits on this machine's disk. Only reads from the charger. Logs JSON lines to stdout.
+
+Options:
+  --config FILE      the configuration (YAML, see below); required
+  --log-level LEVEL  trace, debug, info (default), warn, error, fatal or silent
+  --help             this text
+
+Configuration (paths are relative to the file):
+  broker: mqtts://HOST:8883        the server
+  tls:
+    ca: ca.pem                     the authority that signed the server
+    cert: NAME.pem                 certificate of this edge; its CN is the MQTT client id
+    key: NAME.key                  its private key
+  spool:                           optional
+    path: spool.sqlite             where unsent samples wait
+    maxBytes: 536870912            the spool never grows above this
+  heartbeatMs: 900000              optional: unchanged values are published again after this long
+  chargers:
+    - name: NAME                   as the server knows it; the certificate must allow it
+      driver: mennekes-amtron      which API the charger speaks
+      url: http://HOST:25000       where it answers
+      devKey: "0000"               PIN 1 of the set-up sheet, in quotes
+      pollIntervalMs: 10000        optional: default 10 s while charging, 30 s otherwise
+      phases: 3                    optional: bounds plausible power
+
+Exit codes: 0 stopped by a signal, 78 the configuration has faults (all are printed).
+`

