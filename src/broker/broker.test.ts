@@ -4,7 +4,7 @@ import { Aedes, type AedesOptions, type Client } from 'aedes'
 import type { Identity } from '../model/admission.ts'
 import { Budget } from '../model/budget.ts'
 import { encodeEnvelope } from '../model/envelope.ts'
-import { Broker, type BrokerReport } from './broker.ts'
+import { Broker } from './broker.ts'
 import type { Gate } from './gate.ts'
 import type { EdgeConnection } from './presence.ts'
 
@@ -18,11 +18,11 @@ async function open(t: TestContext, store: (connection: EdgeConnection) => void 
     aedes = await createBroker(options)
     return aedes
   })
-  const silent: BrokerReport = { connected() {}, disconnected() {}, denied() {}, failed: assert.ifError }
   const broker = await Broker.open({
     admission: { admit: () => true },
     budget: new Budget(1_000_000),
-    report: silent,
+    report() {},
+    failed: assert.ifError,
     redisUrl: undefined,
     advanced() {},
     presence: { node: 'a', graceMs: 1_000, store, onlineElsewhere: async () => new Set() }

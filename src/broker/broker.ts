@@ -8,8 +8,9 @@ import { Aedes, type AedesOptions, type AuthenticateError, type Client } from 'a
 import type { Admission, Identity, Newest } from '../model/admission.ts'
 import type { Budget } from '../model/budget.ts'
 import { parseTime } from '../model/envelope.ts'
-import { DeniedError, type DenyCode } from '../model/errors.ts'
+import { DeniedError } from '../model/errors.ts'
 import { connectTimeoutMs, drainTimeoutMs } from '../model/limits.ts'
+import { denial, type Peer, type ReportSecurity } from '../model/security.ts'
 import { connectionName, parseTopic, topicOf } from '../model/topics.ts'
 import * as access from './access.ts'
 import { Gate } from './gate.ts'
@@ -20,26 +21,12 @@ import { Presence, type PresenceOptions } from './presence.ts'
 import { covers, Shadow, type ShadowEntry } from './shadow.ts'
 import { Window } from './window.ts'
 
-export interface Denial {
-  readonly code: DenyCode
-  readonly reason: string
-  readonly identity: string
-  readonly address: string
-}
-
-/** What the broker tells about its work. Only reports: nothing here may fail or decide. */
-export interface BrokerReport {
-  connected(identity: Identity, clientId: string, address: string): void
-  disconnected(identity: Identity, clientId: string, address: string): void
-  denied(denial: Denial): void
-  /** Persistence or a client failed inside Aedes. */
-  failed(error: Error): void
-}
-
 export interface BrokerOptions {
   readonly admission: Admission
   readonly budget: Budget
-  readonly report: BrokerReport
+  readonly report: ReportSecurity
+  /** Persistence or a client failed inside Aedes. */
+  readonly failed: (error: Error) => void
   readonly redisUrl: string | undefined
   /** A topic of the shadow moved forward. */
   readonly advanced: (topic: string, entry: ShadowEntry) => void
@@ -54,7 +41,8 @@ export class Broker {
   readonly gates = new Set<Gate>()
   readonly #admission: Admission
   readonly #budget: Budget
-  readonly #report: BrokerReport
+  readonly #report: ReportSecurity
+  readonly #failed: BrokerOptions['failed']
   readonly #advanced: BrokerOptions['advanced']
   readonly #interest = new Interest()
   readonly #windows = new Map<string, Window>()
@@ -69,10 +57,11 @@ export class Broker {
     return broker
   }
 
-  private constructor({ admission, budget, report, advanced, redisUrl, presence }: BrokerOptions) {
+  private constructor({ admission, budget, report, failed, advanced, redisUrl, presence }: BrokerOptions) {
     this.#admission = admission
     this.#budget = budget
     this.#report = report
+    this.#failed = failed
     this.#advanced = advanced
     this.#isShared = redisUrl !== undefined
     this.presence = new Presence({
@@ -150,7 +139,7 @@ export class Broker {
       shadow: this.shadow,
       redisUrl,
       maySubscribe: (client, filter) => access.mayRead(gateOf(client as Client).identity, filter),
-      failed: error => this.#report.failed(error)
+      failed: this.#failed
     })
     const { persistence, mq } = this.#persistence
     const options: AedesOptions = {
@@ -191,14 +180,13 @@ export class Broker {
     aedes.on('clientReady', client => {
       const gate = gateOf(client)
       const { identity, address } = gate
-      this.#report.connected(identity, client.id, address)
+      this.#report({ event: 'connected', ...peerOf(gate), role: identity.role, clientId: client.id })
       const isCounted = identity.role === 'edge' && client.id === identity.name
       if (isCounted && !gate.destroyed) this.presence.connect(gate, identity, address)
     })
     aedes.on('clientDisconnect', client => {
-      const { identity, address } = gateOf(client)
       if (client.clean) this.#interest.forget(client.id)
-      this.#report.disconnected(identity, client.id, address)
+      this.#report({ event: 'disconnected', ...peerOf(gateOf(client)), clientId: client.id })
     })
     aedes.on('subscribe', (subscriptions, client) => {
       for (const { topic, qos } of subscriptions)
@@ -211,7 +199,7 @@ export class Broker {
     // What a client does wrong is its own end; without a listener for 'error', a failing persistence ends the process.
     aedes.on('clientError', () => {})
     aedes.on('connectionError', () => {})
-    ;(aedes as unknown as NodeJS.EventEmitter).on('error', (error: Error) => this.#report.failed(error))
+    ;(aedes as unknown as NodeJS.EventEmitter).on('error', (error: Error) => this.#failed(error))
   }
 
   #preConnect(gate: Gate, packet: Parameters<NonNullable<AedesOptions['preConnect']>>[1]): [Error | null, boolean] {
@@ -264,7 +252,7 @@ export class Broker {
     if (this.#isShared ? !this.#persistence.isReachable() : !this.#interest.in(topic)) return
     const packet = { cmd: 'publish', topic, payload: Buffer.from(payload), qos: 1, retain: false, dup: false } as const
     this.#aedes.publish(packet, error => {
-      if (error) this.#report.failed(error)
+      if (error) this.#failed(error)
     })
   }
 
@@ -296,8 +284,8 @@ export class Broker {
     return text !== newest.payload && (timeUsOf(text) ?? 0) < newest.timeUs
   }
 
-  #denied({ identity, address }: Gate, { code, message }: DeniedError): void {
-    this.#report.denied({ code, reason: message, identity: identity.name, address })
+  #denied(gate: Gate, error: DeniedError): void {
+    this.#report(denial(error, peerOf(gate)))
   }
 
   #joinWindow(name: string): Window {
@@ -322,3 +310,5 @@ const timeUsOf = (payload: string): number | undefined => {
 }
 
 const gateOf = (client: Client): Gate => client.conn as Gate
+
+const peerOf = ({ identity, address }: Gate): Peer => ({ identity: identity.name, serial: identity.serial, address })

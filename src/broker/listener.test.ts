@@ -13,6 +13,7 @@ const dir = mkdtempSync(join(tmpdir(), 'chargelift-listener-'))
 const file = (name: string): Buffer => readFileSync(join(dir, name))
 const accepted: Identity[] = []
 const denials: string[] = []
+const outcomes: string[] = []
 let revoked: string | undefined
 let listener: Listener
 
@@ -29,7 +30,10 @@ before(async () => {
       socket.on('error', () => {})
       socket.end('hello')
     },
-    denied: ({ code }) => denials.push(code)
+    report: event => {
+      if (event.event === 'denied') denials.push(event.rule)
+      if (event.event === 'handshake') outcomes.push(event.outcome)
+    }
   })
 })
 
@@ -61,6 +65,7 @@ for (const maxVersion of ['TLSv1.3', 'TLSv1.2'] as const) {
     revoked = undefined
     accepted.length = 0
     denials.length = 0
+    outcomes.length = 0
     const { session, resumed } = await visit({ maxVersion })
     assert.ok(session)
     assert.equal(resumed, false)
@@ -72,18 +77,20 @@ for (const maxVersion of ['TLSv1.3', 'TLSv1.2'] as const) {
     revoked = accepted[0]!.serial
     assert.equal((await visit({ maxVersion, session })).resumed, true)
     assert.deepEqual([accepted.length, denials], [2, ['revoked']])
+    assert.deepEqual(outcomes, ['full', 'resumed', 'refused'])
   })
 }
 
 test('without a certificate, nobody is accepted', async () => {
   denials.length = 0
+  outcomes.length = 0
   const count = accepted.length
   await visit({ cert: undefined as never, key: undefined as never })
-  assert.deepEqual([accepted.length, denials], [count, ['no_certificate']])
+  assert.deepEqual([accepted.length, denials, outcomes], [count, ['no_certificate'], ['failed']])
 })
 
 test('a port that is taken rejects, and the ports before it are let go', async () => {
   const options = { host: '127.0.0.1', tls: { ca: file('ca.pem'), cert: file('server.pem'), key: file('server.key') } }
-  const rest = { isRevoked: () => false, accept: () => {}, denied: () => {} }
+  const rest = { isRevoked: () => false, accept: () => {}, report: () => {} }
   await assert.rejects(Listener.open({ ...options, ...rest, ports: [0, listener.ports[1]!] }), { code: 'EADDRINUSE' })
 })

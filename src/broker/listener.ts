@@ -7,7 +7,7 @@ import { createServer, type Server, type TLSSocket } from 'node:tls'
 import type { Identity } from '../model/admission.ts'
 import { DeniedError } from '../model/errors.ts'
 import { handshakeTimeoutMs } from '../model/limits.ts'
-import type { Denial } from './broker.ts'
+import { denial, type HandshakeOutcome, type ReportSecurity } from '../model/security.ts'
 import { identify } from './identity.ts'
 
 export interface ListenerOptions {
@@ -17,7 +17,7 @@ export interface ListenerOptions {
   readonly tls: { readonly ca: Buffer; readonly cert: Buffer; readonly key: Buffer }
   readonly isRevoked: (issuer: string, serial: string) => boolean
   readonly accept: (socket: TLSSocket, identity: Identity) => void
-  readonly denied: (denial: Denial) => void
+  readonly report: ReportSecurity
 }
 
 const ticketKeyBytes = 48
@@ -66,7 +66,9 @@ export class Listener {
     server.on('secureConnection', socket => this.#identify(socket))
     // A handshake that fails or takes too long leaves its socket open unless it is destroyed here.
     server.on('tlsClientError', (error, socket) => {
-      if (socket.remoteAddress !== undefined) this.#denied(socket, new DeniedError('no_certificate', error.message))
+      const outcome = (error as NodeJS.ErrnoException).code === 'ERR_TLS_HANDSHAKE_TIMEOUT' ? 'timeout' : 'failed'
+      if (socket.remoteAddress !== undefined)
+        this.#denied(socket, outcome, new DeniedError('no_certificate', error.message))
       socket.destroy()
     })
     await new Promise<void>((resolve, reject) => {
@@ -78,25 +80,29 @@ export class Listener {
   }
 
   #identify(socket: TLSSocket): void {
+    let identity: Identity | undefined
     try {
-      const identity = identify(socket.getPeerX509Certificate(), Date.now())
+      identity = identify(socket.getPeerX509Certificate(), Date.now())
       if (this.#options.isRevoked(identity.issuer, identity.serial)) {
         throw new DeniedError(
           'revoked',
           `expected a certificate that is not revoked, found serial ${identity.serial} (${identity.name})`
         )
       }
+      this.#options.report({ event: 'handshake', outcome: socket.isSessionReused() ? 'resumed' : 'full' })
       this.#options.accept(socket, identity)
     } catch (error) {
       if (!(error instanceof DeniedError)) throw error
-      this.#denied(socket, error)
+      this.#denied(socket, 'refused', error, identity)
       socket.on('error', () => {})
       socket.destroy()
     }
   }
 
-  #denied(socket: TLSSocket, { code, message }: DeniedError): void {
+  #denied(socket: TLSSocket, outcome: HandshakeOutcome, error: DeniedError, identity?: Identity): void {
+    const { report } = this.#options
     const address = `${socket.remoteAddress}:${socket.remotePort}`
-    this.#options.denied({ code, reason: message, identity: '', address })
+    report({ event: 'handshake', outcome })
+    report(denial(error, { identity: identity?.name ?? '', serial: identity?.serial ?? '', address }))
   }
 }

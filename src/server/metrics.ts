@@ -3,6 +3,7 @@
 import { Counter, collectDefaultMetrics, Gauge, Histogram, Registry } from 'prom-client'
 import type { Ingest } from '../ingest/ingest.ts'
 import type { Budget } from '../model/budget.ts'
+import type { HandshakeOutcome } from '../model/security.ts'
 import type { TlsFiles } from './tls.ts'
 
 export interface MetricsSources {
@@ -16,6 +17,7 @@ export interface MetricsSources {
 export class Metrics {
   readonly registry = new Registry()
   readonly #denied: Counter
+  readonly #handshakes: Counter
   readonly #rejectedEvicted: Counter
   readonly #commitSeconds: Histogram
   readonly #batchRows: Histogram
@@ -29,6 +31,12 @@ export class Metrics {
       name: 'chargelift_denied_total',
       help: 'Connections and messages refused, by rule.',
       labelNames: ['rule'],
+      registers
+    })
+    this.#handshakes = new Counter({
+      name: 'chargelift_handshakes_total',
+      help: 'TLS handshakes, by how they ended.',
+      labelNames: ['outcome'],
       registers
     })
     this.#rejectedEvicted = new Counter({
@@ -57,6 +65,10 @@ export class Metrics {
 
   denied(rule: string): void {
     this.#denied.inc({ rule })
+  }
+
+  handshake(outcome: HandshakeOutcome): void {
+    this.#handshakes.inc({ outcome })
   }
 
   batchStored(seconds: number, rows: number): void {

@@ -4,13 +4,14 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import pg from 'pg'
 import type { Logger } from 'pino'
-import { Broker, type BrokerReport } from '../broker/broker.ts'
+import { Broker } from '../broker/broker.ts'
 import { Listener } from '../broker/listener.ts'
 import { Ingest, type IngestReport } from '../ingest/ingest.ts'
 import { type Engine, makePartitions, migrateDatabase } from '../ingest/migrate.ts'
 import { Budget } from '../model/budget.ts'
 import { ConfigError, RetryableError } from '../model/errors.ts'
 import { attemptSlowMs, stopBatchesMs, stopRestMs } from '../model/limits.ts'
+import type { ReportSecurity } from '../model/security.ts'
 import type { ServerConfig } from './config.ts'
 import { ConnectionWriter, loadConnections, onlineElsewhere } from './connections.ts'
 import { startEmbeddedDatabase } from './database.ts'
@@ -102,12 +103,13 @@ async function start(config: ServerConfig, log: Logger, stops: (() => Promise<un
     report: ingestReport(log, () => metrics)
   })
   let settled = false
-  const report = brokerReport(log, () => metrics)
+  const report = securityReport(log, () => metrics)
   const broker: Broker = await Broker.open({
     admission: ingest,
     budget,
     redisUrl: config.redisUrl,
     report,
+    failed: error => log.error({ event: 'broker_failed', reason: error.message }, 'broker failed'),
     advanced: (topic, entry) => latest.note(topic, entry),
     presence: {
       node: config.nodeId,
@@ -139,7 +141,7 @@ async function start(config: ServerConfig, log: Logger, stops: (() => Promise<un
       tls,
       isRevoked: (issuer, serial) => tls.revocation.isRevoked(issuer, serial),
       accept: (socket, identity) => broker.accept(socket, identity),
-      denied: denial => report.denied(denial)
+      report
     })
   )
   stops.push(() => listener.close())
@@ -299,16 +301,10 @@ function ingestReport(log: Logger, metrics: () => Metrics): IngestReport {
   }
 }
 
-function brokerReport(log: Logger, metrics: () => Metrics): BrokerReport {
-  return {
-    connected: ({ name, role, serial }, clientId, address) =>
-      log.info({ event: 'connected', identity: name, role, serial, clientId, address }, 'connected'),
-    disconnected: ({ name }, clientId, address) =>
-      log.info({ event: 'disconnected', identity: name, clientId, address }, 'disconnected'),
-    denied: ({ code, reason, identity, address }) => {
-      metrics().denied(code)
-      log.warn({ event: 'denied', rule: code, reason, identity, address }, 'denied')
-    },
-    failed: error => log.error({ event: 'broker_failed', reason: error.message }, 'broker failed')
+function securityReport(log: Logger, metrics: () => Metrics): ReportSecurity {
+  return event => {
+    if (event.event === 'handshake') return metrics().handshake(event.outcome)
+    if (event.event === 'denied') metrics().denied(event.rule)
+    log[event.event === 'denied' ? 'warn' : 'info'](event, event.event)
   }
 }
