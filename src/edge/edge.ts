@@ -87,7 +87,8 @@ const statusOf = (config: EdgeConfig, spool: Spool, clock: Clock): StatusSource 
   spool: () => ({
     usedBytes: spool.usedBytes(),
     unsettledCount: spool.unsettledCount(),
-    oldestUnsettledMs: spool.page(0, spool.newestSeq, 1)[0]?.timeMs,
+    oldestUnsettledMs: spool.oldestUnsettledMs(),
+    thinned: spool.thinned,
     dropped: spool.dropped
   })
 })

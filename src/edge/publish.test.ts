@@ -1,13 +1,12 @@
 import assert from 'node:assert/strict'
 import { join } from 'node:path'
-import { DatabaseSync } from 'node:sqlite'
 import { before, describe, type TestContext, test } from 'node:test'
 import type { ChargerValues } from '../model/chargerState.ts'
 import { publishWindowMax, settleCountMax } from '../model/limits.ts'
 import type { PublisherOptions } from './publish.ts'
-import { openSpool } from './spool.ts'
 import type { StatusSource } from './status.ts'
 import { daysFromNow, type Keyed, TestAuthority } from './testing/certificates.ts'
+import { fillSpool } from './testing/fillSpool.ts'
 import { temporaryFolder } from './testing/folder.ts'
 import { type Bench, Site, startMs } from './testing/publisherBench.ts'
 
@@ -15,6 +14,15 @@ let site: Site
 before(async () => {
   site = await Site.make()
 })
+/** What charging spools in so many polls. */
+const fillBacklog = (path: string, polls: number): void =>
+  fillSpool(
+    path,
+    polls,
+    i => ({ TotalEnergyConsumption: i, SessionEnergy: i, PowerOutput: i % 11_000, ChargerStatus: 'Charging' }),
+    { timeMs: i => startMs + i * 10_000 }
+  )
+
 const bench = (t: TestContext, options: Partial<PublisherOptions> = {}): Promise<Bench> => site.bench(t, options)
 
 const poll: Partial<ChargerValues> = {
@@ -300,7 +308,7 @@ describe('after a kill, what may have been in flight carries DUP', () => {
   /** Spools, sends, and leaves the disk as a killed process does. The values that the next process sends, with their marks. */
   async function killed(t: TestContext, polls: number): Promise<Map<unknown, boolean>> {
     const path = join(temporaryFolder(t), 'spool.sqlite')
-    fillSpool(path, polls)
+    fillBacklog(path, polls)
     const broker = await site.broker()
     const b = site.benchOf(t, broker, {}, path)
     b.append({ PowerOutput: -1 })
@@ -417,7 +425,7 @@ test('200,000 spooled values drain through the window, page by page', {
 }, async t => {
   const polls = 50_000
   const path = join(temporaryFolder(t), 'spool.sqlite')
-  fillSpool(path, polls)
+  fillBacklog(path, polls)
   const broker = await site.broker()
   broker.keeps = false
   const b = site.benchOf(t, broker, {}, path)
@@ -440,16 +448,3 @@ test('200,000 spooled values drain through the window, page by page', {
   const rate = Math.round((polls * 4) / seconds)
   t.diagnostic(`${rate} values/s, ${(broker.publishes / broker.records).toFixed(1)} values per write`)
 })
-
-function fillSpool(path: string, polls: number): void {
-  openSpool({ path, maxBytes: 512 * 1024 * 1024 }).close()
-  const db = new DatabaseSync(path)
-  const insert = db.prepare('INSERT INTO samples (charger, time_ms, sample_values) VALUES (?, ?, ?)')
-  db.exec('BEGIN')
-  for (let i = 0; i < polls; i++) {
-    const values = { TotalEnergyConsumption: i, SessionEnergy: i, PowerOutput: i % 11_000, ChargerStatus: 'Charging' }
-    insert.run('wb', startMs + i * 10_000, JSON.stringify(values))
-  }
-  db.exec('COMMIT')
-  db.close()
-}

@@ -16,7 +16,8 @@ import { describe, type TestContext, test } from 'node:test'
 import { ConfigError } from '../model/errors.ts'
 import { spoolBytesMin } from '../model/limits.ts'
 import { type ChargerMemory, openSpool, type Spool, type SpoolOptions } from './spool.ts'
-import { temporaryFolder } from './testing/folder.ts'
+import { fillSpool } from './testing/fillSpool.ts'
+import { memoryFolder, temporaryFolder } from './testing/folder.ts'
 
 const memoryAt = (timeMs: number): ChargerMemory => ({
   timeMs,
@@ -26,13 +27,7 @@ const memoryAt = (timeMs: number): ChargerMemory => ({
 
 function open(t: TestContext, path: string, options: Partial<SpoolOptions> = {}): Spool {
   const spool = openSpool({ path, maxBytes: 16 * spoolBytesMin, ...options })
-  t.after(() => {
-    try {
-      spool.close()
-    } catch {
-      // The test closed it.
-    }
-  })
+  t.after(() => spool.close())
   return spool
 }
 
@@ -174,7 +169,7 @@ describe('a damaged file is put aside and a new one started', () => {
     test(name, t => {
       const folder = temporaryFolder(t)
       const path = join(folder, 'spool.sqlite')
-      fill(t, path, 500)
+      fillSpool(path, 500, long)
       damage(path)
       const quarantined: string[] = []
       const spool = open(t, path, { onQuarantine: file => quarantined.push(file) })
@@ -189,7 +184,7 @@ describe('a damaged file is put aside and a new one started', () => {
   test('also while it is in use: numbers go on rising', t => {
     const folder = temporaryFolder(t)
     const path = join(folder, 'spool.sqlite')
-    fill(t, path, 4_000)
+    fillSpool(path, 4_000, long)
     const quarantined: unknown[] = []
     const spool = open(t, path, { onQuarantine: file => quarantined.push(file) })
     const newest = spool.newestSeq
@@ -208,15 +203,7 @@ describe('a damaged file is put aside and a new one started', () => {
   })
 })
 
-function fill(t: TestContext, path: string, rows: number): void {
-  open(t, path).close()
-  const db = new DatabaseSync(path)
-  const insert = db.prepare('INSERT INTO samples (charger, time_ms, sample_values) VALUES (?, ?, ?)')
-  db.exec('BEGIN')
-  for (let row = 1; row <= rows; row++) insert.run('wb', row, JSON.stringify({ ChargerStatus: 'x'.repeat(900) }))
-  db.exec('COMMIT')
-  db.close()
-}
+const long = () => ({ ChargerStatus: 'x'.repeat(900) })
 
 /** Noise over half of the pages, the first one excluded. */
 function scribble(path: string): void {
@@ -254,4 +241,182 @@ test('the folder is made', t => {
   const path = join(temporaryFolder(t), 'a', 'b', 'spool.sqlite')
   append(open(t, path), 1)
   assert.ok(existsSync(path))
+})
+
+describe('acknowledged samples', () => {
+  const dayMs = 86_400_000
+
+  test('stay for two weeks after the acknowledgement, however old they are', t => {
+    let nowMs = 100 * dayMs
+    const spool = open(t, join(temporaryFolder(t), 'spool.sqlite'), { nowMs: () => nowMs })
+    const replayed = () => spool.replayStep(0, 0).samples
+    for (let timeMs = 1; timeMs <= 10; timeMs++) spool.settle(append(spool, timeMs))
+    nowMs += 13 * dayMs
+    append(spool, 11)
+    assert.equal(replayed(), 10)
+    for (let seq = 1; seq <= 10; seq++) spool.settle(seq)
+    spool.flush()
+    nowMs += 13 * dayMs
+    append(spool, 12)
+    nowMs += 2 * dayMs
+    append(spool, 13)
+    assert.equal(replayed(), 0)
+    assert.deepEqual(timesIn(spool), [11, 12, 13])
+  })
+
+  test('the newest of all stays: its number must not be given again', t => {
+    let nowMs = 100 * dayMs
+    const path = join(temporaryFolder(t), 'spool.sqlite')
+    const spool = open(t, path, { nowMs: () => nowMs })
+    for (const timeMs of [1, 2]) spool.settle(append(spool, timeMs))
+    spool.flush()
+    nowMs += 15 * dayMs
+    spool.append({ charger: 'wb', held: { bootId: 'b', monotonicMs: 1 }, values: {} }, memoryAt(3))
+    spool.close()
+    const again = open(t, path)
+    assert.equal(again.newestSeq, 2)
+    assert.equal(again.replayStep(0, 0).samples, 1)
+  })
+
+  test('cost nothing while the backlog is read, and the backlog nothing while they are many', t => {
+    const path = join(memoryFolder(t), 'spool.sqlite')
+    fillSpool(path, 100_000, i => ({ PowerOutput: i }))
+    const spool = open(t, path, { maxBytes: 64 * spoolBytesMin })
+    assert.equal(spool.unsettledCount(), 100_000)
+    for (let seq = 1; seq <= 99_000; seq++) {
+      spool.settle(seq)
+      if (seq % 1_000 === 0) spool.flush()
+    }
+    assert.equal(spool.unsettledCount(), 1_000)
+    assert.equal(spool.oldestUnsettledMs(), 99_001)
+    const asked = 1_000
+    const startedMs = performance.now()
+    for (let i = 0; i < asked; i++) assert.equal(spool.page(0, spool.newestSeq, 1)[0]?.seq, 99_001)
+    const pageMs = (performance.now() - startedMs) / asked
+    t.diagnostic(`${pageMs.toFixed(3)} ms a page beside 99,000 acknowledged samples`)
+    assert.ok(pageMs < 2, 'a scan would take ten times as long')
+  })
+})
+
+test('the oldest unsettled sample is told without those whose acknowledgement is not written yet', t => {
+  const spool = open(t, join(temporaryFolder(t), 'spool.sqlite'))
+  assert.equal(spool.oldestUnsettledMs(), undefined)
+  const seqs = [5, 6, 7].map(timeMs => append(spool, timeMs))
+  spool.settle(seqs[0]!)
+  spool.settle(seqs[1]!)
+  assert.equal(spool.oldestUnsettledMs(), 7)
+  spool.settle(seqs[2]!)
+  assert.equal(spool.oldestUnsettledMs(), undefined)
+  assert.equal(spool.unsettledCount(), 0)
+})
+
+describe('a sample whose time is not known', () => {
+  const hold = (spool: Spool, bootId: string, monotonicMs: number, charger = 'wb') =>
+    spool.append(
+      { charger, held: { bootId, monotonicMs }, values: { PowerOutput: monotonicMs } },
+      memoryAt(monotonicMs)
+    )
+
+  test('waits on disk, is not sent, and counts as unsettled', t => {
+    const path = join(temporaryFolder(t), 'spool.sqlite')
+    const spool = open(t, path)
+    append(spool, 1)
+    assert.equal(hold(spool, 'boot-1', 10.7), 0)
+    spool.close()
+    const again = open(t, path)
+    assert.deepEqual(timesIn(again), [1])
+    assert.equal(again.unsettledCount(), 2)
+    assert.deepEqual(again.memoryOf('wb'), memoryAt(10.7))
+    assert.deepEqual(again.heldFrom(), ['boot-1'])
+  })
+
+  test('comes after everything else once it is stamped, in the order in which it was appended', t => {
+    const path = join(temporaryFolder(t), 'spool.sqlite')
+    const spool = open(t, path)
+    hold(spool, 'boot-1', 5)
+    for (let ms = 1; ms <= 3_000; ms++) hold(spool, 'boot-2', ms, ms % 2 === 0 ? 'a' : 'b')
+    const passed = append(spool, 1)
+    assert.deepEqual(spool.heldFrom(), ['boot-1', 'boot-2'])
+    const memories = new Map([['a', memoryAt(77)]])
+    assert.equal(
+      spool.stampHeld('boot-2', ms => 1_000_000 + ms, memories),
+      3_000
+    )
+    const samples = spool.page(passed, spool.newestSeq, 10_000)
+    assert.deepEqual(
+      samples.map(({ charger, timeMs, values }) => [charger, timeMs, values.PowerOutput]),
+      Array.from({ length: 3_000 }, (_, i) => [i % 2 === 0 ? 'b' : 'a', 1_000_001 + i, i + 1])
+    )
+    assert.ok(samples.every(({ sentBefore }) => !sentBefore))
+    assert.equal(spool.unsettledCount(), 3_002)
+    assert.deepEqual(spool.memoryOf('a'), memoryAt(77))
+    assert.deepEqual(spool.heldFrom(), ['boot-1'])
+    assert.equal(append(spool, 2_000_000), passed + 3_001)
+    spool.close()
+    assert.equal(open(t, path).page(passed, 10_000, 10_000).length, 3_001)
+  })
+
+  test('is dropped and counted where no time can be found for it', t => {
+    let dropped = 0
+    const path = join(temporaryFolder(t), 'spool.sqlite')
+    const spool = open(t, path, { onDropped: samples => (dropped += samples) })
+    for (const ms of [1, 2, 3]) hold(spool, 'boot', ms)
+    assert.equal(
+      spool.stampHeld('boot', ms => (ms === 2 ? undefined : ms)),
+      2
+    )
+    assert.deepEqual(timesIn(spool), [1, 3])
+    assert.equal(dropped, 1)
+    spool.close()
+    assert.equal(open(t, path).dropped, 1, 'also after a restart')
+  })
+
+  test('stays held when stamping fails in the middle', t => {
+    const spool = open(t, join(temporaryFolder(t), 'spool.sqlite'))
+    for (const ms of [1, 2, 3]) hold(spool, 'boot', ms)
+    const failing = (ms: number) => {
+      if (ms === 3) throw new Error('no')
+      return ms === 2 ? undefined : ms
+    }
+    assert.throws(() => spool.stampHeld('boot', failing), /no/)
+    assert.equal(spool.unsettledCount(), 3)
+    assert.deepEqual(timesIn(spool), [])
+    assert.equal(spool.newestSeq, 0)
+    assert.equal(
+      spool.stampHeld('boot', ms => ms),
+      3
+    )
+  })
+})
+
+test('a lifetime total that is learnt is added to what waits, and not to what was sent or to others', t => {
+  const path = join(temporaryFolder(t), 'spool.sqlite')
+  const spool = open(t, path)
+  const total = (charger: string, timeMs: number, totalWh: number) =>
+    spool.append({ charger, timeMs, values: { PowerOutput: 7, TotalEnergyConsumption: totalWh } }, memoryAt(timeMs))
+  const sent = total('wb', 1, 10)
+  spool.giveBack([sent])
+  spool.settle(total('wb', 2, 20))
+  total('wb', 3, 30)
+  append(spool, 4)
+  total('other', 5, 50)
+  spool.append(
+    { charger: 'wb', held: { bootId: 'b', monotonicMs: 6 }, values: { TotalEnergyConsumption: 60 } },
+    memoryAt(6)
+  )
+  assert.equal(spool.addToTotals('wb', 1_000.5, memoryAt(9)), 2)
+  spool.close()
+  const again = open(t, path)
+  again.stampHeld('b', ms => ms)
+  assert.deepEqual(
+    again.page(0, again.newestSeq, 10).map(({ timeMs, values }) => [timeMs, values.TotalEnergyConsumption]),
+    [
+      [1, 10],
+      [3, 1_030.5],
+      [4, undefined],
+      [5, 50],
+      [6, 1_060.5]
+    ]
+  )
+  assert.deepEqual(again.memoryOf('wb'), memoryAt(9))
 })

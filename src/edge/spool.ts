@@ -1,15 +1,18 @@
-// The edge's disk: every sample until the server has acknowledged it, and per charger its last state and its energy.
-// Promises: a sample and the state that it leads to are on disk together, or neither is (one transaction, WAL, synchronous
-// FULL); sequence numbers only rise; what was not settled is there after a crash; the file never outgrows its bound.
-// When it is full the oldest samples go first and are counted. A damaged file is put aside, never deleted.
+// The edge's disk: every sample until the server has acknowledged it and two weeks longer, and per charger its last state and
+// its energy. Promises: a sample and the state that it leads to are on disk together, or neither is (one transaction, one
+// fsync); sequence numbers only rise; what was not settled is there after a crash; the file never outgrows its bound: when it
+// is full room.ts says what goes. A damaged file is put aside, never deleted. A disk that cannot be written moves nothing.
 
 import { existsSync, mkdirSync, renameSync } from 'node:fs'
 import { dirname } from 'node:path'
-import { DatabaseSync, type StatementSync } from 'node:sqlite'
 import type { ChargerValues } from '../model/chargerState.ts'
-import { ConfigError } from '../model/errors.ts'
+import { ConfigError, RetryableError } from '../model/errors.ts'
+import { makeRoomCountMax, replayCountMax, settledKeepMs, settledPurgeIntervalMs } from '../model/limits.ts'
 import type { KnownValues } from './diff.ts'
 import type { EnergyState } from './energy.ts'
+import { makeRoom } from './room.ts'
+import { isBusy, isDamage, isDiskFault, isIoError, type Row, SpoolFile, type UnsettledTable } from './spoolFile.ts'
+import { stateNames, Thinner } from './thin.ts'
 
 /** What one charger was like after its last spooled sample. */
 export interface ChargerMemory {
@@ -27,6 +30,21 @@ export interface NewSample {
   readonly values: Readonly<Partial<ChargerValues>>
 }
 
+/**
+ * A sample whose time is not known yet, because the clock was not set: it knows its boot and the monotonic clock instead.
+ * It is on disk like any other, is not sent, and is given its time with `stampHeld`.
+ */
+export interface HeldSample {
+  readonly charger: string
+  readonly held: {
+    /** Names one run of the monotonic clock: what another boot, or process, measured cannot be compared with it. */
+    readonly bootId: string
+    /** When the answer arrived, by the monotonic clock; kept to the whole ms. */
+    readonly monotonicMs: number
+  }
+  readonly values: Readonly<Partial<ChargerValues>>
+}
+
 export interface SpooledSample extends NewSample {
   readonly seq: number
   /** It was sent before, and no acknowledgement came. */
@@ -38,8 +56,16 @@ export interface SpoolOptions {
   readonly maxBytes: number
   /** Called when a damaged file was put aside, at the start or later. */
   readonly onQuarantine?: (file: string, cause: unknown) => void
-  /** Called when samples went unsent because the spool was full. */
-  readonly onDropped?: (count: number) => void
+  /** Called when samples went unsent because the spool was full. With many appends in a row: report at a bounded rate. */
+  readonly onDropped?: (samples: number) => void
+  /** Called when values were left out because the spool was full, by the rule of thin.ts. Report at a bounded rate too. */
+  readonly onThinned?: (values: number) => void
+  /** Called once when the disk cannot be written, full or read-only; every append throws RetryableError until it can. */
+  readonly onUnwritable?: (cause: unknown) => void
+  /** Called once when it can be written again. */
+  readonly onWritable?: () => void
+  /** Wall clock, for the age of acknowledged samples. */
+  readonly nowMs?: () => number
 }
 
 /** Opens the spool, or starts a new one in place of a damaged file. Throws ConfigError where that cannot be. */
@@ -48,42 +74,32 @@ export function openSpool(options: SpoolOptions): Spool {
     mkdirSync(dirname(options.path), { recursive: true })
     return new Spool(options)
   } catch (cause) {
-    const busy = primaryCode(cause) === sqliteBusy
-    const expected = busy ? 'a file that no other edge uses' : 'a file that can be written'
+    const expected = isBusy(cause) ? 'a file that no other edge uses' : 'a file that can be written'
     const found = `${options.path}: ${(cause as Error).message}`
     throw new ConfigError([{ path: 'spool.path', expected, found }], { cause })
   }
 }
 
-const schemaVersion = 1
-const schema = `
-  CREATE TABLE samples (
-    seq INTEGER PRIMARY KEY AUTOINCREMENT,  -- never used twice, also when the table was empty in between
-    charger TEXT NOT NULL,
-    time_ms INTEGER NOT NULL,
-    sample_values TEXT NOT NULL,            -- JSON object, value name to value
-    sent INTEGER NOT NULL DEFAULT 0
-  ) STRICT;
-  CREATE TABLE chargers (charger TEXT PRIMARY KEY, memory TEXT NOT NULL) STRICT;
-  PRAGMA user_version = ${schemaVersion};
-`
-const pageBytes = 4096
-/** Room for what a transaction needs beside its rows: above it samples are dropped. */
-const fullShare = 0.9
-const dropRowsAtOnce = 256
+/** Marks of the backlog. */
+const unsent = 0
+const sent = 1
 
 export class Spool {
   readonly #options: SpoolOptions
-  #db: Database
+  /** Undefined only after reading failed: then it is opened anew. */
+  #file: SpoolFile | undefined
+  #thinner = new Thinner()
   /** Acknowledged since the last transaction. */
   #settled = new Set<number>()
   #newestSeq: number
-  #dropped = 0
+  #purgedAtMs = Number.NEGATIVE_INFINITY
+  #isUnwritable = false
+  #isClosed = false
 
   constructor(options: SpoolOptions) {
     this.#options = options
-    this.#db = this.#open()
-    this.#newestSeq = this.#db.newestSeq()
+    this.#file = this.#open(true)
+    this.#newestSeq = this.#file.newestSeq()
   }
 
   /** The highest sequence number ever given. */
@@ -91,57 +107,69 @@ export class Spool {
     return this.#newestSeq
   }
 
-  /** Samples that were dropped since the start because the spool was full. */
+  /** Samples that went whole since the file began because the spool was full. */
   get dropped(): number {
-    return this.#dropped
+    return this.#read(({ tally }) => tally.dropped)
   }
 
-  /** Samples without acknowledgement. */
+  /** Values left out since the file began because the spool was full. */
+  get thinned(): number {
+    return this.#read(({ tally }) => tally.thinned)
+  }
+
+  /** Samples without acknowledgement, held ones included. Counted, not looked up. */
   unsettledCount(): number {
-    return this.#guard(db => db.count()) - this.#settled.size
+    return this.#read(({ tally }) => Math.max(0, tally.backlog + tally.held - this.#settled.size))
   }
 
+  /** There is something to send. */
   hasUnsettled(): boolean {
     return this.page(0, this.#newestSeq, 1).length > 0
   }
 
-  /** Bytes in use within the file. */
+  /** When the unsettled sample that is first in line was taken, ms since the Unix epoch; held ones do not count. */
+  oldestUnsettledMs(): number | undefined {
+    const first = this.#read(file => file.rows('backlog', 0, this.#newestSeq, this.#settled.size + 1))
+    return first.find(({ seq }) => !this.#settled.has(seq))?.time_ms
+  }
+
+  /** Bytes in use within the file, acknowledged samples included. */
   usedBytes(): number {
-    return this.#guard(db => db.usedBytes())
+    return this.#read(file => file.usedBytes())
   }
 
   memoryOf(charger: string): ChargerMemory | undefined {
-    return this.#guard(db => db.memoryOf(charger))
+    return this.#read(file => file.memoryOf(charger)) as ChargerMemory | undefined
   }
 
   /**
    * Puts the sample, what the charger is like after it and all pending settlements on disk, in one transaction.
-   * Returns the sample's sequence number. When it throws nothing has changed, and the caller's state must not move.
+   * Returns the sample's sequence number; 0 for a held one, which gets its number with its time. When it throws nothing has
+   * changed, and the caller's state must not move: RetryableError while the disk cannot be written.
    */
-  append(sample: NewSample, memory: ChargerMemory): number {
-    const seq = this.#guard(db =>
-      db.transaction(() => {
-        this.#deleteSettled(db)
-        this.#makeRoom(db)
-        db.putMemory(sample.charger, memory)
-        return db.insert(sample)
-      })
-    )
-    this.#settled.clear()
-    this.#newestSeq = seq
-    return seq
+  append(sample: NewSample | HeldSample, memory: ChargerMemory): number {
+    const seq = this.#newestSeq + 1
+    const { thinned, dropped } = this.#read(file => file.tally)
+    const after = this.#write(file => {
+      this.#purge(file)
+      makeRoom(file, this.#thinner, this.#options.maxBytes, this.#newestSeq)
+      insert(file, seq, sample)
+      file.putMemory(sample.charger, memory)
+      return file.tally
+    })
+    if (!('held' in sample)) this.#newestSeq = seq
+    if (after.thinned > thinned) this.#options.onThinned?.(after.thinned - thinned)
+    if (after.dropped > dropped) this.#options.onDropped?.(after.dropped - dropped)
+    return 'held' in sample ? 0 : seq
   }
 
-  /** Unsettled samples after `afterSeq`, up to and including `throughSeq`, oldest first. */
+  /** Unsettled samples after `afterSeq`, up to and including `throughSeq`, oldest first. Held ones are not among them. */
   page(afterSeq: number, throughSeq: number, limit: number): SpooledSample[] {
     // What was acknowledged and is not written yet must not be sent again.
-    const rows = this.#guard(db => db.page(afterSeq, throughSeq, limit))
-    return rows.some(({ seq }) => this.#settled.has(seq)) ? this.#pageAfterFlush(afterSeq, throughSeq, limit) : rows
-  }
-
-  #pageAfterFlush(afterSeq: number, throughSeq: number, limit: number): SpooledSample[] {
+    const rows = this.#read(file => samplesOf(file, afterSeq, throughSeq, limit))
+    if (!rows.some(({ seq }) => this.#settled.has(seq))) return rows
     this.flush()
-    return this.#guard(db => db.page(afterSeq, throughSeq, limit))
+    return this.#read(file => samplesOf(file, afterSeq, throughSeq, limit))
   }
 
   /** The server has this sample. Written with the next append or flush. */
@@ -153,201 +181,241 @@ export class Spool {
   giveBack(seqs: Iterable<number>): void {
     const open = [...seqs].filter(seq => !this.#settled.has(seq))
     if (open.length === 0) return
-    this.#guard(db => db.transaction(() => open.forEach(seq => void db.markSent.run(seq))))
+    this.#write(file => {
+      for (const seq of open) file.markSent(seq)
+    })
   }
 
   /** Writes pending settlements. */
   flush(): void {
-    if (this.#settled.size === 0) return
-    this.#guard(db => db.transaction(() => this.#deleteSettled(db)))
-    this.#settled.clear()
+    if (this.#settled.size > 0) this.#write(() => {})
   }
 
+  /** Boots of which samples are held, oldest first. */
+  heldFrom(): string[] {
+    const sql = 'SELECT boot_id FROM held GROUP BY boot_id ORDER BY min(seq)'
+    return this.#read(file => file.all<{ boot_id: string }>(sql)).map(({ boot_id }) => boot_id)
+  }
+
+  /**
+   * Gives all held samples of a boot their time, in the order in which they were appended, in one transaction: they get new
+   * sequence numbers at the end, so that a feed that reads on sees them, and `page` returns them from now on.
+   * `toTimeMs` returns ms since the Unix epoch, rising for each charger; `undefined` drops the sample, counted in `dropped`.
+   * `memories` (by charger) are stored in the same transaction. Returns how many samples were stamped.
+   */
+  stampHeld(
+    bootId: string,
+    toTimeMs: (monotonicMs: number, charger: string) => number | undefined,
+    memories: ReadonlyMap<string, ChargerMemory> = new Map()
+  ): number {
+    const { dropped } = this.#read(file => file.tally)
+    const stamped = this.#write(file => {
+      let seq = this.#newestSeq
+      for (const rows of file.pages('held')) {
+        for (const row of rows.filter(({ mark }) => mark === bootId)) {
+          const timeMs = toTimeMs(row.time_ms, row.charger)
+          file.remove('held', row.seq, row.seq)
+          if (timeMs === undefined) file.tally.dropped++
+          else file.insert('backlog', { ...row, seq: ++seq, time_ms: timeMs, mark: unsent })
+        }
+      }
+      if (file.tally.held === 0) file.tally.thinnedThrough.held = []
+      for (const [charger, memory] of memories) file.putMemory(charger, memory)
+      file.noteTally()
+      return seq - this.#newestSeq
+    })
+    this.#newestSeq += stamped
+    const lost = this.dropped - dropped
+    if (lost > 0) this.#options.onDropped?.(lost)
+    return stamped
+  }
+
+  /**
+   * Adds `offsetWh` to TotalEnergyConsumption of every unsettled sample of the charger that was never sent, held ones
+   * included, and stores `memory`: in one transaction. Returns how many samples have changed.
+   */
+  addToTotals(charger: string, offsetWh: number, memory: ChargerMemory): number {
+    return this.#write(file => {
+      file.putMemory(charger, memory)
+      return shiftTotals(file, 'backlog', charger, offsetWh) + shiftTotals(file, 'held', charger, offsetWh)
+    })
+  }
+
+  /**
+   * Puts acknowledged samples with a time of `sinceMs` or later back in line, as sent before: one step of a replay, in one
+   * bounded transaction, for the acknowledged samples that follow `afterSeq`. They keep their numbers, so a feed that has
+   * passed them does not see them: the connection must be made anew when the last step is done.
+   */
+  replayStep(sinceMs: number, afterSeq: number): { readonly samples: number; readonly throughSeq: number | undefined } {
+    return this.#write(file => {
+      const firstSeq = file.nextSettled(afterSeq)
+      if (firstSeq === undefined) return { samples: 0, throughSeq: undefined }
+      const throughSeq = firstSeq + replayCountMax - 1
+      return { samples: file.unsettle(firstSeq, throughSeq, sinceMs), throughSeq }
+    })
+  }
+
+  /** Writes pending settlements, where the disk takes them: else they are sent once more after the next start. May be called twice. */
   close(): void {
-    this.flush()
-    this.#db.close()
-  }
-
-  #deleteSettled(db: Database): void {
-    for (const seq of this.#settled) db.delete.run(seq)
-  }
-
-  #makeRoom(db: Database): void {
-    const bound = this.#options.maxBytes * fullShare
-    let dropped = 0
-    while (db.usedBytes() > bound) {
-      const changes = Number(db.deleteOldest.run(dropRowsAtOnce).changes)
-      if (changes === 0) break
-      dropped += changes
-    }
-    if (dropped === 0) return
-    this.#dropped += dropped
-    this.#options.onDropped?.(dropped)
-  }
-
-  /** Runs `work`; when the file turns out to be damaged, once more on a new one. */
-  #guard<T>(work: (db: Database) => T): T {
+    if (this.#isClosed) return
     try {
-      return work(this.#db)
+      this.flush()
     } catch (error) {
-      if (!isDamage(error)) throw error
-      this.#db.close()
-      quarantine(this.#options, error)
-      this.#db = this.#open()
-      // Numbers go on rising, so that no acknowledgement of an old sample settles a new one.
-      this.#db.startAfter(this.#newestSeq)
-      return work(this.#db)
+      if (!(error instanceof RetryableError)) throw error
+    } finally {
+      this.#isClosed = true
+      this.#file?.close()
     }
   }
 
-  #open(): Database {
-    try {
-      return new Database(this.#options)
-    } catch (error) {
-      if (!isDamage(error)) throw error
-      quarantine(this.#options, error)
-      return new Database(this.#options)
-    }
-  }
-}
-
-interface Row {
-  readonly seq: number
-  readonly charger: string
-  readonly time_ms: number
-  readonly sample_values: string
-  readonly sent: number
-}
-
-/** The open file and its statements. */
-class Database {
-  readonly #sqlite: DatabaseSync
-  readonly #insert: StatementSync
-  readonly #page: StatementSync
-  readonly #count: StatementSync
-  readonly #memory: StatementSync
-  readonly #putMemory: StatementSync
-  readonly #pageCount: StatementSync
-  readonly #freePages: StatementSync
-  readonly delete: StatementSync
-  readonly deleteOldest: StatementSync
-  readonly markSent: StatementSync
-
-  constructor({ path, maxBytes }: SpoolOptions) {
-    this.#sqlite = new DatabaseSync(path)
-    try {
-      this.#prepareFile(maxBytes)
-    } catch (error) {
-      this.#sqlite.close()
-      throw error
-    }
-    const prepare = (sql: string) => this.#sqlite.prepare(sql)
-    this.#insert = prepare('INSERT INTO samples (charger, time_ms, sample_values) VALUES (?, ?, ?)')
-    this.#page = prepare('SELECT * FROM samples WHERE seq > ? AND seq <= ? ORDER BY seq LIMIT ?')
-    this.#count = prepare('SELECT count(*) AS n FROM samples')
-    this.#memory = prepare('SELECT memory FROM chargers WHERE charger = ?')
-    this.#putMemory = prepare('INSERT OR REPLACE INTO chargers (charger, memory) VALUES (?, ?)')
-    this.#pageCount = prepare('PRAGMA page_count')
-    this.#freePages = prepare('PRAGMA freelist_count')
-    this.delete = prepare('DELETE FROM samples WHERE seq = ?')
-    this.deleteOldest = prepare('DELETE FROM samples WHERE seq IN (SELECT seq FROM samples ORDER BY seq LIMIT ?)')
-    this.markSent = prepare('UPDATE samples SET sent = 1 WHERE seq = ?')
+  /** In ranges: what is acknowledged in order costs one statement. */
+  #putSettled(file: SpoolFile): void {
+    const nowMs = this.#nowMs()
+    for (const [firstSeq, lastSeq] of ranges(this.#settled)) file.settle(firstSeq, lastSeq, nowMs)
   }
 
-  #prepareFile(maxBytes: number): void {
-    const checkpointPages = Math.max(16, Math.min(256, Math.floor(maxBytes / pageBytes / 16)))
-    this.#sqlite.exec(`
-      PRAGMA locking_mode = EXCLUSIVE;
-      PRAGMA page_size = ${pageBytes};
-      PRAGMA journal_mode = WAL;
-      PRAGMA synchronous = FULL;
-      PRAGMA busy_timeout = 500;
-      PRAGMA cache_size = -1024;
-      PRAGMA wal_autocheckpoint = ${checkpointPages};
-      PRAGMA journal_size_limit = ${checkpointPages * pageBytes};
-    `)
-    const check = this.#sqlite.prepare('PRAGMA quick_check(1)').get() as { quick_check: string }
-    if (check.quick_check !== 'ok') throw new DamagedError(check.quick_check)
-    const { user_version } = this.#sqlite.prepare('PRAGMA user_version').get() as { user_version: number }
-    if (user_version === 0) this.transaction(() => this.#sqlite.exec(schema))
-    else if (user_version !== schemaVersion) throw new DamagedError(`schema ${user_version} is not ${schemaVersion}`)
+  #purge(file: SpoolFile): void {
+    const nowMs = this.#nowMs()
+    // Absolute: a clock that was set back must not put it off for years.
+    if (Math.abs(nowMs - this.#purgedAtMs) < settledPurgeIntervalMs) return
+    const removed = file.removeSettled(makeRoomCountMax, nowMs - settledKeepMs, this.#newestSeq)
+    if (removed < makeRoomCountMax) this.#purgedAtMs = nowMs
   }
 
-  transaction<T>(work: () => T): T {
-    this.#sqlite.exec('BEGIN IMMEDIATE')
+  #nowMs(): number {
+    return Math.floor(this.#options.nowMs?.() ?? Date.now())
+  }
+
+  /** One transaction, which carries the pending settlements. */
+  #write<T>(work: (file: SpoolFile) => T): T {
     try {
-      const result = work()
-      this.#sqlite.exec('COMMIT')
+      const result = this.#onFile(file =>
+        file.transaction(() => {
+          this.#putSettled(file)
+          return work(file)
+        })
+      )
+      this.#settled.clear()
+      if (this.#isUnwritable) this.#options.onWritable?.()
+      this.#isUnwritable = false
       return result
     } catch (error) {
-      // Some errors, a full disk among them, have rolled back already.
-      if (this.#sqlite.isTransaction) this.#sqlite.exec('ROLLBACK')
-      throw error
+      // It may remember what was rolled back.
+      this.#thinner = new Thinner()
+      if (!isDiskFault(error)) throw error
+      if (!this.#isUnwritable) this.#options.onUnwritable?.(error)
+      this.#isUnwritable = true
+      throw diskError('written', error)
     }
   }
 
-  insert({ charger, timeMs, values }: NewSample): number {
-    return Number(this.#insert.run(charger, timeMs, JSON.stringify(values)).lastInsertRowid)
+  #read<T>(work: (file: SpoolFile) => T): T {
+    try {
+      return this.#onFile(work)
+    } catch (error) {
+      if (!isDiskFault(error)) throw error
+      // A disk that was gone for a moment is back under another handle. While reading works the handle is kept: on a disk
+      // that is read-only it could not be had again.
+      if (isIoError(error)) this.#letGo()
+      throw diskError('read', error)
+    }
   }
 
-  page(afterSeq: number, throughSeq: number, limit: number): SpooledSample[] {
-    const rows = this.#page.all(afterSeq, throughSeq, limit) as unknown as Row[]
-    return rows.map(row => ({
-      seq: row.seq,
-      charger: row.charger,
-      timeMs: row.time_ms,
-      values: JSON.parse(row.sample_values),
-      sentBefore: row.sent === 1
-    }))
+  /** When the file turns out to be damaged `work` runs once more, on a new one. */
+  #onFile<T>(work: (file: SpoolFile) => T): T {
+    if (this.#isClosed) throw new Error('the spool is closed')
+    this.#file ??= this.#open(false)
+    try {
+      return work(this.#file)
+    } catch (error) {
+      if (!isDamage(error)) throw error
+      this.#letGo()
+      quarantine(this.#options, error)
+      this.#file = this.#open(false)
+      // Numbers go on rising, so that no acknowledgement of an old sample settles a new one.
+      this.#file.startAfter(this.#newestSeq)
+      return work(this.#file)
+    }
   }
 
-  memoryOf(charger: string): ChargerMemory | undefined {
-    const row = this.#memory.get(charger) as { memory: string } | undefined
-    return row && JSON.parse(row.memory)
+  #letGo(): void {
+    try {
+      this.#file?.close()
+    } catch {
+      // It cannot be closed better.
+    }
+    this.#file = undefined
   }
 
-  putMemory(charger: string, memory: ChargerMemory): void {
-    this.#putMemory.run(charger, JSON.stringify(memory))
-  }
-
-  count(): number {
-    return (this.#count.get() as { n: number }).n
-  }
-
-  usedBytes(): number {
-    const { page_count } = this.#pageCount.get() as { page_count: number }
-    const { freelist_count } = this.#freePages.get() as { freelist_count: number }
-    return (page_count - freelist_count) * pageBytes
-  }
-
-  newestSeq(): number {
-    const row = this.#sqlite.prepare("SELECT seq FROM sqlite_sequence WHERE name = 'samples'").get()
-    return (row as { seq: number } | undefined)?.seq ?? 0
-  }
-
-  startAfter(seq: number): void {
-    this.#sqlite.prepare("INSERT INTO sqlite_sequence (name, seq) VALUES ('samples', ?)").run(seq)
-  }
-
-  close(): void {
-    this.#sqlite.close()
+  #open(check: boolean): SpoolFile {
+    try {
+      return new SpoolFile(this.#options, check)
+    } catch (error) {
+      if (!isDamage(error)) throw error
+      quarantine(this.#options, error)
+      return new SpoolFile(this.#options, check)
+    }
   }
 }
 
-class DamagedError extends Error {}
-
-const sqliteBusy = 5
-const sqliteCorrupt = 11
-const sqliteNotADatabase = 26
-
-function isDamage(error: unknown): boolean {
-  if (error instanceof DamagedError || error instanceof SyntaxError) return true
-  const code = primaryCode(error)
-  return code === sqliteCorrupt || code === sqliteNotADatabase
+function insert(file: SpoolFile, seq: number, sample: NewSample | HeldSample): void {
+  const { charger, values } = sample
+  const row = { charger, sample_values: JSON.stringify(values), repeats: Number(isRepeat(file, charger, values)) }
+  if ('held' in sample) {
+    const { bootId, monotonicMs } = sample.held
+    file.insert('held', { ...row, seq: file.newestHeld() + 1, time_ms: Math.floor(monotonicMs), mark: bootId })
+  } else file.insert('backlog', { ...row, seq, time_ms: sample.timeMs, mark: unsent })
 }
 
-/** Extended result codes carry the primary one in their low byte. */
-const primaryCode = (error: unknown): number => ((error as { errcode?: number }).errcode ?? 0) & 0xff
+/** Whether the sample's states are those that were known before: a heartbeat, and not a change. */
+function isRepeat(file: SpoolFile, charger: string, values: NewSample['values']): boolean {
+  const told = stateNames.filter(name => values[name] !== undefined)
+  if (told.length === 0) return true
+  const before = file.memoryOf(charger) as ChargerMemory | undefined
+  return told.every(name => before?.known[name]?.value === values[name])
+}
+
+const samplesOf = (file: SpoolFile, afterSeq: number, throughSeq: number, limit: number): SpooledSample[] =>
+  file.rows('backlog', afterSeq, throughSeq, limit).map(row => ({
+    seq: row.seq,
+    charger: row.charger,
+    timeMs: row.time_ms,
+    values: JSON.parse(row.sample_values),
+    sentBefore: row.mark === sent
+  }))
+
+function shiftTotals(file: SpoolFile, table: UnsettledTable, charger: string, offsetWh: number): number {
+  let shifted = 0
+  for (const rows of file.pages(table)) {
+    const changed = new Map(rows.flatMap(row => (row.charger === charger ? shiftTotal(row, offsetWh) : [])))
+    if (changed.size > 0) file.rewrite(table, rows, ({ seq, sample_values }) => changed.get(seq) ?? sample_values)
+    shifted += changed.size
+  }
+  return shifted
+}
+
+function shiftTotal({ seq, sample_values, mark }: Row, offsetWh: number): [number, string][] {
+  const values: NewSample['values'] = JSON.parse(sample_values)
+  const { TotalEnergyConsumption: totalWh } = values
+  if (mark === sent || totalWh === undefined) return []
+  return [[seq, JSON.stringify({ ...values, TotalEnergyConsumption: totalWh + offsetWh })]]
+}
+
+/** First and last of each run of numbers that follow each other. */
+function ranges(seqs: Iterable<number>): [number, number][] {
+  const runs: [number, number][] = []
+  for (const seq of [...seqs].sort((a, b) => a - b)) {
+    const run = runs.at(-1)
+    if (run !== undefined && run[1] + 1 === seq) run[1] = seq
+    else runs.push([seq, seq])
+  }
+  return runs
+}
+
+const diskError = (what: 'read' | 'written', cause: unknown): RetryableError =>
+  new RetryableError('spool_disk', `the spool cannot be ${what}: ${(cause as Error).message}; look at the disk`, {
+    cause
+  })
 
 /** The damaged file stays beside the new one, with its log, for whoever wants to look at it. */
 function quarantine({ path, onQuarantine }: SpoolOptions, cause: unknown): void {

@@ -1,12 +1,16 @@
 // A folder of its own for each test, gone when the test is over.
 
-import { mkdtempSync, rmSync } from 'node:fs'
+import { existsSync, mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import type { TestContext } from 'node:test'
 
-export function temporaryFolder(t: Pick<TestContext, 'after'>): string {
-  const folder = mkdtempSync(join(tmpdir(), 'chargelift-edge-'))
+export function temporaryFolder(t: Pick<TestContext, 'after'>, parent = tmpdir()): string {
+  const folder = mkdtempSync(join(parent, 'chargelift-edge-'))
   t.after(() => rmSync(folder, { recursive: true, force: true }))
   return folder
 }
+
+/** In memory where there is such a thing: for tests that write more often than a disk likes to sync. */
+export const memoryFolder = (t: Pick<TestContext, 'after'>): string =>
+  temporaryFolder(t, existsSync('/dev/shm') ? '/dev/shm' : tmpdir())

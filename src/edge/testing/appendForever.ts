@@ -1,0 +1,17 @@
+// A process of its own that appends until it is killed, and tells the number of every append that has returned.
+// Arguments: path of the spool, its maxBytes, and `settle` for acknowledgements of all but every tenth sample.
+
+import { writeSync } from 'node:fs'
+import { openSpool } from '../spool.ts'
+
+const [path, maxBytes, settles] = process.argv.slice(2)
+const spool = openSpool({ path: path!, maxBytes: Number(maxBytes) })
+for (;;) {
+  const i = spool.newestSeq + 1
+  const seq = spool.append(
+    { charger: 'wb', timeMs: i * 1_000, values: { PowerOutput: i } },
+    { timeMs: i * 1_000, known: { PowerOutput: { value: i, timeMs: i * 1_000 } } }
+  )
+  writeSync(1, `${seq}\n`)
+  if (settles === 'settle' && seq % 10 !== 0) spool.settle(seq)
+}
