@@ -8,7 +8,9 @@ interface Subcommand {
   readonly run: (args: readonly string[]) => Promise<void>
 }
 
-const subcommands: Readonly<Record<string, () => Promise<Subcommand>>> = {}
+const subcommands: Readonly<Record<string, () => Promise<Subcommand>>> = {
+  replay: () => import('./edge/replay.ts')
+}
 
 /** `args`: what follows `edge`. Throws ConfigError with all faults of the command line or of the file. */
 export async function edgeCommand(args: readonly string[]): Promise<void> {

@@ -6,7 +6,6 @@ import { parseArgs } from 'node:util'
 import pg from 'pg'
 import { Ingest } from '../ingest/ingest.ts'
 import { Budget } from '../model/budget.ts'
-import { parseTime } from '../model/envelope.ts'
 import { ConfigError, type ConfigFault } from '../model/errors.ts'
 import { chargerNameRule, isChargerName } from '../model/topics.ts'
 import { parseServerConfig, type ServerConfig } from '../server/config.ts'
@@ -18,6 +17,7 @@ import {
   type RejectedRow,
   replayRejected
 } from '../server/rejectedReplay.ts'
+import { timeMs, timeRule } from './times.ts'
 
 export const rejectedHelp = `Usage: chargelift rejected list   [--charger NAME] [--code CODE] [--since TIME] [--limit N] [--json]
        chargelift rejected replay [--charger NAME] [--code CODE] [--since TIME] [--shift-seconds N] [--dry-run]
@@ -31,7 +31,7 @@ Rejected messages were acknowledged and are kept in the table rejected_messages,
 Options:
   --charger NAME       only this charger's
   --code CODE          only this code, for example time_out_of_window or unknown_value_name
-  --since TIME         only what was rejected since then, for example 2026-11-01 or 2026-11-01T12:00:00Z
+  --since TIME         only what was rejected since then, for example ${timeRule}
   --limit N            list at most N (20)
   --json               list as JSON lines, payloads included
   --shift-seconds N    add N seconds to each SamplingTime first (-3600: one hour back), for a clock that was wrong
@@ -207,7 +207,7 @@ function readFlags(args: readonly string[]): Flags {
   }
   const sinceMs = since === undefined ? undefined : timeMs(since)
   if (Number.isNaN(sinceMs)) {
-    faults.push({ path: '--since', expected: '2026-11-01 or 2026-11-01T12:00:00Z', found: JSON.stringify(since) })
+    faults.push({ path: '--since', expected: timeRule, found: JSON.stringify(since) })
   }
   const limit = wholeNumber(values.limit ?? '20', '--limit', faults)
   if (limit < 1) faults.push({ path: '--limit', expected: '1 or more', found: String(limit) })
@@ -258,12 +258,6 @@ function wholeNumber(text: string, path: string, faults: ConfigFault[]): number 
   if (/^[+-]?\d{1,12}$/.test(text)) return Number(text)
   faults.push({ path, expected: 'a whole number', found: JSON.stringify(text) })
   return 1
-}
-
-/** NaN when it is neither a date nor an RFC 3339 time. */
-function timeMs(text: string): number {
-  const timeUs = parseTime(/^\d{4}-\d{2}-\d{2}$/.test(text) ? `${text}T00:00:00Z` : text)
-  return timeUs === undefined ? Number.NaN : timeUs / 1000
 }
 
 function print(line: string): void {

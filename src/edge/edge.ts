@@ -10,7 +10,9 @@ import { isTrustworthy, systemClock } from './clock.ts'
 import type { ChargerConfig, EdgeConfig } from './config.ts'
 import { pollForever } from './poll.ts'
 import { Publisher } from './publish.ts'
+import { takeReplayRequests } from './replay.ts'
 import { openSpool, type Spool } from './spool.ts'
+import { spoolLog } from './spoolLog.ts'
 import { readVersion, type StatusSource } from './status.ts'
 import { Watch } from './watch.ts'
 
@@ -27,15 +29,7 @@ export interface EdgeParts {
 /** Runs until stop. Throws ConfigError when the spool cannot be opened. */
 export async function startEdge(config: EdgeConfig, { log, clock = systemClock }: EdgeParts): Promise<RunningEdge> {
   reportConfig(config, log)
-  const spool = openSpool({
-    ...config.spool,
-    onQuarantine: (file, cause) =>
-      log.error(
-        { event: 'spool_quarantined', file, err: cause },
-        'the spool was damaged: put aside, started a new one'
-      ),
-    onDropped: count => log.error({ event: 'spool_full', dropped: count }, 'the spool is full: dropped oldest samples')
-  })
+  const spool = openSpool({ ...config.spool, ...spoolLog(log) })
   const certified = new Set(config.certifiedChargers)
   const watches: Watch[] = []
   const publisher = new Publisher({
@@ -56,7 +50,13 @@ export async function startEdge(config: EdgeConfig, { log, clock = systemClock }
   })
   await publisher.start()
   const polls = await Promise.all(rounds.map(({ charger, watch }) => startPolling(charger, watch, clock, log)))
+  const stopReplays = new AbortController()
+  void takeReplayRequests(
+    { spool, spoolPath: config.spool.path, onReplay: () => publisher.rewind(), log },
+    stopReplays.signal
+  )
   const stop = async () => {
+    stopReplays.abort()
     await Promise.all(polls.map(stopPolling => stopPolling()))
     await publisher.stop(drainOnStopMs)
     spool.close()

@@ -113,6 +113,28 @@ test('after a cut: the current state first, then the backlog oldest first, as du
   await b.broker.until(() => b.unsettled().length === 0)
 })
 
+test('what was acknowledged and put in line again is sent once more on a new connection', async t => {
+  const b = await bench(t)
+  await b.connect()
+  const seqs = b.power(1, 2, 3)
+  await b.broker.until(() => b.unsettled().length === 0)
+  b.spool.replayStep(0, 0)
+  assert.deepEqual(b.unsettled(), seqs)
+  b.publisher.rewind()
+  await b.broker.until(() => b.unsettled().length === 0)
+  assert.deepEqual(
+    b.broker.published
+      .filter(({ connection }) => connection === 2)
+      .map(({ value, retain, dup }) => [value, retain, dup]),
+    [
+      [3, true, true],
+      [1, false, true],
+      [2, false, true],
+      [3, false, true]
+    ]
+  )
+})
+
 test('live values overtake the backlog, each in its own order', async t => {
   const b = await bench(t)
   const backlog = Array.from({ length: 2_000 }, (_, i) => i)

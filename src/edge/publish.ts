@@ -106,6 +106,11 @@ export class Publisher {
     setImmediate(() => this.#pump())
   }
 
+  /** Something was put in line before what was sent already: a new connection reads the spool from its beginning. */
+  rewind(): void {
+    if (this.#state === 'connected') this.#connection?.fail('sends from the beginning')
+  }
+
   /** Lets what is spooled leave for at most `drainMs`, then says goodbye. The spool stays open. */
   async stop(drainMs: number): Promise<void> {
     if (this.#state === 'connected') await this.#drain(drainMs)

@@ -4,10 +4,11 @@ import { join } from 'node:path'
 import { type TestContext, test } from 'node:test'
 import { ConfigError } from '../model/errors.ts'
 import { Feed } from './feed.ts'
-import { requestReplay, takeReplayRequest } from './replay.ts'
+import { requestReplay, takeReplayRequest, takeReplayRequests } from './replay.ts'
 import { type ChargerMemory, openSpool, type Spool } from './spool.ts'
 import { fillSpool } from './testing/fillSpool.ts'
 import { memoryFolder } from './testing/folder.ts'
+import { readableLog } from './testing/log.ts'
 
 const memory: ChargerMemory = { timeMs: 1, known: {} }
 
@@ -116,8 +117,35 @@ test('what is no request is removed and said, and stands in the way of none', as
   assert.equal((await takeReplayRequest(spool, path))?.samples, 6)
 })
 
-test('a request for a spool that is not there, or for no time, is a fault', t => {
+test('a request for a spool that is not there is a fault', t => {
   const { path } = acknowledged(t, 1)
   assert.throws(() => requestReplay(`${path}-not`, 5), /no such file/)
-  assert.throws(() => requestReplay(path, Number.NaN), ConfigError)
+})
+
+test('the edge takes requests that wait, and those that come, and says what it did and what it could not do', async t => {
+  const { spool, path } = acknowledged(t, 100)
+  const { log, lines, events } = readableLog()
+  const stop = new AbortController()
+  let rewound = 0
+  requestReplay(path, 91)
+  const requests = { spool, spoolPath: path, onReplay: () => rewound++, log, lookIntervalMs: 1 }
+  const taking = takeReplayRequests(requests, stop.signal)
+  const told = async (times: number) => {
+    while (lines.length < times) await new Promise(setImmediate)
+  }
+  await told(1)
+  writeFileSync(`${path}.replay`, 'noise')
+  await told(2)
+  requestReplay(path, 81)
+  await told(3)
+  requestReplay(path, 1_000)
+  await told(4)
+  stop.abort()
+  await taking
+  assert.deepEqual(events(), ['replay', 'replay_failed', 'replay', 'replay'])
+  assert.deepEqual(
+    lines.map(({ samples }) => samples),
+    [10, undefined, 10, 0]
+  )
+  assert.equal(rewound, 2, 'a connection is only made anew where there is something to send')
 })

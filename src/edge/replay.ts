@@ -3,17 +3,18 @@
 // Promises: a request is done whole or, after a kill in between, again; what the server has is stored once all the same.
 
 import { closeSync, existsSync, fsyncSync, openSync, readFileSync, renameSync, rmSync, writeSync } from 'node:fs'
-import { setImmediate as breathe } from 'node:timers/promises'
+import { setImmediate as breathe, setTimeout as delay } from 'node:timers/promises'
+import type { Logger } from 'pino'
 import { ConfigError } from '../model/errors.ts'
+import { replayLookIntervalMs } from '../model/limits.ts'
 import type { Spool } from './spool.ts'
 
 /**
  * Called by the command line. Asks the edge that owns the spool at `spoolPath` to send again what was sampled at `sinceMs`
  * (ms since the Unix epoch) or later; it does so within a minute, or at its next start. Of two requests that wait, the
- * earlier time counts. Throws ConfigError where no spool is or nothing can be written.
+ * earlier time counts: it is returned. Throws ConfigError where no spool is or nothing can be written.
  */
-export function requestReplay(spoolPath: string, sinceMs: number): void {
-  if (!Number.isFinite(sinceMs) || Math.abs(sinceMs) > 8.64e15) throw fault('--since', 'a time', String(sinceMs))
+export function requestReplay(spoolPath: string, sinceMs: number): number {
   if (!existsSync(spoolPath)) {
     throw fault('spool.path', 'the spool of an edge that has run here', `${spoolPath}: no such file`)
   }
@@ -24,24 +25,57 @@ export function requestReplay(spoolPath: string, sinceMs: number): void {
   } catch (cause) {
     throw fault('spool.path', 'a folder that can be written', `${waiting}: ${(cause as Error).message}`)
   }
+  return since
 }
 
 export interface Replayed {
   readonly sinceMs: number
-  /** Samples that are in line again. When there are any, the connection must be made anew: its feed has passed them. */
+  /** Samples that are in line again. */
   readonly samples: number
 }
 
+type ReplaySpool = Pick<Spool, 'replayStep' | 'newestSeq'>
+
+export interface ReplayRequests {
+  readonly spool: ReplaySpool
+  readonly spoolPath: string
+  /** Samples are in line again: the connection must be made anew, its feed has passed them. */
+  readonly onReplay: () => void
+  readonly log: Logger
+  readonly lookIntervalMs?: number
+}
+
+/** Called by the edge: takes a request that waits, now and once a minute, until the signal aborts. Never rejects. */
+export async function takeReplayRequests(requests: ReplayRequests, signal: AbortSignal): Promise<void> {
+  const { lookIntervalMs = replayLookIntervalMs } = requests
+  while (!signal.aborted) {
+    await takeAndTell(requests, signal)
+    await delay(lookIntervalMs, undefined, { signal, ref: false }).catch(() => {})
+  }
+}
+
+async function takeAndTell({ spool, spoolPath, onReplay, log }: ReplayRequests, signal: AbortSignal): Promise<void> {
+  try {
+    const replayed = await takeReplayRequest(spool, spoolPath)
+    if (replayed === undefined) return
+    const { sinceMs, samples } = replayed
+    log.info(
+      { event: 'replay', since: new Date(sinceMs).toISOString(), samples },
+      'acknowledged samples are sent again'
+    )
+    if (samples > 0) onReplay()
+  } catch (error) {
+    if (!signal.aborted) log.error({ event: 'replay_failed', err: error }, 'the request for a replay was not done')
+  }
+}
+
 /**
- * Called by the edge at its start and once a minute, one call at a time. Puts what a request asks for back in line, in
+ * One call at a time. Puts what a request asks for back in line, in
  * bounded transactions between which polls go on, and then removes the request. Returns undefined where nothing was asked
  * for. Rejects with ConfigError for a request that cannot be read (it is removed), with RetryableError while the disk
  * cannot be written, and when the spool was closed meanwhile; then the request stays and is done again.
  */
-export async function takeReplayRequest(
-  spool: Pick<Spool, 'replayStep' | 'newestSeq'>,
-  spoolPath: string
-): Promise<Replayed | undefined> {
+export async function takeReplayRequest(spool: ReplaySpool, spoolPath: string): Promise<Replayed | undefined> {
   const { waiting, taken } = filesOf(spoolPath)
   // Taken by its name: a request that comes in meanwhile is another one.
   if (!existsSync(taken)) {
@@ -58,7 +92,7 @@ export async function takeReplayRequest(
   return { sinceMs, samples }
 }
 
-async function replay(spool: Pick<Spool, 'replayStep' | 'newestSeq'>, sinceMs: number): Promise<number> {
+async function replay(spool: ReplaySpool, sinceMs: number): Promise<number> {
   // What is acknowledged from now on needs no replay.
   const endSeq = spool.newestSeq
   let samples = 0

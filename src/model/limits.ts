@@ -128,6 +128,10 @@ export const makeRoomCountMax = 256
 export const dropCountMax = 64
 /** Edge: samples that a replay moves in one transaction. */
 export const replayCountMax = 2_048
+/** Edge: how often it is looked whether a replay was asked for. */
+export const replayLookIntervalMs = 60_000
+/** Edge: what a full spool gives up is told this often. */
+export const spoolLogIntervalMs = 60_000
 /** Edge: a full spool keeps measurements once in the first period, later once in the second. */
 export const thinFineMs = 60_000
 export const thinCoarseMs = 15 * 60_000

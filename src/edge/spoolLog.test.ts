@@ -1,0 +1,32 @@
+import assert from 'node:assert/strict'
+import { test } from 'node:test'
+import { spoolLogIntervalMs } from '../model/limits.ts'
+import { spoolLog } from './spoolLog.ts'
+import { readableLog } from './testing/log.ts'
+
+test('what a full spool gives up is told at once, then once a minute with its sum', () => {
+  const { log, lines } = readableLog()
+  let nowMs = 5
+  const { onThinned, onDropped } = spoolLog(log, () => nowMs)
+  onThinned(3)
+  nowMs += spoolLogIntervalMs - 1
+  onThinned(10)
+  onDropped(1)
+  nowMs += 1
+  onThinned(7)
+  assert.deepEqual(
+    lines.map(({ event, thinned, dropped }) => [event, thinned ?? dropped]),
+    [
+      ['spool_thinned', 3],
+      ['spool_full', 1],
+      ['spool_thinned', 17]
+    ]
+  )
+})
+
+test('a damaged file is named, with what was found', () => {
+  const { log, lines } = readableLog()
+  spoolLog(log).onQuarantine('/data/spool.sqlite.damaged-1', new Error('page 7 is torn'))
+  assert.deepEqual([lines[0]?.event, lines[0]?.file], ['spool_quarantined', '/data/spool.sqlite.damaged-1'])
+  assert.match(JSON.stringify(lines[0]), /page 7 is torn/)
+})

@@ -1,0 +1,44 @@
+// What the spool has to say, as lines of the log. A full spool gives something up with every sample: that is told at once,
+// and then at most once a minute, with the sum of what went meanwhile. The exact counts are in EdgeStatus.
+
+import type { Logger } from 'pino'
+import { spoolLogIntervalMs } from '../model/limits.ts'
+import type { SpoolOptions } from './spool.ts'
+
+type Callbacks = Required<
+  Pick<SpoolOptions, 'onQuarantine' | 'onDropped' | 'onThinned' | 'onUnwritable' | 'onWritable'>
+>
+
+export function spoolLog(log: Logger, monotonicMs: () => number = () => performance.now()): Callbacks {
+  return {
+    onQuarantine: (file, cause) =>
+      log.error(
+        { event: 'spool_quarantined', file, err: cause },
+        'the spool was damaged: put aside, started a new one'
+      ),
+    onDropped: summed(monotonicMs, samples =>
+      log.error({ event: 'spool_full', dropped: samples }, 'the spool is full: oldest samples are given up')
+    ),
+    onThinned: summed(monotonicMs, values =>
+      log.warn({ event: 'spool_thinned', thinned: values }, 'the spool is full: oldest samples are thinned')
+    ),
+    onUnwritable: cause =>
+      log.error(
+        { event: 'spool_unwritable', err: cause },
+        'the spool cannot be written, and nothing is taken until it can: look at the disk'
+      ),
+    onWritable: () => log.info({ event: 'spool_writable' }, 'the spool can be written again')
+  }
+}
+
+function summed(monotonicMs: () => number, tell: (sum: number) => void): (count: number) => void {
+  let sum = 0
+  let toldMs = Number.NEGATIVE_INFINITY
+  return count => {
+    sum += count
+    if (monotonicMs() - toldMs < spoolLogIntervalMs) return
+    toldMs = monotonicMs()
+    tell(sum)
+    sum = 0
+  }
+}
