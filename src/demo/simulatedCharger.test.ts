@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict'
 import { type TestContext, test } from 'node:test'
+import { mennekesEcu } from '../edge/chargers/mennekesEcu.ts'
 import { type SimulatedChargerOptions, startSimulatedCharger } from './simulatedCharger.ts'
 
 interface ChargeData {
@@ -91,7 +92,7 @@ test('two boxes with the same seed say the same', async t => {
 
 test('it has exactly the fields of a real box', async t => {
   const { read } = await box(t)
-  const fixture = new URL('../edge/chargers/fixtures/f1-idle-with-limit.json', import.meta.url)
+  const fixture = new URL('../edge/chargers/fixtures/mennekes-amtron/f1-idle-with-limit.json', import.meta.url)
   const { default: real } = await import(fixture.href, { with: { type: 'json' } })
   const data = await read('ChargeData?DevKey=0000')
   assert.deepEqual(Object.keys(data), Object.keys(real.chargeData))
@@ -128,4 +129,26 @@ test('records are read ten at a time behind a lock', async t => {
   await read(call('Open'))
   await read(call('Close'))
   await read(call('Open'))
+})
+
+test('it answers as an ECU, too: the meter never falls, and is the sum of the sessions', async t => {
+  const { charger, chargeData, move } = await box(t, { speed: 20 })
+  const clock = { nowMs: () => 0, monotonicMs: () => 0 }
+  const ecu = mennekesEcu({ url: charger.url, devKey: '', clock })
+  t.after(() => ecu.close())
+  let finishedWh = 0
+  let before = 0
+  const states = new Set<string | undefined>()
+  for (let step = 0; step < 60; step++) {
+    const { values, implausible } = await ecu.poll()
+    const { ChgNrg } = await chargeData()
+    if (ChgNrg < before) finishedWh += before
+    before = ChgNrg
+    states.add(values.OperationState)
+    assert.deepEqual(implausible, [])
+    assert.equal(values.SessionEnergy, ChgNrg)
+    assert.ok(Math.abs(values.TotalEnergyConsumption! - finishedWh - ChgNrg) <= 3)
+    move(1_000)
+  }
+  assert.deepEqual([...states].sort(), ['charging', 'idle'])
 })

@@ -1,5 +1,6 @@
 // A Mennekes Amtron that does not exist: an HTTP server that speaks the MHCP API of the real one (ChargeData, DevInfo,
 // ChargeRecords) while a believable charging session runs over and over: plug, authorise by card, ramp, pause, taper, end.
+// The same box answers `GET /rest/full_state` as one with an ECU does, for who wants to try that driver.
 // What it answers is a function of time alone, so two runs with the same seed agree. Power and energy always fit together:
 // `speed` shortens the phases, the energy is what the shown power delivers in real seconds. It never accepts a command.
 // Field names and units as in facts of the real box (github.com/lephisto/amtron; i78/inofficial-mennekes-ev-charger-adapter).
@@ -89,6 +90,7 @@ class Box {
   readonly #startedMs: number
   #recordsLockedUntilMs = 0
   #recordsRead = 0
+  readonly #finished: number[] = []
 
   constructor(options: SimulatedChargerOptions) {
     this.#options = options
@@ -110,7 +112,8 @@ class Box {
     const url = new URL(request.url ?? '/', 'http://box')
     const route = routes[url.pathname]
     if (route === undefined || request.method !== 'GET') return [404, 'Not Found']
-    if (url.searchParams.get('DevKey') !== this.#options.devKey) return [403, 'Forbidden']
+    const needsKey = url.pathname.startsWith('/MHCP/')
+    if (needsKey && url.searchParams.get('DevKey') !== this.#options.devKey) return [403, 'Forbidden']
     const body = route(this, url.searchParams)
     return body === undefined ? [400, 'Bad Request'] : [200, body]
   }
@@ -173,6 +176,28 @@ class Box {
       MaxPwr: plateauWatts,
       MaxCurrWb: 16
     }
+  }
+
+  fullState(): string {
+    const { phase, powerWatts, card, energyWh, durationSeconds } = this.#moment()
+    const amperes = (powerWatts / 3 / 230).toFixed(2)
+    const lines = {
+      conn_state: connectionStates[pilotCodes[phase][0] ?? ''] ?? '',
+      auth_uid: card,
+      time_since_charging_start: Math.floor(durationSeconds),
+      meter_wh: Math.floor(this.#lifetimeWh()),
+      power_w: Math.round(powerWatts),
+      transaction_wh: Math.floor(energyWh),
+      type2_state: pilotCodes[phase][0]?.toLowerCase(),
+      sig_current: phase === 'idle' ? 0 : 16,
+      max_current: 16,
+      current_a: [amperes, amperes, amperes].join(','),
+      errors: 'no_errors',
+      firmware_ver: '5.22.3'
+    }
+    return Object.entries(lines)
+      .map(([key, value]) => `${key}:${value}\n`)
+      .join('')
   }
 
   /** The finished sessions, ten a read, behind the lock of the real one: Open, Read until RemEntries is 0, Close. */
@@ -250,6 +275,21 @@ class Box {
     return wattSeconds / this.#speed / 3600
   }
 
+  /** Of all sessions since the box was started, as its ECU's meter has it. */
+  #lifetimeWh(): number {
+    const seconds = this.#simulatedSeconds()
+    const session = Math.floor(seconds / sessionSeconds)
+    let energyWh = this.#energyWh(session, seconds - session * sessionSeconds)
+    for (let finished = 0; finished < session; finished++) energyWh += this.#finishedWh(finished)
+    return energyWh
+  }
+
+  /** Computed once: a box that runs for weeks has thousands of sessions. */
+  #finishedWh(session: number): number {
+    this.#finished[session] ??= this.#energyWh(session, sessionSeconds)
+    return this.#finished[session]
+  }
+
   /** Every session is another car: one takes all three phases fully, one is warm, one charges on two phases. */
   #carFactor = (session: number): number => [0.985, 0.93, 0.655][(this.#seed + session) % 3] ?? 1
   #card = (session: number): string => cards[(this.#seed + session) % cards.length] ?? ''
@@ -257,10 +297,11 @@ class Box {
   #unixSeconds = (simulated: number): number => Math.floor((this.#originMs + (simulated / this.#speed) * 1000) / 1000)
 }
 
-const routes: Readonly<Record<string, (box: Box, query: URLSearchParams) => object | undefined>> = {
+const routes: Readonly<Record<string, (box: Box, query: URLSearchParams) => object | string | undefined>> = {
   '/MHCP/1.0/ChargeData': box => box.chargeData(),
   '/MHCP/1.0/DevInfo': box => box.deviceInfo(),
-  '/MHCP/1.0/ChargeRecords': (box, query) => box.chargeRecords(query)
+  '/MHCP/1.0/ChargeRecords': (box, query) => box.chargeRecords(query),
+  '/rest/full_state': box => box.fullState()
 }
 
 const chargeStates: Readonly<Record<SimulatedPhase, string>> = {
@@ -282,6 +323,12 @@ const pilotCodes: Readonly<Record<SimulatedPhase, string>> = {
   pause: 'B21',
   resume: 'C21',
   terminated: 'B11'
+}
+
+const connectionStates: Readonly<Record<string, string>> = {
+  A: 'no_vehicle_connected',
+  B: 'vehicle_connected_type2',
+  C: 'vehicle_charging_type2'
 }
 
 const tariffs = (prefix: '' | 'T') => ({

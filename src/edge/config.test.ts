@@ -57,7 +57,7 @@ test('the defaults, and paths relative to the file', t => {
   assert.deepEqual(config.tls, { ca: authority.ca, cert: device.cert, key: device.key })
   assert.deepEqual(config.warnings, [])
   const [{ pollIntervalMs, phases, devKey }] = config.chargers as [(typeof config.chargers)[0]]
-  assert.deepEqual([pollIntervalMs, phases, devKey.reveal()], [undefined, undefined, '0042'])
+  assert.deepEqual([pollIntervalMs, phases, devKey?.reveal()], [undefined, undefined, '0042'])
 })
 
 test('a devKey shows itself nowhere by accident', t => {
@@ -100,7 +100,7 @@ describe('a value that is wrong is named with its path, what was expected and wh
     [
       'an unknown driver',
       { chargers: [{ ...charger, driver: 'x' }] },
-      [/^chargers\[0\]\.driver: expected one of mennekes-amtron, found "x"$/]
+      [/^chargers\[0\]\.driver: expected one of mennekes-amtron, mennekes-ecu, found "x"$/]
     ],
     [
       'a URL with a query',
@@ -113,6 +113,11 @@ describe('a value that is wrong is named with its path, what was expected and wh
       'a devKey that is a number',
       { chargers: [{ ...charger, devKey: 42 }] },
       [/^chargers\[0\]\.devKey: expected a text in quotes.*found a number \(not shown\)$/]
+    ],
+    [
+      'no devKey, where the driver needs one',
+      { chargers: [{ ...charger, devKey: undefined }] },
+      [/^chargers\[0\]\.devKey: expected PIN 1 of the set-up sheet, a text in quotes.*found nothing$/]
     ],
     ['an empty devKey', { chargers: [{ ...charger, devKey: '' }] }, [/^chargers\[0\]\.devKey: .*found an empty text$/]],
     [
@@ -167,6 +172,12 @@ test('all faults at once, those of the certificate among them', t => {
   const faults = faultsOf(() => parseEdgeConfig(source(config), folderWith(t)))
   const paths = faults.map(fault => fault.slice(0, fault.indexOf(':')))
   assert.deepEqual(paths.sort(), ['broker', 'chargers[0].phases', 'chargers[0].url', 'tls.ca', 'y'])
+})
+
+test('a driver without a key needs none', t => {
+  const { devKey: _, ...rest } = charger
+  const text = source({ ...whole, chargers: [{ ...rest, driver: 'mennekes-ecu' }] })
+  assert.equal(parseEdgeConfig(text, folderWith(t)).chargers[0]?.devKey, undefined)
 })
 
 test('a devKey without quotes is told to be quoted', t => {

@@ -16,7 +16,7 @@ import {
   spoolBytesMin
 } from '../model/limits.ts'
 import { chargerNameRule, chargerUrnPrefix, isChargerName } from '../model/topics.ts'
-import { driverNames } from './chargers/registry.ts'
+import { devKeyOf, driverNames } from './chargers/registry.ts'
 
 /** A secret that no log line and no error message can show by accident. */
 export class Secret {
@@ -47,6 +47,8 @@ const section = <Shape extends z.core.$ZodShape>(shape: Shape, expected: string)
 const longestMs = 86_400_000
 const intervalRule = `a whole number of milliseconds from ${pollIntervalMsMin} to ${longestMs}`
 
+const devKeyRule = 'a text in quotes, such as "0000" (without quotes YAML drops leading zeros)'
+
 const chargerSchema = section(
   {
     name: text(chargerNameRule)
@@ -59,15 +61,16 @@ const chargerSchema = section(
       .refine(isChargerUrl, { error: 'http://HOST:PORT, without user, query and fragment' })
       .transform(url => url.replace(/\/+$/, ''))
       .describe('where the charger answers; an Amtron does on port 25000'),
-    devKey: text('a text in quotes, such as "0000" (without quotes YAML drops leading zeros)')
+    devKey: text(devKeyRule)
       .transform(key => new Secret(key))
-      .describe('PIN 1 ("APP-PIN") of the set-up sheet, in quotes'),
+      .optional()
+      .describe('PIN 1 ("APP-PIN") of the set-up sheet, in quotes; not with mennekes-ecu, which has none'),
     pollIntervalMs: wholeNumber(pollIntervalMsMin, longestMs, intervalRule)
       .optional()
       .describe('fixed poll interval; default 10 s while charging and 30 s otherwise'),
     phases: wholeNumber(1, 3, '1, 2 or 3').optional().describe('bounds plausible power; default: what the charger says')
   },
-  'a charger with name, driver, url and devKey'
+  'a charger with name, driver and url'
 )
 
 const tlsSchema = section(
@@ -150,6 +153,7 @@ export function parseEdgeConfig(source: string, folder: string, nowMs: number = 
   const files = tls.success ? readTls(tls.data, folder, nowMs, faults) : undefined
   const names = chargerNamesOf(raw)
   checkNames(names, files?.chargers, faults)
+  checkKeys(raw, faults)
   if (!parsed.success || files === undefined || faults.length > 0) throw new ConfigError(faults)
   const { spool } = parsed.data
   return {
@@ -341,14 +345,24 @@ function uriOf(entry: string): string[] {
   return [uri.startsWith('"') ? JSON.parse(uri) : uri]
 }
 
+const chargersOf = (raw: unknown): readonly unknown[] =>
+  isMapping(raw) && Array.isArray(raw.chargers) ? raw.chargers : []
+
 /** The names that are well formed, by index; others have their own fault already. */
-function chargerNamesOf(raw: unknown): readonly (string | undefined)[] {
-  const chargers = isMapping(raw) ? raw.chargers : undefined
-  if (!Array.isArray(chargers)) return []
-  return chargers.map(charger => {
+const chargerNamesOf = (raw: unknown): readonly (string | undefined)[] =>
+  chargersOf(raw).map(charger => {
     const name = isMapping(charger) ? charger.name : undefined
     return typeof name === 'string' && isChargerName(name) ? name : undefined
   })
+
+/** A key that is there has been checked by its schema. */
+function checkKeys(raw: unknown, faults: ConfigFault[]): void {
+  for (const [index, charger] of chargersOf(raw).entries()) {
+    if (!isMapping(charger) || (charger.devKey ?? undefined) !== undefined) continue
+    const key = devKeyOf(String(charger.driver))
+    const expected = `${key}, ${devKeyRule}`
+    if (key !== undefined) faults.push({ path: `chargers[${index}].devKey`, expected, found: 'nothing' })
+  }
 }
 
 function checkNames(

@@ -112,7 +112,7 @@ async function startPolling(
   const { name, driver, url, devKey, phases, pollIntervalMs } = config
   const charger: Charger = await openCharger(driver, {
     url,
-    devKey: devKey.reveal(),
+    devKey: devKey?.reveal() ?? '',
     ...(phases === undefined ? {} : { phases }),
     clock
   })

@@ -23,9 +23,9 @@ Configuration (paths are relative to the file):
   heartbeatMs: 900000              optional: unchanged values are published again after this long
   chargers:
     - name: NAME                   as the server knows it; the certificate must allow it
-      driver: mennekes-amtron      which API the charger speaks
+      driver: mennekes-amtron      which API the charger speaks; or mennekes-ecu
       url: http://HOST:25000       where it answers
-      devKey: "0000"               PIN 1 of the set-up sheet, in quotes
+      devKey: "0000"               PIN 1 of the set-up sheet, in quotes; not with mennekes-ecu
       pollIntervalMs: 10000        optional: default 10 s while charging, 30 s otherwise
       phases: 3                    optional: bounds plausible power
 

@@ -46,6 +46,7 @@ export interface Charger {
 export interface ChargerOptions {
   /** Without a slash at its end. */
   readonly url: string
+  /** Empty where the model has none. */
   readonly devKey: string
   /** Overrides what the charger says. */
   readonly phases?: number

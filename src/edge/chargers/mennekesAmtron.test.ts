@@ -1,15 +1,11 @@
 import assert from 'node:assert/strict'
-import { readdirSync, readFileSync } from 'node:fs'
 import { after, afterEach, before, describe, test } from 'node:test'
-import { gzipSync } from 'node:zlib'
-import { answer, type FakeCharger, json, type Reply, raw, startFakeCharger } from '../testing/fakeCharger.ts'
-import type { Charger, ChargerOptions, PollFault } from './charger.ts'
-import { PollError } from './charger.ts'
+import { chargerContract } from '../testing/chargerContract.ts'
+import { answer, type FakeCharger, json, type Reply, startFakeCharger } from '../testing/fakeCharger.ts'
+import type { Charger, ChargerOptions } from './charger.ts'
 import { mapAnswer, mennekesAmtron } from './mennekesAmtron.ts'
 
 const devKey = '0042&secret'
-const folder = new URL('./fixtures/', import.meta.url)
-const fixtures = readdirSync(folder).map(file => ({ file, ...JSON.parse(readFileSync(new URL(file, folder), 'utf8')) }))
 const good = { ChgState: 'Charging', Uid: '04A2', ChgDuration: 60, ChgNrg: 180, ActPwr: 11000, ActCurr: 16 }
 
 let fake: FakeCharger
@@ -37,18 +33,15 @@ const replies =
   (socket, path) =>
     (path.includes('/DevInfo') ? deviceInfo : chargeData)(socket, path)
 
-describe('fixtures: what a box said becomes exactly these values', () => {
-  for (const { file, chargeData, deviceInfo, values, session, implausible } of fixtures) {
-    test(file, async () => {
-      fake.reply = replies(json(chargeData), json(deviceInfo ?? {}))
-      const sample = await open().poll()
-      assert.deepEqual(sample.values, values)
-      assert.deepEqual(sample.session, session)
-      assert.deepEqual(sample.implausible, implausible)
-      assert.equal(sample.arrivedMs, 1_800_000_000_000)
-    })
-  }
-})
+describe('the contract of a driver', () =>
+  chargerContract({
+    driver: mennekesAmtron,
+    fixtures: new URL('./fixtures/mennekes-amtron/', import.meta.url),
+    bodyOf: ({ chargeData }) => JSON.stringify(chargeData),
+    call: '/ChargeData',
+    others: ({ deviceInfo }) => json(deviceInfo ?? {}),
+    good: { body: JSON.stringify(good), powerWatts: 11_000 }
+  }))
 
 describe('every word and error code has its operation state', () => {
   const table: [word: string | undefined, err: number | undefined, state: string][] = [
@@ -112,99 +105,33 @@ test('texts that the wire contract forbids are left out or cut', () => {
   assert.deepEqual(implausible, ['Uid'])
 })
 
-const drip: Reply = socket => {
-  socket.write('HTTP/1.1 200 OK\r\ncontent-length: 1000\r\n\r\n')
-  const timer = setInterval(() => socket.write(' '), 10)
-  socket.on('close', () => clearInterval(timer))
-}
-const body = JSON.stringify(good)
-const framed = (text: string, headers = '') => `HTTP/1.1 200 OK\r\n${headers}\r\n${text}`
-
-describe('a charger that misbehaves gives a named fault, and the next poll works', () => {
-  const faults: [name: string, fault: PollFault, reply: Reply][] = [
-    ['hangs', 'timeout', () => {}],
-    ['sends headers and hangs', 'timeout', socket => socket.write('HTTP/1.1 200 OK\r\ncontent-length: 10\r\n\r\n')],
-    ['drips', 'timeout', drip],
-    ['wrong key: 403', 'forbidden', answer(403, '')],
-    ['wrong key: 401', 'forbidden', answer(401, '')],
-    ['404', 'wrong_api', answer(404, 'Not Found')],
-    ['400', 'wrong_api', answer(400, '')],
-    ['500', 'bad_answer', answer(500, body)],
-    ['204', 'wrong_api', raw('HTTP/1.1 204 No Content\r\n\r\n')],
-    ['redirects to itself', 'wrong_api', answer(302, '', 'location: /MHCP/1.0/ChargeData\r\n')],
-    ['a web page', 'wrong_api', answer(200, '<!DOCTYPE html><html></html>', 'content-type: text/html\r\n')],
-    ['another JSON API', 'wrong_api', json({ car: 2, nrg: [] })],
-    ['empty 200', 'bad_answer', answer(200, '')],
-    ['half JSON', 'bad_answer', answer(200, body.slice(0, 40))],
-    ['an array', 'bad_answer', json([good])],
-    ['null', 'bad_answer', json(null)],
-    ['NaN', 'bad_answer', answer(200, '{"ChgState":"Idle","ActPwr":NaN}')],
-    ['a number beyond doubles', 'bad_answer', answer(200, '{"ChgState":"Idle","ActPwr":1e999}')],
-    ['numbers as texts', 'bad_answer', json({ ...good, ActPwr: '11000' })],
-    ['a boolean as energy', 'bad_answer', json({ ...good, ChgNrg: true })],
-    ['a number as state', 'bad_answer', json({ ...good, ChgState: 3 })],
-    ['gzip that nobody asked for', 'bad_answer', answer(200, gzipSync(body), 'content-encoding: gzip\r\n')],
-    ['a body over 256 KB', 'bad_answer', answer(200, `${body}${' '.repeat(300_000)}`)],
-    ['resets', 'bad_answer', socket => socket.resetAndDestroy()],
-    [
-      'resets within the body',
-      'bad_answer',
-      socket => socket.write(framed(body.slice(0, 9), 'content-length: 99\r\n'), () => socket.resetAndDestroy())
-    ],
-    ['closes before the answer', 'bad_answer', raw('')],
-    ['closes within the body', 'bad_answer', raw(framed(body.slice(0, 50), 'content-length: 500\r\n'))],
-    ['garbage chunks', 'bad_answer', raw(framed('zz\r\nfoo', 'transfer-encoding: chunked\r\n'))],
-    ['no HTTP at all', 'bad_answer', raw('SSH-2.0-dropbear\r\n')],
-    ['headers without end', 'bad_answer', raw(`HTTP/1.1 200 OK\r\nx: ${'y'.repeat(100_000)}\r\n`)]
+describe('JSON that is not ChargeData is a bad answer', () => {
+  const table: [name: string, body: string][] = [
+    ['an array', JSON.stringify([good])],
+    ['null', 'null'],
+    ['NaN', '{"ChgState":"Idle","ActPwr":NaN}'],
+    ['a number beyond doubles', '{"ChgState":"Idle","ActPwr":1e999}'],
+    ['a boolean as energy', JSON.stringify({ ...good, ChgNrg: true })],
+    ['a number as state', JSON.stringify({ ...good, ChgState: 3 })]
   ]
-  for (const [name, fault, reply] of faults) {
+  for (const [name, body] of table) {
     test(name, async () => {
-      fake.reply = replies(reply)
-      const charger = open({ timeoutMs: fault === 'timeout' ? 300 : 2_000 })
-      await assert.rejects(charger.poll(), error => {
-        assert.ok(error instanceof PollError)
-        assert.equal(error.code, fault)
-        assert.doesNotMatch(`${error.message} ${error.stack}`, /secret|0042/)
-        return true
-      })
-      assert.equal(fake.paths.filter(path => path.includes('ChargeData')).length, 1, 'asked once, followed nothing')
-      fake.reply = replies(json(good))
-      assert.equal((await charger.poll()).values.PowerOutput, 11_000)
-    })
-  }
-
-  test('nobody listens', async () => {
-    const gone = await startFakeCharger(json(good))
-    await gone.stop()
-    await assert.rejects(open({ url: gone.url }).poll(), { code: 'refused' })
-    await assert.rejects(open({ url: 'http://charger.invalid' }).poll(), { code: 'refused' })
-  })
-
-  const harmless: [name: string, reply: Reply][] = [
-    ['a byte order mark', answer(200, `\uFEFF${body}`)],
-    ['no content type and no length', raw(framed(body))],
-    ['an odd content type', answer(200, body, 'content-type: text/html; charset=iso-8859-1\r\n')],
-    ['chunks', raw(framed(`${body.length.toString(16)}\r\n${body}\r\n0\r\n\r\n`, 'transfer-encoding: chunked\r\n'))],
-    ['a connection that is closed although kept alive', answer(200, body, 'connection: keep-alive\r\n')],
-    ['HTTP/1.0', raw(`HTTP/1.0 200 OK\r\n\r\n${body}`)],
-    ['unknown fields and wrong types in unused ones', json({ ...good, RemTime: '1440', New: { x: [1] } })]
-  ]
-  for (const [name, reply] of harmless) {
-    test(`harmless: ${name}`, async () => {
-      fake.reply = replies(reply)
-      const charger = open()
-      for (let poll = 0; poll < 2; poll++) assert.equal((await charger.poll()).values.SessionEnergy, 180)
+      fake.reply = replies(answer(200, body))
+      await assert.rejects(open().poll(), { code: 'bad_answer' })
     })
   }
 })
 
-test('the key is sent as it was given, and two requests never overlap', async () => {
-  const box = await startFakeCharger(replies(json(good)))
-  await open({ url: `${box.url}/box` }).poll()
+test('unknown fields, and wrong types in unused ones, are harmless', async () => {
+  fake.reply = replies(json({ ...good, RemTime: '1440', New: { x: [1] } }))
+  assert.equal((await open().poll()).values.SessionEnergy, 180)
+})
+
+test('the key is sent as it was given', async () => {
+  fake.reply = replies(json(good))
+  await open().poll()
   const query = '?DevKey=0042%26secret'
-  assert.deepEqual(box.paths, [`/box/MHCP/1.0/ChargeData${query}`, `/box/MHCP/1.0/DevInfo${query}`])
-  assert.equal(box.overlap(), 1)
-  await box.stop()
+  assert.deepEqual(fake.paths, [`/MHCP/1.0/ChargeData${query}`, `/MHCP/1.0/DevInfo${query}`])
 })
 
 test('DevInfo is read at the start, every five minutes, and when the state turns odd', async () => {
@@ -235,11 +162,4 @@ test('a charger without DevInfo is polled all the same', async () => {
   const { values, device } = await open().poll()
   assert.equal(values.OperationState, 'idle')
   assert.deepEqual(device, {})
-})
-
-test('close ends a poll that hangs', async () => {
-  fake.reply = () => {}
-  const charger = open()
-  const poll = charger.poll()
-  await Promise.all([assert.rejects(poll, PollError), charger.close()])
 })

@@ -4,27 +4,18 @@
 // Facts: the API is not documented by the vendor. github.com/lephisto/amtron and orlopau/amtron (fields, units, 403 on a
 // wrong key), ioBroker.amtronwallbox (samples), Mennekes "HCC3 Modbus TCP" 2021-06-25 (error codes, meaning of registers).
 
-import { Client } from 'undici'
 import type { ChargerValues, OperationState } from '../../model/chargerState.ts'
-import {
-  chargerAnswerBytesMax,
-  chargerStatusCodePointsMax,
-  connectedVehicleCodePointsMax,
-  deviceInfoIntervalMs,
-  deviceInfoOddIntervalMs,
-  pollConnectTimeoutMs,
-  pollTimeoutMs,
-  powerOutputWattsMax
-} from '../../model/limits.ts'
+import { deviceInfoIntervalMs, deviceInfoOddIntervalMs, powerOutputWattsMax } from '../../model/limits.ts'
 import {
   type Charger,
   type ChargerOptions,
   type Device,
   PollError,
-  type PollFault,
   type Sample,
   type SessionReading
 } from './charger.ts'
+import { ChargerHttp } from './http.ts'
+import { chargerWord, currentAmperesMax, optional, Plausible, sessionEnergyWhMax } from './plausible.ts'
 
 export const mennekesAmtron = (options: ChargerOptions): Charger => new MennekesAmtron(options)
 
@@ -54,24 +45,14 @@ interface DeviceInfo {
 
 class MennekesAmtron implements Charger {
   readonly #options: ChargerOptions
-  readonly #client: Client
-  readonly #basePath: string
-  readonly #closed = new AbortController()
+  readonly #http: ChargerHttp
   #info: DeviceInfo = { device: {} }
   #infoReadMs = Number.NEGATIVE_INFINITY
   #lastState: string | undefined
 
   constructor(options: ChargerOptions) {
     this.#options = options
-    const url = new URL(options.url)
-    this.#basePath = url.pathname.replace(/\/$/, '')
-    this.#client = new Client(url.origin, {
-      pipelining: 1,
-      connect: { timeout: options.connectTimeoutMs ?? pollConnectTimeoutMs },
-      headersTimeout: options.timeoutMs ?? pollTimeoutMs,
-      bodyTimeout: options.timeoutMs ?? pollTimeoutMs,
-      maxResponseSize: chargerAnswerBytesMax
-    })
+    this.#http = new ChargerHttp(options)
   }
 
   async poll(): Promise<Sample> {
@@ -86,8 +67,7 @@ class MennekesAmtron implements Charger {
   }
 
   async close(): Promise<void> {
-    this.#closed.abort()
-    await this.#client.destroy()
+    await this.#http.close()
   }
 
   #infoIsDue(state: string | undefined, nowMs: number): boolean {
@@ -111,45 +91,13 @@ class MennekesAmtron implements Charger {
   }
 
   async #get(call: 'ChargeData' | 'DevInfo'): Promise<Record<string, unknown>> {
-    const timeout = AbortSignal.timeout(this.#options.timeoutMs ?? pollTimeoutMs)
-    try {
-      const { statusCode, body } = await this.#client.request({
-        method: 'GET',
-        path: `${this.#basePath}/MHCP/1.0/${call}?DevKey=${encodeURIComponent(this.#options.devKey)}`,
-        headers: { accept: 'application/json' },
-        // Whether the box keeps connections alive is not known: a new one per request cannot be a stale one.
-        reset: true,
-        signal: AbortSignal.any([timeout, this.#closed.signal])
-      })
-      const bytes = Buffer.from(await body.arrayBuffer())
-      checkStatus(statusCode, call)
-      return parseObject(bytes, call)
-    } catch (error) {
-      throw error instanceof PollError ? error : classify(error, call, timeout.aborted)
-    }
+    const path = `/MHCP/1.0/${call}?DevKey=${encodeURIComponent(this.#options.devKey)}`
+    const text = await this.#http.get(path, call, 'application/json', 'devKey is not PIN 1 of this charger')
+    return parseObject(text, call)
   }
 }
 
-function checkStatus(status: number, call: string): void {
-  if (status === 200) return
-  if (status === 401 || status === 403) {
-    throw new PollError(
-      'forbidden',
-      `${call}: expected status 200, found ${status}: devKey is not PIN 1 of this charger`
-    )
-  }
-  const fault: PollFault = status >= 500 ? 'bad_answer' : 'wrong_api'
-  throw new PollError(fault, `${call}: expected status 200, found ${status}`)
-}
-
-/** The content type is not looked at: no published sample shows which one the box sends. */
-function parseObject(bytes: Buffer, call: string): Record<string, unknown> {
-  const text = bytes
-    .toString('utf8')
-    .replace(/^\uFEFF/, '')
-    .trim()
-  if (text === '') throw new PollError('bad_answer', `${call}: expected a JSON object, found an empty body`)
-  if (text.startsWith('<')) throw new PollError('wrong_api', `${call}: expected a JSON object, found a web page`)
+function parseObject(text: string, call: string): Record<string, unknown> {
   let parsed: unknown
   try {
     parsed = JSON.parse(text)
@@ -160,23 +108,6 @@ function parseObject(bytes: Buffer, call: string): Record<string, unknown> {
     throw new PollError('bad_answer', `${call}: expected a JSON object, found another JSON value`)
   }
   return parsed as Record<string, unknown>
-}
-
-const refusals = new Set(['ECONNREFUSED', 'EHOSTUNREACH', 'ENETUNREACH', 'EHOSTDOWN', 'ENOTFOUND', 'EAI_AGAIN'])
-const timeouts = new Set(['ETIMEDOUT', 'UND_ERR_CONNECT_TIMEOUT', 'UND_ERR_HEADERS_TIMEOUT', 'UND_ERR_BODY_TIMEOUT'])
-
-function classify(error: unknown, call: string, timedOut: boolean): PollError {
-  const { code = '', name, message } = error as NodeJS.ErrnoException
-  // undici's parser errors have a name; any other error without a code is a fault of this software.
-  if (!timedOut && code === '' && name !== 'HTTPParserError') throw error
-  if (timedOut || timeouts.has(code)) {
-    return new PollError('timeout', `${call}: no complete answer in time`, { cause: error })
-  }
-  if (refusals.has(code)) return new PollError('refused', `${call}: no connection (${code})`, { cause: error })
-  if (code === 'UND_ERR_RES_EXCEEDED_MAX_SIZE') {
-    return new PollError('bad_answer', `${call}: expected at most ${chargerAnswerBytesMax} bytes, found more`)
-  }
-  return new PollError('bad_answer', `${call}: the answer broke off (${code || message})`, { cause: error })
 }
 
 function checkChargeData(raw: Record<string, unknown>): ChargeData {
@@ -226,43 +157,29 @@ function field(raw: Record<string, unknown>, name: string, type: string): unknow
   throw new PollError('bad_answer', `ChargeData: expected a ${type} as ${name}, found a ${typeof value}`)
 }
 
-const optional = <Name extends string, T>(name: Name, value: T | undefined): { [K in Name]?: T } =>
-  (value === undefined ? {} : { [name]: value }) as { [K in Name]?: T }
-
 type Mapped = Pick<Sample, 'values' | 'session' | 'implausible'>
 
 /** Pure: from the box's words to ours. `phases` of the configuration overrides what the box says. */
 export function mapAnswer(data: ChargeData, info: Omit<DeviceInfo, 'device'>, phases?: number): Mapped {
-  const implausible: string[] = []
-  const plausible = (name: string, value: number | undefined, max: number): number | undefined => {
-    if (value === undefined || (value >= 0 && value <= max)) return value
-    implausible.push(`${name} ${value}`)
-    return undefined
-  }
-  const energyWh = plausible('ChgNrg', data.ChgNrg, sessionEnergyWhMax)
+  const plausible = new Plausible()
+  const energyWh = plausible.number('ChgNrg', data.ChgNrg, sessionEnergyWhMax)
   const vehicle = cardOf(data.Uid)
-  const vehicleFits = vehicle === undefined || isStorable(vehicle, connectedVehicleCodePointsMax)
-  if (!vehicleFits) implausible.push('Uid')
   const values: Partial<ChargerValues> = {
     OperationState: operationStateOf(data.ChgState, info.Err),
     ...optional('SessionEnergy', energyWh),
-    ...optional('PowerOutput', plausible('ActPwr', data.ActPwr, powerBound(info, phases))),
-    ...optional('MaximumOutputCurrent', plausible('ActCurr', data.ActCurr, currentAmperesMax)),
-    ...optional('ConnectedVehicle', vehicleFits ? vehicle : undefined),
+    ...optional('PowerOutput', plausible.number('ActPwr', data.ActPwr, powerBound(info, phases))),
+    ...optional('MaximumOutputCurrent', plausible.number('ActCurr', data.ActCurr, currentAmperesMax)),
+    ...optional('ConnectedVehicle', plausible.card('Uid', vehicle)),
     ...optional('ChargerStatus', data.ChgState === undefined ? undefined : chargerWord(data.ChgState))
   }
-  const durationSeconds = plausible('ChgDuration', data.ChgDuration, Number.MAX_SAFE_INTEGER)
+  const durationSeconds = plausible.number('ChgDuration', data.ChgDuration, Number.MAX_SAFE_INTEGER)
   const session: SessionReading | undefined =
     energyWh === undefined
       ? undefined
       : { energyWh, ...optional('durationSeconds', durationSeconds), ...optional('card', vehicle) }
-  return { values, ...optional('session', session), implausible }
+  return { values, ...optional('session', session), implausible: plausible.found }
 }
 
-/** Wh; ten cars in one session. */
-const sessionEnergyWhMax = 1_000_000
-/** A per phase; type 2 ends at 63 A. */
-const currentAmperesMax = 80
 /** A per phase; what the largest Amtron can, taken where the box does not say. */
 const ratedAmperesDefault = 32
 /** V; well above the 230 V of a phase, because ActPwr is an average with "heavy overshoots" (HCC3 Modbus, 0x030F). */
@@ -300,9 +217,3 @@ function operationStateOf(word: string | undefined, err: number | undefined): Op
 
 /** The card, "" for none. "00000000" is a start without a card. */
 const cardOf = (uid: string | undefined): string | undefined => (uid === undefined || /[^0]/.test(uid) ? uid : '')
-
-const isStorable = (word: string, codePointsMax: number): boolean =>
-  word.isWellFormed() && !word.includes('\0') && [...word].length <= codePointsMax
-
-const chargerWord = (word: string): string =>
-  [...word.toWellFormed().replaceAll('\0', '')].slice(0, chargerStatusCodePointsMax).join('')

@@ -2,16 +2,29 @@
 
 import type { Charger, ChargerDriver, ChargerOptions } from './charger.ts'
 
-const drivers: Readonly<Record<string, () => Promise<ChargerDriver>>> = {
-  'mennekes-amtron': async () => (await import('./mennekesAmtron.ts')).mennekesAmtron
+interface Entry {
+  readonly load: () => Promise<ChargerDriver>
+  /** What `devKey` is for this model; absent where there is no key. */
+  readonly devKey?: string
+}
+
+const drivers: Readonly<Record<string, Entry>> = {
+  'mennekes-amtron': {
+    load: async () => (await import('./mennekesAmtron.ts')).mennekesAmtron,
+    devKey: 'PIN 1 of the set-up sheet'
+  },
+  'mennekes-ecu': { load: async () => (await import('./mennekesEcu.ts')).mennekesEcu }
 }
 
 /** What `chargers[].driver` of the configuration may be. */
 export const driverNames: readonly string[] = Object.keys(drivers)
 
+/** What `chargers[].devKey` has to be; undefined where the driver takes none, or is not known. */
+export const devKeyOf = (driver: string): string | undefined => drivers[driver]?.devKey
+
 /** `driver` is one of driverNames: the configuration has checked it. */
 export async function openCharger(driver: string, options: ChargerOptions): Promise<Charger> {
-  const load = drivers[driver]
-  if (load === undefined) throw new Error(`expected a driver of ${driverNames.join(', ')}, found ${driver}`)
-  return (await load())(options)
+  const entry = drivers[driver]
+  if (entry === undefined) throw new Error(`expected a driver of ${driverNames.join(', ')}, found ${driver}`)
+  return (await entry.load())(options)
 }

@@ -1,0 +1,94 @@
+// The bounded HTTP GET that all drivers share: one request in flight, limits on connect, headers, body and size, no redirects,
+// a new connection each time. Every way in which a charger can fail to answer becomes a PollError with one of its causes.
+// No URL ever leaves this file: it may hold the charger's key.
+
+import { Client } from 'undici'
+import { chargerAnswerBytesMax, pollConnectTimeoutMs, pollTimeoutMs } from '../../model/limits.ts'
+import { type ChargerOptions, PollError } from './charger.ts'
+
+export class ChargerHttp {
+  readonly #client: Client
+  readonly #basePath: string
+  readonly #timeoutMs: number
+  readonly #closed = new AbortController()
+
+  constructor({ url, timeoutMs = pollTimeoutMs, connectTimeoutMs = pollConnectTimeoutMs }: ChargerOptions) {
+    const { origin, pathname } = new URL(url)
+    this.#basePath = pathname.replace(/\/$/, '')
+    this.#timeoutMs = timeoutMs
+    this.#client = new Client(origin, {
+      pipelining: 1,
+      connect: { timeout: connectTimeoutMs },
+      headersTimeout: timeoutMs,
+      bodyTimeout: timeoutMs,
+      maxResponseSize: chargerAnswerBytesMax
+    })
+  }
+
+  /** The body of a 200 as text. `call` names the request in errors; `keyIsWrong` says what 401 and 403 mean. Throws PollError. */
+  async get(path: string, call: string, accept: string, keyIsWrong: string): Promise<string> {
+    const timeout = AbortSignal.timeout(this.#timeoutMs)
+    try {
+      const { statusCode, headers, body } = await this.#client.request({
+        method: 'GET',
+        path: this.#basePath + path,
+        headers: { accept },
+        // Whether a box keeps connections alive is not known: a new one per request cannot be a stale one.
+        reset: true,
+        signal: AbortSignal.any([timeout, this.#closed.signal])
+      })
+      const bytes = Buffer.from(await body.arrayBuffer())
+      checkStatus(statusCode, call, keyIsWrong)
+      checkEncoding(headers['content-encoding'], call)
+      return textOf(bytes, call)
+    } catch (error) {
+      throw error instanceof PollError ? error : classify(error, call, timeout.aborted)
+    }
+  }
+
+  /** Ends a request that runs. */
+  async close(): Promise<void> {
+    this.#closed.abort()
+    await this.#client.destroy()
+  }
+}
+
+function checkStatus(status: number, call: string, keyIsWrong: string): void {
+  if (status === 200) return
+  const found = `${call}: expected status 200, found ${status}`
+  if (status === 401 || status === 403) throw new PollError('forbidden', `${found}: ${keyIsWrong}`)
+  throw new PollError(status >= 500 ? 'bad_answer' : 'wrong_api', found)
+}
+
+function checkEncoding(encoding: string | string[] | undefined, call: string): void {
+  if (encoding === undefined || encoding === 'identity') return
+  throw new PollError('bad_answer', `${call}: expected plain text, found ${encoding}, which nobody asked for`)
+}
+
+/** The content type is not looked at: no published sample shows which one a box sends. */
+function textOf(bytes: Buffer, call: string): string {
+  const text = bytes
+    .toString('utf8')
+    .replace(/^\uFEFF/, '')
+    .trim()
+  if (text === '') throw new PollError('bad_answer', `${call}: expected an answer, found an empty body`)
+  if (text.startsWith('<')) throw new PollError('wrong_api', `${call}: expected no web page, found one`)
+  return text
+}
+
+const refusals = new Set(['ECONNREFUSED', 'EHOSTUNREACH', 'ENETUNREACH', 'EHOSTDOWN', 'ENOTFOUND', 'EAI_AGAIN'])
+const timeouts = new Set(['ETIMEDOUT', 'UND_ERR_CONNECT_TIMEOUT', 'UND_ERR_HEADERS_TIMEOUT', 'UND_ERR_BODY_TIMEOUT'])
+
+function classify(error: unknown, call: string, timedOut: boolean): PollError {
+  const { code = '', name, message } = error as NodeJS.ErrnoException
+  // undici's parser errors have a name; any other error without a code is a fault of this software.
+  if (!timedOut && code === '' && name !== 'HTTPParserError') throw error
+  if (timedOut || timeouts.has(code)) {
+    return new PollError('timeout', `${call}: no complete answer in time`, { cause: error })
+  }
+  if (refusals.has(code)) return new PollError('refused', `${call}: no connection (${code})`, { cause: error })
+  if (code === 'UND_ERR_RES_EXCEEDED_MAX_SIZE') {
+    return new PollError('bad_answer', `${call}: expected at most ${chargerAnswerBytesMax} bytes, found more`)
+  }
+  return new PollError('bad_answer', `${call}: the answer broke off (${code || message})`, { cause: error })
+}
