@@ -109,6 +109,8 @@ export class Batch {
 /** Walks over the records of a packed batch in admission order, without an object per record. */
 export class Records {
   readonly bytes: Buffer
+  /** The same memory. */
+  readonly view: DataView
   index = -1
   topicAt = 0
   /** Where the payload begins. */
@@ -117,6 +119,7 @@ export class Records {
 
   constructor(packed: ArrayBuffer) {
     this.bytes = Buffer.from(packed)
+    this.view = new DataView(packed)
   }
 
   /** False after the last record. */

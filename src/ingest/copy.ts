@@ -6,7 +6,8 @@ import type { Client } from 'pg'
 import { from as copyFrom } from 'pg-copy-streams'
 import { valueSpecs } from '../model/chargerState.ts'
 import { formatTime } from '../model/envelope.ts'
-import type { Row, Status } from './decode.ts'
+import type { Status } from './decode.ts'
+import type { Row } from './row.ts'
 import { encodeRows, readingColumns } from './rows.ts'
 
 const columnList = readingColumns.join(', ')

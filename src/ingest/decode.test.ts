@@ -24,6 +24,9 @@ const rowsOf = ({ rows }: Decoded) =>
     dup,
     values: Object.fromEntries(valueNames.flatMap((name, i) => (values[i] === undefined ? [] : [[name, values[i]]])))
   }))
+const messagesOf = ({ messages: { indices, topics, rows, values } }: Decoded) =>
+  indices.map((index, i) => ({ index, topic: topics[i]!.topic, row: rows[i]!, value: values[i]! }))
+const indicesOf = ({ messages }: Decoded) => messages.indices
 const codesOf = ({ rejects }: Decoded) => rejects.map(({ index, code }) => [index, code])
 
 const oneOfEach: [ValueName, number | string][] = [
@@ -45,14 +48,8 @@ test('the values of one charger and one SamplingTime are one row, in the order o
     oneOfEach.map(([, value]) => value)
   )
   assert.deepEqual(
-    decoded.messages.map(({ index, topic, row, column, value }) => [
-      index,
-      topic.topic,
-      row === decoded.rows[0],
-      column,
-      value
-    ]),
-    oneOfEach.map(([name, value], i) => [i, `chargers/c1/${name}`, true, i, value])
+    messagesOf(decoded).map(({ index, topic, row, value }) => [index, topic, row === decoded.rows[0], value]),
+    oneOfEach.map(([name, value], i) => [i, `chargers/c1/${name}`, true, value])
   )
   assert.deepEqual([decoded.count, decoded.rejects, decoded.statuses], [8, [], []])
 })
@@ -85,9 +82,10 @@ test('of two values for the same column and time the first wins, and each messag
     const decoded = decodeAll(message('PowerOutput', first), message('PowerOutput', second))
     assert.deepEqual(rowsOf(decoded)[0]!.values, { PowerOutput: first })
     assert.deepEqual(
-      decoded.messages.map(({ value }) => value),
+      messagesOf(decoded).map(({ value }) => value),
       [first, second]
     )
+    assert.equal(decoded.messages.disputed, first !== second)
   }
   const texts = decodeAll(message('ConnectedVehicle', ''), message('ConnectedVehicle', 'x'))
   assert.equal(texts.rows[0]!.values[columnOf('ConnectedVehicle')], '')
@@ -147,7 +145,7 @@ test('a bad message is rejected with its code and never hurts its neighbours', (
     bad.map(([, , code], i) => [2 * i + 1, code])
   )
   assert.deepEqual(
-    decoded.messages.map(({ index }) => index),
+    indicesOf(decoded),
     bad.map((_, i) => 2 * i)
   )
   assert.deepEqual(rowsOf(decoded), [{ charger: 'c1', at: 0, dup: false, values: { SessionEnergy: 1 } }])
@@ -166,7 +164,10 @@ test('every message is either in a row, a status, or a reject', () => {
     message('PowerOutput', 1)
   ]
   const decoded = decodeAll(...messages, { topic: 'chargers/c1/EdgeStatus', payload: `{"SamplingTime":"${time}"}` })
-  const named = [decoded.messages, decoded.statuses, decoded.rejects].flatMap(some => some.map(({ index }) => index))
+  const named = [
+    ...indicesOf(decoded),
+    ...[decoded.statuses, decoded.rejects].flatMap(some => some.map(({ index }) => index))
+  ]
   assert.deepEqual(
     named.sort((a, b) => a - b),
     Array.from({ length: decoded.count }, (_, i) => i)
@@ -221,7 +222,7 @@ const decodeMixed = (lateIdentities: readonly number[] | undefined): Decoded => 
 test('from its first late row on, an ordinary lane leaves all of an identity to the late lane, and nothing of the others', () => {
   const { messages, late, lateIdentities, rows, count } = decodeMixed([])
   assert.deepEqual(
-    [messages.map(({ index }) => index), late],
+    [messages.indices, late],
     [
       [0, 1, 3],
       [2, 4]
@@ -233,7 +234,7 @@ test('from its first late row on, an ordinary lane leaves all of an identity to 
 test('an ordinary lane leaves everything of an identity that is known to be late', () => {
   const { messages, late } = decodeMixed([0])
   assert.deepEqual(
-    [messages.map(({ index }) => index), late],
+    [messages.indices, late],
     [
       [1, 3],
       [0, 2, 4]
@@ -243,5 +244,5 @@ test('an ordinary lane leaves everything of an identity that is known to be late
 
 test('the late lane stores everything, and tells who sent late rows', () => {
   const { messages, late, lateIdentities } = decodeMixed(undefined)
-  assert.deepEqual([messages.map(({ index }) => index), late, [...lateIdentities]], [[0, 1, 2, 3, 4], [], [0]])
+  assert.deepEqual([messages.indices, late, [...lateIdentities]], [[0, 1, 2, 3, 4], [], [0]])
 })

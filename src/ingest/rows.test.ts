@@ -3,7 +3,7 @@ import { test } from 'node:test'
 import { valueSpecs } from '../model/chargerState.ts'
 import type { Value } from '../model/envelope.ts'
 import { below, pick, seededRandom } from '../model/testing/random.ts'
-import type { Row } from './decode.ts'
+import type { Row } from './row.ts'
 import { encodeRows, readingColumns } from './rows.ts'
 
 const row = (timeUs: number, values: Partial<Record<number, Value>> = {}, chargerId = 1): Row => ({
@@ -11,7 +11,9 @@ const row = (timeUs: number, values: Partial<Record<number, Value>> = {}, charge
   chargerId,
   timeUs,
   values: valueSpecs.map((_, column) => values[column]),
-  dup: false
+  dup: false,
+  stored: undefined,
+  refusal: undefined
 })
 
 // The bytes by hand, from PostgreSQL's documentation of COPY, "Binary Format".

@@ -3,7 +3,7 @@
 
 import { valueSpecs } from '../model/chargerState.ts'
 import type { Value } from '../model/envelope.ts'
-import type { Row } from './decode.ts'
+import type { Row } from './row.ts'
 
 /** The columns of a reading in the order in which `encodeRows` writes them. */
 export const readingColumns: readonly string[] = ['charger_id', 'time', ...valueSpecs.map(({ column }) => column)]
@@ -20,17 +20,19 @@ const bytesPerCodeUnit = 3
  * The buffer is fresh each time: the socket owns it until the COPY has finished.
  */
 export function encodeRows(rows: readonly Row[], ordinals = false): Buffer {
-  const out = Buffer.allocUnsafe(rows.reduce((bytes, row) => bytes + rowBytesMax(row), header.length + 2))
+  const out = Buffer.allocUnsafeSlow(rows.reduce((bytes, row) => bytes + rowBytesMax(row), header.length + 2))
+  const view = new DataView(out.buffer)
   let at = header.copy(out)
   rows.forEach((row, ordinal) => {
-    at = out.writeInt16BE(fieldCount + (ordinals ? 1 : 0), at)
-    if (ordinals) at = writeInt(out, ordinal, at)
-    at = writeInt(out, row.chargerId, at)
-    at = writeTime(out, row.timeUs, at)
-    for (const value of row.values) at = writeValue(out, value, at)
+    view.setInt16(at, fieldCount + (ordinals ? 1 : 0))
+    at += 2
+    if (ordinals) at = writeInt(view, ordinal, at)
+    at = writeInt(view, row.chargerId, at)
+    at = writeTime(view, row.timeUs, at)
+    for (const value of row.values) at = writeValue(out, view, value, at)
   })
-  at = out.writeInt16BE(-1, at)
-  return out.subarray(0, at)
+  view.setInt16(at, -1)
+  return out.subarray(0, at + 2)
 }
 
 function rowBytesMax(row: Row): number {
@@ -39,21 +41,34 @@ function rowBytesMax(row: Row): number {
   return bytes
 }
 
-function writeInt(out: Buffer, value: number, at: number): number {
-  return out.writeInt32BE(value, out.writeInt32BE(4, at))
+// A DataView writes inline what Buffer's methods call and check: half the time, by the profile.
+
+function writeInt(view: DataView, value: number, at: number): number {
+  view.setInt32(at, 4)
+  view.setInt32(at + 4, value)
+  return at + 8
 }
 
-function writeTime(out: Buffer, timeUs: number, at: number): number {
+function writeTime(view: DataView, timeUs: number, at: number): number {
   const us = timeUs - postgresEpochUs
   const high = Math.floor(us / 2 ** 32)
-  const next = out.writeInt32BE(high, out.writeInt32BE(8, at))
-  return out.writeUInt32BE(us - high * 2 ** 32, next)
+  view.setInt32(at, 8)
+  view.setInt32(at + 4, high)
+  view.setUint32(at + 8, us - high * 2 ** 32)
+  return at + 12
 }
 
-function writeValue(out: Buffer, value: Value | undefined, at: number): number {
-  if (value === undefined) return out.writeInt32BE(-1, at)
-  if (typeof value === 'number') return out.writeDoubleBE(value, out.writeInt32BE(8, at))
+function writeValue(out: Buffer, view: DataView, value: Value | undefined, at: number): number {
+  if (value === undefined) {
+    view.setInt32(at, -1)
+    return at + 4
+  }
+  if (typeof value === 'number') {
+    view.setInt32(at, 8)
+    view.setFloat64(at + 4, value)
+    return at + 12
+  }
   const length = out.write(value, at + 4, 'utf8')
-  out.writeInt32BE(length, at)
+  view.setInt32(at, length)
   return at + 4 + length
 }

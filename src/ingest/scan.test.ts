@@ -14,7 +14,8 @@ const scanner = new Scanner()
 function scan(payload: string | Buffer): Envelope | undefined {
   const bytes = Buffer.from(payload as string)
   const around = Buffer.concat([Buffer.from('}"1'), bytes, Buffer.from('1"}')])
-  return scanner.scan(around, 3, 3 + bytes.length) ? { timeUs: scanner.timeUs, value: scanner.value } : undefined
+  const view = new DataView(around.buffer, around.byteOffset, around.length)
+  return scanner.scan(around, view, 3, 3 + bytes.length) ? { timeUs: scanner.timeUs, value: scanner.value } : undefined
 }
 /** What the envelope says; undefined for a reject. */
 function decoded(payload: string | Buffer): Envelope | undefined {

@@ -3,8 +3,10 @@
 // canonical it leaves to JSON.parse and the checks of model/envelope.ts, which decide alone what is wrong.
 // The profile that pays for it: JSON.parse and the objects around it were half of the CPU of a worker.
 
-const head = Buffer.from('{"SamplingTime":"')
-const middle = Buffer.from('","Value":')
+import { isAt, wordsOf } from './words.ts'
+
+const head = wordsOf('{"SamplingTime":"')
+const middle = wordsOf('","Value":')
 const timeBytes = 24
 const shortestBytes = head.length + timeBytes + middle.length + 2
 
@@ -23,44 +25,54 @@ const powersOfTen = Array.from({ length: digitsMax + 1 }, (_, exponent) => 10 **
 export class Scanner {
   timeUs = 0
   value: number | string = 0
-  /** The date that was read last, as one number, and its midnight: samples come in days. */
-  #date = -1
+  /** The date that was read last, as its bytes, and its midnight: samples come in days. */
+  #yearBytes = 0
+  #monthBytes = 0
+  #dayBytes = 0
   #midnightUs = 0
 
-  /** True when the bytes from `at` to `end` are canonical: then `timeUs` and `value` are theirs. */
-  scan(bytes: Buffer, at: number, end: number): boolean {
+  /** True when the bytes from `at` to `end` are canonical: then `timeUs` and `value` are theirs. `view`: the same memory. */
+  scan(bytes: Buffer, view: DataView, at: number, end: number): boolean {
     if (end - at < shortestBytes || bytes[end - 1] !== closingBrace) return false
     const timeAt = at + head.length
     const valueAt = timeAt + timeBytes + middle.length
-    if (!isAt(bytes, at, head) || !isAt(bytes, timeAt + timeBytes, middle) || !this.#time(bytes, timeAt)) return false
+    if (!isAt(view, at, head) || !isAt(view, timeAt + timeBytes, middle)) return false
+    if (!this.#time(bytes, view, timeAt)) return false
     return bytes[valueAt] === quote ? this.#text(bytes, valueAt + 1, end - 2) : this.#number(bytes, valueAt, end - 1)
   }
 
-  #time(bytes: Buffer, at: number): boolean {
-    if (bytes[at + 4] !== minus || bytes[at + 7] !== minus || bytes[at + 10] !== 0x54) return false
-    if (bytes[at + 13] !== 0x3a || bytes[at + 16] !== 0x3a || bytes[at + 19] !== point || bytes[at + 23] !== 0x5a) {
-      return false
-    }
-    const year = two(bytes, at) * 100 + two(bytes, at + 2)
-    const date = year * 10_000 + two(bytes, at + 5) * 100 + two(bytes, at + 8)
+  #time(bytes: Buffer, view: DataView, at: number): boolean {
+    if (bytes[at + 10] !== 0x54 || bytes[at + 13] !== 0x3a || bytes[at + 16] !== 0x3a) return false
+    if (bytes[at + 19] !== point || bytes[at + 23] !== 0x5a) return false
     const hour = two(bytes, at + 11)
     const minute = two(bytes, at + 14)
     const second = two(bytes, at + 17)
     const ms = two(bytes, at + 20) * 10 + digit(bytes[at + 22]!)
     // A NaN, from whatever is no digit, fails every comparison.
     if (!(hour < 24 && minute < 60 && second < 60 && ms < 1000)) return false
-    if (date !== this.#date && !this.#startDay(date)) return false
+    if (!this.#isSameDay(view, at) && !this.#startDay(bytes, view, at)) return false
     this.timeUs = this.#midnightUs + ((hour * 60 + minute) * 60 + second) * 1_000_000 + ms * 1000
     return true
   }
 
-  #startDay(date: number): boolean {
-    const year = Math.floor(date / 10_000)
-    const month = Math.floor(date / 100) % 100
-    const day = date % 100
+  #isSameDay(view: DataView, at: number): boolean {
+    return (
+      view.getInt16(at + 8) === this.#dayBytes &&
+      view.getInt32(at + 4) === this.#monthBytes &&
+      view.getInt32(at) === this.#yearBytes
+    )
+  }
+
+  #startDay(bytes: Buffer, view: DataView, at: number): boolean {
+    if (bytes[at + 4] !== minus || bytes[at + 7] !== minus) return false
+    const year = two(bytes, at) * 100 + two(bytes, at + 2)
+    const month = two(bytes, at + 5)
+    const day = two(bytes, at + 8)
     // Month's ends are the other parser's.
     if (!(year >= 1970 && month >= 1 && month <= 12 && day >= 1 && day <= 28)) return false
-    this.#date = date
+    this.#yearBytes = view.getInt32(at)
+    this.#monthBytes = view.getInt32(at + 4)
+    this.#dayBytes = view.getInt16(at + 8)
     this.#midnightUs = (Date.UTC(year, month - 1, day) / 86_400_000) * dayUs
     return true
   }
@@ -95,11 +107,6 @@ export class Scanner {
     this.value = bytes.toString('latin1', from, end)
     return true
   }
-}
-
-function isAt(bytes: Buffer, at: number, expected: Buffer): boolean {
-  for (let i = 0; i < expected.length; i++) if (bytes[at + i] !== expected[i]) return false
-  return true
 }
 
 const isDigit = (byte: number): boolean => byte >= zero && byte <= zero + 9

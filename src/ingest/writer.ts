@@ -10,9 +10,11 @@ import type { RejectCode } from '../model/errors.ts'
 import { ingestAttemptTimeoutMs, ingestStatementTimeoutMs } from '../model/limits.ts'
 import { Records } from './batch.ts'
 import * as sql from './copy.ts'
-import { type Decoded, decode, type Reject, type Row, type Status, type Topic } from './decode.ts'
+import { type Decoded, decode, type Reject, type Status } from './decode.ts'
 import { type BatchKept, type BatchResult, committed, kept, late, rejected } from './outcome.ts'
 import { sqlState, verdictOf } from './retry.ts'
+import type { Row } from './row.ts'
+import { type Topic, Topics } from './topics.ts'
 
 export interface BatchTask {
   readonly id: string
@@ -33,6 +35,7 @@ export interface WriterOptions {
 class Writer {
   readonly #options: WriterOptions
   readonly #chargerIds = new Map<string, number>()
+  readonly #topics = new Topics()
   #db: Client | undefined
 
   constructor(options: WriterOptions) {
@@ -43,7 +46,7 @@ class Writer {
     // The server's time limits do not help when the server is gone without a word.
     const deadline = setTimeout(() => this.#disconnect(), ingestAttemptTimeoutMs)
     try {
-      const decoded = decode(task.packed, task.window, task)
+      const decoded = decode(task.packed, task.window, task, this.#topics)
       const db = await this.#connection()
       await this.#assignChargerIds(db, decoded)
       const rejects = await store(db, task, decoded)
@@ -115,7 +118,6 @@ type Way = 'copy' | 'merge' | 'bisect'
 /** Stores the batch in one transaction and returns all its rejects. Throws what must be retried. */
 async function store(db: Client, task: BatchTask, decoded: Decoded): Promise<Reject[]> {
   decoded.rows.sort((a, b) => a.chargerId - b.chargerId || a.timeUs - b.timeUs)
-  const asDecoded = decoded.rows.map(({ values }) => values) // a merge replaces them, and never writes into them
   for (let way: Way = 'copy'; ; ) {
     try {
       return await attempt(db, task, decoded, way)
@@ -124,9 +126,7 @@ async function store(db: Client, task: BatchTask, decoded: Decoded): Promise<Rej
       if (verdict === 'retry' || way === 'bisect') throw error
       way = verdict === 'duplicate' && way === 'copy' ? 'merge' : 'bisect'
       await db.query('ROLLBACK')
-      decoded.rows.forEach((row, i) => {
-        row.values = asDecoded[i]!
-      })
+      for (const row of decoded.rows) row.stored = undefined
     }
   }
 }
@@ -135,7 +135,7 @@ async function attempt(db: Client, task: BatchTask, decoded: Decoded, way: Way):
   const merging = way === 'copy' ? decoded.rows.filter(({ dup }) => dup) : decoded.rows
   const copying = way === 'copy' ? decoded.rows.filter(({ dup }) => !dup) : []
   const statuses = newestStatuses(decoded.statuses)
-  if (merging.length === 0 && statuses.length === 0 && allRejects(decoded).length === 0) {
+  if (merging.length === 0 && statuses.length === 0 && allRejects(decoded, way).length === 0) {
     // The common case: a COPY alone is a transaction of its own.
     if (copying.length > 0) await sql.copyReadings(db, copying)
     return []
@@ -145,7 +145,7 @@ async function attempt(db: Client, task: BatchTask, decoded: Decoded, way: Way):
   if (merging.length > 0) await (way === 'bisect' ? bisect(db, merging) : merge(db, merging))
   if (statuses.length > 0)
     await (way === 'bisect' ? storeEachStatus(db, decoded, statuses) : sql.upsertStatuses(db, statuses))
-  const rejects = allRejects(decoded)
+  const rejects = allRejects(decoded, way)
   if (rejects.length > 0) {
     const messages = rejectedMessages(task, rejects)
     await (way === 'bisect' ? storeEachReject(db, task, messages) : storeRejects(db, task, messages))
@@ -160,7 +160,7 @@ async function merge(db: Client, rows: readonly Row[]): Promise<void> {
   await sql.mergeStaged(db)
   const stored = await sql.selectStaged(db, rows)
   rows.forEach((row, ordinal) => {
-    row.values = stored.get(ordinal)!.map(value => value ?? undefined)
+    row.stored = stored.get(ordinal)!.map(value => value ?? undefined)
   })
 }
 
@@ -225,12 +225,17 @@ function newestStatuses(statuses: readonly Status[]): Status[] {
 }
 
 /** What decoding found, what the database refused, and what differs from the value that stands. */
-function allRejects({ messages, rejects }: Decoded): Reject[] {
+function allRejects(decoded: Decoded, way: Way): Reject[] {
+  const { messages, rejects } = decoded
   const all = [...rejects]
-  for (const { index, row, column, value } of messages) {
-    if (row.refusal !== undefined) all.push({ index, ...row.refusal })
-    else if (row.values[column] !== value) {
-      const reason = `expected the value committed first for this SamplingTime, ${row.values[column]}, found ${value}`
+  if (way === 'copy' && !messages.disputed && decoded.rows.every(({ stored }) => stored === undefined)) return all
+  for (let i = 0; i < messages.length; i++) {
+    const { refusal, stored, values } = messages.rows[i]!
+    const index = messages.indices[i]!
+    const first = (stored ?? values)[messages.topics[i]!.column!]
+    if (refusal !== undefined) all.push({ index, ...refusal })
+    else if (first !== messages.values[i]) {
+      const reason = `expected the value committed first for this SamplingTime, ${first}, found ${messages.values[i]}`
       all.push({ index, code: 'conflict', reason })
     }
   }
@@ -252,7 +257,7 @@ function rejectedMessages(task: BatchTask, rejects: readonly Reject[]): sql.Reje
 function resultOf(decoded: Decoded, rejects: readonly Reject[]): BatchResult {
   const outcomes = new Uint8Array(decoded.count).fill(kept)
   const rejectedByCode: Partial<Record<RejectCode, number>> = {}
-  for (const { index } of decoded.messages) outcomes[index] = committed
+  for (const index of decoded.messages.indices) outcomes[index] = committed
   for (const { index } of decoded.statuses) outcomes[index] = committed
   for (const index of decoded.late) outcomes[index] = late
   for (const { index, code } of rejects) {
@@ -271,18 +276,25 @@ function resultOf(decoded: Decoded, rejects: readonly Reject[]): BatchResult {
 /** Per topic the newest committed value; of one time the first. */
 function newestOf({ messages, statuses }: Decoded, outcomes: Uint8Array): Newest {
   const found: Topic[] = []
-  for (const message of messages) {
-    if (outcomes[message.index] !== committed) continue
-    const { topic, row } = message
-    if (topic.newest === undefined) found.push(topic)
-    if (topic.newest === undefined || row.timeUs > topic.newest.row.timeUs) topic.newest = message
+  for (let i = 0; i < messages.length; i++) {
+    if (outcomes[messages.indices[i]!] !== committed) continue
+    const topic = messages.topics[i]!
+    const { timeUs } = messages.rows[i]!
+    if (timeUs <= topic.newestUs) continue
+    if (topic.newestAt < 0) found.push(topic)
+    topic.newestUs = timeUs
+    topic.newestAt = i
   }
-  const values = found.map(({ newest }) => ({ timeUs: newest!.row.timeUs, value: newest!.value }))
+  const timesUs = found.map(({ newestUs }) => newestUs)
+  const payloads = found.map(({ newestUs, newestAt }) =>
+    encodeEnvelope({ timeUs: newestUs, value: messages.values[newestAt]! })
+  )
+  for (const topic of found) topic.forgetNewest()
   const newestStatus = newestStatuses(statuses.filter(({ index }) => outcomes[index] === committed))
   return {
     topics: [...found.map(({ topic }) => topic), ...newestStatus.map(({ topic }) => topic)],
-    timesUs: Float64Array.from([...values, ...newestStatus], ({ timeUs }) => timeUs),
-    payloads: [...values.map(encodeEnvelope), ...newestStatus.map(({ payload }) => payload)]
+    timesUs: Float64Array.from([...timesUs, ...newestStatus.map(({ timeUs }) => timeUs)]),
+    payloads: [...payloads, ...newestStatus.map(({ payload }) => payload)]
   }
 }
 

@@ -34,6 +34,9 @@ export const batchMessagesMax = 16_384
 export const batchBytesMax = 4 * 1024 * 1024
 export const batchAgeMaxMs = 10
 
+/** Topics that a worker keeps taken apart; above it it starts anew. */
+export const topicsKeptMax = 32_768
+
 /** First and longest pause before a kept batch is tried again; full jitter lies between. */
 export const retryDelayMinMs = 50
 export const retryDelayMaxMs = 2_000
