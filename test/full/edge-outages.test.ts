@@ -3,23 +3,20 @@
 // swallows and mutes, or leads to a server that is none. Outages last 6 s each; 30 s with FULL=1.
 
 import assert from 'node:assert/strict'
-import { type ChildProcess, spawn } from 'node:child_process'
-import { createHash } from 'node:crypto'
 import { once } from 'node:events'
-import { readFileSync, writeFileSync } from 'node:fs'
+import { readFileSync } from 'node:fs'
 import { type AddressInfo, connect, createServer, type Server, type Socket } from 'node:net'
 import { join } from 'node:path'
 import { before, describe, it } from 'node:test'
 import { setTimeout as sleep } from 'node:timers/promises'
-import { fileURLToPath } from 'node:url'
 import type pg from 'pg'
 import { daysFromNow, type Keyed, TestAuthority } from '../../src/edge/testing/certificates.ts'
 import { FakeBroker } from '../../src/edge/testing/fakeBroker.ts'
 import { answer, type FakeCharger, json, startFakeCharger } from '../../src/edge/testing/fakeCharger.ts'
 import type { RunningServer } from '../../src/server/server.ts'
+import { EdgeProcess, quickName, writeEdgeConfig } from '../edgeProcess.ts'
 import { Harness, until } from '../harness.ts'
 
-const root = fileURLToPath(new URL('../..', import.meta.url))
 const outageMs = process.env.FULL === undefined ? 6_000 : 30_000
 const patienceMs = 150_000
 const harness = Harness.use()
@@ -129,56 +126,6 @@ class Network {
   }
 }
 
-interface LogLine {
-  readonly event?: string
-  readonly reason?: string
-}
-
-/** `chargelift edge` as a process of its own. */
-class Edge {
-  readonly lines: LogLine[] = []
-  readonly #configFile: string
-  #process: ChildProcess | undefined
-
-  constructor(configFile: string) {
-    this.#configFile = configFile
-    harness.onEnd(() => this.end('SIGKILL'))
-  }
-
-  start(): void {
-    const child = spawn(process.execPath, ['src/cli.ts', 'edge', '--config', this.#configFile], { cwd: root })
-    this.#process = child
-    let rest = ''
-    child.stdout.on('data', chunk => {
-      const lines = (rest + chunk).split('\n')
-      rest = lines.pop() ?? ''
-      this.lines.push(...lines.map(line => JSON.parse(line)))
-    })
-    child.stderr.on('data', chunk => this.lines.push({ event: 'stderr', reason: String(chunk) }))
-  }
-
-  async end(signal: 'SIGTERM' | 'SIGKILL'): Promise<number | null> {
-    const child = this.#process
-    if (child === undefined || child.exitCode !== null || child.signalCode !== null) return null
-    const closed = once(child, 'close')
-    child.kill(signal)
-    await closed
-    return child.exitCode
-  }
-
-  count(event: string, reason = /^/): number {
-    return this.lines.filter(line => line.event === event && reason.test(line.reason ?? '')).length
-  }
-}
-
-/** The pause after a good connection is hashed from the name, up to 10 s: a name whose pause is short saves the test that. */
-function quickName(prefix: string): string {
-  for (let i = 0; ; i++) {
-    const name = `${prefix}-${i}`
-    if (createHash('sha256').update(name).digest()[0]! < 10) return name
-  }
-}
-
 interface StoredRow {
   readonly power_output: number | null
   readonly total_energy_consumption: number | null
@@ -192,7 +139,7 @@ class Scene {
   /** Samples that were told to an edge which was killed before it can have spooled them. */
   readonly #excused = new Set<number>()
   readonly #db: pg.Client
-  edge!: Edge
+  edge!: EdgeProcess
 
   private constructor(name: string, db: pg.Client) {
     this.name = quickName(name)
@@ -205,32 +152,16 @@ class Scene {
     await harness.device(scene.name)
     await scene.box.start()
     await scene.network.start(server.mqttPorts[0]!)
-    scene.edge = new Edge(scene.#writeConfig())
+    const config = writeEdgeConfig(harness, {
+      name: scene.name,
+      brokerPort: scene.network.port,
+      spool: join(harness.dir, `${scene.name}.sqlite`),
+      chargers: [{ name: scene.name, url: scene.box.url }]
+    })
+    scene.edge = new EdgeProcess(config, harness)
     scene.edge.start()
     await scene.stored(10)
     return scene
-  }
-
-  #writeConfig(): string {
-    const at = (path: string) => JSON.stringify(join(harness.certs, path))
-    const file = join(harness.dir, `${this.name}.yaml`)
-    const charger = {
-      name: this.name,
-      driver: 'mennekes-amtron',
-      url: this.box.url,
-      devKey: '0000',
-      pollIntervalMs: 100
-    }
-    writeFileSync(
-      file,
-      [
-        `broker: mqtts://localhost:${this.network.port}`,
-        `tls: {ca: ${at('ca.pem')}, cert: ${at(`devices/${this.name}.pem`)}, key: ${at(`devices/${this.name}.key`)}}`,
-        `spool: {path: ${JSON.stringify(join(harness.dir, `${this.name}.sqlite`))}}`,
-        `chargers: [${JSON.stringify(charger)}]`
-      ].join('\n')
-    )
-    return file
   }
 
   async rows(): Promise<StoredRow[]> {

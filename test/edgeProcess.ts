@@ -1,0 +1,107 @@
+// `chargelift edge` as a process of its own, for the tests that cross modules: started, killed, its log read.
+
+import { type ChildProcess, spawn } from 'node:child_process'
+import { createHash } from 'node:crypto'
+import { once } from 'node:events'
+import { readFileSync, writeFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { fileURLToPath } from 'node:url'
+import type { Harness } from './harness.ts'
+
+const root = fileURLToPath(new URL('..', import.meta.url))
+
+interface LogLine {
+  readonly event?: string
+  readonly reason?: string
+}
+
+export interface EdgeSetup {
+  /** Of the certificate, which must have been issued. */
+  readonly name: string
+  readonly brokerPort: number
+  readonly spool: string
+  /** Name and address of each charger. */
+  readonly chargers: readonly { readonly name: string; readonly url: string }[]
+  readonly pollIntervalMs?: number
+}
+
+/** Returns the path of the configuration. */
+export function writeEdgeConfig(harness: Harness, setup: EdgeSetup): string {
+  const { name, brokerPort, spool, chargers, pollIntervalMs = 100 } = setup
+  const at = (path: string) => JSON.stringify(join(harness.certs, path))
+  const file = join(harness.dir, `${name}.yaml`)
+  const entries = chargers.map(charger => ({ ...charger, driver: 'mennekes-amtron', devKey: '0000', pollIntervalMs }))
+  const lines = [
+    `broker: mqtts://localhost:${brokerPort}`,
+    `tls: {ca: ${at('ca.pem')}, cert: ${at(`devices/${name}.pem`)}, key: ${at(`devices/${name}.key`)}}`,
+    `spool: {path: ${JSON.stringify(spool)}}`,
+    `chargers: ${JSON.stringify(entries)}`
+  ]
+  writeFileSync(file, lines.join('\n'))
+  return file
+}
+
+/** `chargelift edge` as a process of its own. */
+export class EdgeProcess {
+  readonly lines: LogLine[] = []
+  readonly #configFile: string
+  #process: ChildProcess | undefined
+
+  constructor(configFile: string, harness: Pick<Harness, 'onEnd'>) {
+    this.#configFile = configFile
+    harness.onEnd(() => this.end('SIGKILL'))
+  }
+
+  /** What it keeps in memory, in bytes; undefined where the system does not tell. */
+  residentBytes(): number | undefined {
+    try {
+      const status = readFileSync(`/proc/${this.#process!.pid}/status`, 'utf8')
+      return Number(/^VmRSS:\s+(\d+) kB$/m.exec(status)?.[1]) * 1024
+    } catch {
+      return undefined
+    }
+  }
+
+  /** `chargelift edge replay`, beside the edge that runs or not. Returns what it printed. */
+  async replay(since: string): Promise<string> {
+    const args = ['src/cli.ts', 'edge', 'replay', '--config', this.#configFile, '--since', since]
+    const child = spawn(process.execPath, args, { cwd: root })
+    let printed = ''
+    for (const stream of [child.stdout, child.stderr]) stream.on('data', chunk => (printed += chunk))
+    await once(child, 'close')
+    return printed
+  }
+
+  start(): void {
+    const child = spawn(process.execPath, ['src/cli.ts', 'edge', '--config', this.#configFile], { cwd: root })
+    this.#process = child
+    let rest = ''
+    child.stdout.on('data', chunk => {
+      const lines = (rest + chunk).split('\n')
+      rest = lines.pop() ?? ''
+      this.lines.push(...lines.map(line => JSON.parse(line)))
+    })
+    child.stderr.on('data', chunk => this.lines.push({ event: 'stderr', reason: String(chunk) }))
+  }
+
+  async end(signal: 'SIGTERM' | 'SIGKILL'): Promise<number | null> {
+    const child = this.#process
+    if (child === undefined || child.exitCode !== null || child.signalCode !== null) return null
+    const closed = once(child, 'close')
+    child.kill(signal)
+    await closed
+    return child.exitCode
+  }
+
+  count(event: string, reason = /^/): number {
+    return this.lines.filter(line => line.event === event && reason.test(line.reason ?? '')).length
+  }
+}
+
+/** The pause after a good connection is hashed from the name, up to 10 s: a name whose pause is short saves the test that. */
+export function quickName(prefix: string): string {
+  for (let i = 0; ; i++) {
+    const name = `${prefix}-${i}`
+    if (createHash('sha256').update(name).digest()[0]! < 10) return name
+  }
+}
