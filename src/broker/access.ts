@@ -2,15 +2,23 @@
 // Pure; denies by default.
 
 import type { Identity } from '../model/admission.ts'
+import { topicBytesMax, topicLevelsMax } from '../model/limits.ts'
 import { commandChargerOf, isChargerName, topicRoot } from '../model/topics.ts'
 
 /** Publishes that reach Aedes: an operator's commands. */
 export const mayPublish = (identity: Identity, topic: string): boolean =>
   identity.role === 'operator' && commandChargerOf(topic) !== undefined
 
+/** Asked for each filter of a SUBSCRIBE, and for those of a restored session. */
+export const maySubscribe = (identity: Identity, filter: string): boolean =>
+  filter.length <= topicBytesMax && areLevels(filter.split('/')) && mayRead(identity, filter)
+
+/** Topics of ours have no empty level, and few. */
+const areLevels = (levels: readonly string[]): boolean => levels.length <= topicLevelsMax && !levels.includes('')
+
 /**
- * Whether every topic that `filter` can match may be read. Asked for a subscription, and for each topic again at
- * delivery: a subscription may have outlived its right.
+ * Whether every topic that `filter` can match may be read. Asked for each topic again at delivery: a subscription may have
+ * outlived its right.
  */
 export function mayRead(identity: Identity, filter: string): boolean {
   if (filter.startsWith('$')) return identity.role === 'operator' && /^\$SYS(\/|$)/.test(filter)

@@ -21,6 +21,7 @@ async function open(t: TestContext, store: (connection: EdgeConnection) => void 
   const broker = await Broker.open({
     admission: { admit: () => true },
     budget: new Budget(1_000_000),
+    limits: { messagesPerSecond: 1_000, bytesPerSecond: 1_000_000 },
     report() {},
     failed: assert.ifError,
     redisUrl: undefined,

@@ -9,7 +9,7 @@ import type { Admission, Identity, Newest } from '../model/admission.ts'
 import type { Budget } from '../model/budget.ts'
 import { parseTime } from '../model/envelope.ts'
 import { DeniedError } from '../model/errors.ts'
-import { connectTimeoutMs, drainTimeoutMs } from '../model/limits.ts'
+import { clientIdCharactersMax, connectTimeoutMs, drainTimeoutMs, subscriptionsMax } from '../model/limits.ts'
 import { denial, type Peer, type ReportSecurity } from '../model/security.ts'
 import { connectionName, parseTopic, topicOf } from '../model/topics.ts'
 import * as access from './access.ts'
@@ -18,19 +18,27 @@ import { isClientIdOf } from './identity.ts'
 import { Interest } from './interest.ts'
 import { type OpenPersistence, openPersistence } from './persistence.ts'
 import { Presence, type PresenceOptions } from './presence.ts'
+import { Rate, type RateLimits } from './rate.ts'
 import { covers, Shadow, type ShadowEntry } from './shadow.ts'
 import { Window } from './window.ts'
 
 export interface BrokerOptions {
   readonly admission: Admission
   readonly budget: Budget
+  readonly limits: RateLimits
   readonly report: ReportSecurity
-  /** Persistence or a client failed inside Aedes. */
+  /** Persistence, a client inside Aedes, or our own code failed. */
   readonly failed: (error: Error) => void
   readonly redisUrl: string | undefined
   /** A topic of the shadow moved forward. */
   readonly advanced: (topic: string, entry: ShadowEntry) => void
   readonly presence: Omit<PresenceOptions, 'report'>
+}
+
+/** What all connections of an identity share. */
+interface Shared {
+  readonly window: Window
+  readonly rate: Rate
 }
 
 const closeTimeoutMs = 1_000
@@ -45,7 +53,8 @@ export class Broker {
   readonly #failed: BrokerOptions['failed']
   readonly #advanced: BrokerOptions['advanced']
   readonly #interest = new Interest()
-  readonly #windows = new Map<string, Window>()
+  readonly #limits: RateLimits
+  readonly #shared = new Map<string, Shared>()
   #aedes!: Aedes
   #persistence!: OpenPersistence
   /** Subscribers of other servers are not known here. */
@@ -57,9 +66,10 @@ export class Broker {
     return broker
   }
 
-  private constructor({ admission, budget, report, failed, advanced, redisUrl, presence }: BrokerOptions) {
+  private constructor({ admission, budget, limits, report, failed, advanced, redisUrl, presence }: BrokerOptions) {
     this.#admission = admission
     this.#budget = budget
+    this.#limits = limits
     this.#report = report
     this.#failed = failed
     this.#advanced = advanced
@@ -80,14 +90,17 @@ export class Broker {
 
   /** Takes over a connection whose certificate was identified. */
   accept(socket: TLSSocket, identity: Identity): void {
-    const window = this.#joinWindow(identity.name)
+    const { window, rate } = this.#share(identity.name)
+    window.join()
     const gate = new Gate({
       socket,
       identity,
       window,
+      rate,
       budget: this.#budget,
       admission: this.#admission,
-      denied: (gate, error) => this.#denied(gate, error)
+      denied: (gate, error) => this.#denied(gate, error),
+      failed: this.#failed
     })
     this.gates.add(gate)
     this.#budget.connected()
@@ -138,7 +151,7 @@ export class Broker {
     this.#persistence = await openPersistence({
       shadow: this.shadow,
       redisUrl,
-      maySubscribe: (client, filter) => access.mayRead(gateOf(client as Client).identity, filter),
+      maySubscribe: (client, filter) => gateOf(client as Client).filters.has(filter),
       failed: this.#failed
     })
     const { persistence, mq } = this.#persistence
@@ -149,28 +162,59 @@ export class Broker {
       maxClientsIdLength: 128,
       persistence,
       ...(mq && { mq }),
-      preConnect: (client, packet, done) => done(...this.#preConnect(gateOf(client), packet)),
-      authenticate: (client, _username, _password, done) => this.#authenticate(client, done),
+      preConnect: (client, packet, done) =>
+        done(
+          ...this.#safely<[Error | null, boolean]>(
+            () => this.#preConnect(gateOf(client), packet),
+            error => [error, false]
+          )
+        ),
+      authenticate: (client, _username, _password, done) => {
+        const refusal = this.#safely(
+          () => this.#refusal(client),
+          error => error
+        )
+        done(refusal as AuthenticateError | null, refusal === null)
+      },
       authorizePublish: (client, packet, done) => {
         packet.retain = false
-        done(this.#publishFault(client, packet.topic))
+        done(
+          this.#safely(
+            () => this.#publishFault(client, packet.topic),
+            error => error
+          )
+        )
       },
-      authorizeSubscribe: (client, subscription, done) => {
-        const { identity } = gateOf(client)
-        const granted = access.mayRead(identity, subscription.topic)
-        if (granted && identity.role === 'edge') this.#introduce(subscription.topic)
-        done(null, granted ? subscription : null)
-      },
-      authorizeForward: (client, packet) => {
-        const gate = gateOf(client)
-        if (!access.mayRead(gate.identity, packet.topic)) return null
-        if (packet.retain) this.#refresh(packet, gate.identity)
-        else if (!isQueued(packet) && (this.#isSuperseded(packet) || !gate.takesNews())) return null
-        return packet
-      }
+      authorizeSubscribe: (client, subscription, done) =>
+        done(
+          null,
+          this.#safely(
+            () => this.#isGranted(client, subscription.topic),
+            () => false
+          )
+            ? subscription
+            : null
+        ),
+      authorizeForward: (client, packet) =>
+        this.#safely(
+          () => this.#isForwarded(gateOf(client), packet),
+          () => false
+        )
+          ? packet
+          : null
     }
     this.#aedes = await Aedes.createBroker(options)
     this.#listen(this.#aedes)
+  }
+
+  /** A hook that throws would end the process: it costs its own client the answer alone. */
+  #safely<T>(answer: () => T, otherwise: (error: Error) => T): T {
+    try {
+      return answer()
+    } catch (error) {
+      this.#failed(error as Error)
+      return otherwise(error as Error)
+    }
   }
 
   #listen(aedes: Aedes): void {
@@ -194,7 +238,11 @@ export class Broker {
     })
     aedes.on('unsubscribe', (filters, client) => {
       // A closing client unsubscribes from everything; its session, if it keeps one, does not.
-      if (!client.closed) for (const filter of filters) this.#interest.unsubscribe(client.id, filter)
+      if (client.closed) return
+      for (const filter of filters) {
+        gateOf(client).filters.delete(filter)
+        this.#interest.unsubscribe(client.id, filter)
+      }
     })
     // What a client does wrong is its own end; without a listener for 'error', a failing persistence ends the process.
     aedes.on('clientError', () => {})
@@ -223,19 +271,16 @@ export class Broker {
     return new DeniedError('will_topic', `expected a will on an own topic, found ${topic.slice(0, 120)}`)
   }
 
-  #authenticate(client: Client, done: (error: AuthenticateError | null, success: boolean | null) => void): void {
+  #refusal(client: Client): Error | null {
     const gate = gateOf(client)
     if (!isClientIdOf(gate.identity, client.id)) {
       const { name } = gate.identity
-      const error = new DeniedError(
-        'client_id',
-        `expected client id ${name} or ${name}:suffix, found ${client.id.slice(0, 80)}`
-      )
+      const found = client.id.slice(0, clientIdCharactersMax)
+      const error = new DeniedError('client_id', `expected client id ${name} or ${name}:suffix, found ${found}`)
       this.#denied(gate, error)
-      done(Object.assign(error, { returnCode: 2 }), false)
-    } else if (this.#budget.isOver) {
-      done(Object.assign(new Error('over the memory budget'), { returnCode: 3 }), false)
-    } else done(null, true)
+      return Object.assign(error, { returnCode: 2 })
+    }
+    return this.#budget.isOver ? Object.assign(new Error('over the memory budget'), { returnCode: 3 }) : null
   }
 
   /** `client` is null when another node's will is published. */
@@ -246,6 +291,39 @@ export class Broker {
     const error = new DeniedError('publish_topic', `expected an own topic, found ${topic.slice(0, 120)}`)
     this.#denied(gate, error)
     return error
+  }
+
+  /** Asked for the filters of a SUBSCRIBE, and for those of a restored session. */
+  #isGranted(client: Client, filter: string): boolean {
+    const gate = gateOf(client)
+    const { identity, filters } = gate
+    if (!access.maySubscribe(identity, filter)) {
+      this.#denied(gate, new DeniedError('subscribe_filter', `expected an own filter, found ${filter.slice(0, 120)}`))
+      // One that outlived its right is dropped: it would fill the session's queue with what is never delivered.
+      if (!client.clean) this.#forgetSubscription(client.id, filter)
+      return false
+    }
+    if (filters.size >= subscriptionsMax && !filters.has(filter)) {
+      const message = `expected at most ${subscriptionsMax} filters of a client, found another one`
+      this.#denied(gate, new DeniedError('subscription_limit', message))
+      return false
+    }
+    filters.add(filter)
+    if (identity.role === 'edge') this.#introduce(filter)
+    return true
+  }
+
+  #forgetSubscription(clientId: string, filter: string): void {
+    this.#interest.unsubscribe(clientId, filter)
+    this.#persistence.forgetSubscription(clientId, filter).catch(this.#failed)
+  }
+
+  /** Whether the packet goes to this client; what is retained is made up to date. */
+  #isForwarded(gate: Gate, packet: Forwarded & { readonly retain: boolean }): boolean {
+    if (!access.mayRead(gate.identity, packet.topic)) return false
+    if (packet.retain) this.#refresh(packet, gate.identity)
+    else if (!isQueued(packet) && (this.#isSuperseded(packet) || !gate.takesNews())) return false
+    return true
   }
 
   #tell(topic: string, payload: string): void {
@@ -288,11 +366,21 @@ export class Broker {
     this.#report(denial(error, peerOf(gate)))
   }
 
-  #joinWindow(name: string): Window {
-    const window = this.#windows.get(name) ?? new Window(() => this.#windows.delete(name))
-    this.#windows.set(name, window)
-    window.join()
-    return window
+  /** Kept until nothing of it counts any more: a reconnect neither empties a window nor renews a rate. */
+  #share(name: string): Shared {
+    let shared = this.#shared.get(name)
+    if (shared === undefined) {
+      const rate = new Rate(this.#limits)
+      const window = new Window(() => {
+        const forget = (): void => {
+          if (window.isUnused && this.#shared.get(name)?.window === window) this.#shared.delete(name)
+        }
+        setTimeout(forget, rate.restsInMs(performance.now())).unref()
+      })
+      shared = { window, rate }
+      this.#shared.set(name, shared)
+    }
+    return shared
   }
 }
 

@@ -113,7 +113,7 @@ test('a frame announced larger than the limit is refused before its body arrives
 
 test('a frame cut after any of its bytes is partial, and complete with the last one', () => {
   const whole = [
-    packets.connect('a-client'),
+    packets.connect({ clientId: 'a-client' }),
     packets.publish({ topic: 'chargers/c1/PowerOutput', payload: 'x'.repeat(130), qos: 2 }),
     packets.pubrel(513),
     packets.subscribe('chargers/#'),
@@ -209,4 +209,139 @@ test('an acknowledgement is four bytes, with the reserved flags that PUBREL has'
     assert.deepEqual(Buffer.from(frames.acknowledgement(frames.PUBREL, id)), packets.pubrel(id))
     assert.deepEqual(Buffer.from(frames.acknowledgement(frames.PUBCOMP, id)), packets.pubcomp(id))
   }
+})
+
+// --- what a packet holds
+
+const faultOf = (packet: Buffer, filtersMax = 100): string | undefined => {
+  const { status, frame } = read(packet)
+  if (status === frames.malformed) return 'malformed_packet'
+  assert.equal(status, frames.complete, packet.toString('hex'))
+  const fault = frames.packetFault(packet, frame, filtersMax)
+  return fault && `${fault.code}${fault.returnCode > 0 ? ` ${fault.returnCode}` : ''}`
+}
+const filters = (...each: (string | Buffer)[]): Buffer =>
+  packets.packet(0x82, packets.uint16(7), ...each.flatMap(filter => [packets.text(filter), [1]]))
+
+const filterRules: [string, boolean][] = [
+  ['a', true],
+  ['/', true],
+  ['a/b/c', true],
+  ['//', true],
+  ['#', true],
+  ['+', true],
+  ['/#', true],
+  ['+/#', true],
+  ['a/+/b/#', true],
+  ['+/+', true],
+  ['$SYS/#', true],
+  ['Zähler/✓/🚗', true],
+  ['\ufeffa', true], // a BOM is a character like others [MQTT-1.5.3-3]
+  ['', false],
+  ['a#', false],
+  ['#a', false],
+  ['#/', false],
+  ['a/#/b', false],
+  ['##', false],
+  ['a+', false],
+  ['+a', false],
+  ['a/+b', false],
+  ['a/b+/c', false],
+  ['++', false],
+  ['+#', false],
+  ['a\0', false],
+  ['\u0001', false],
+  ['a\nb', false],
+  ['\u007f', false],
+  ['\u009f', false],
+  ['\uffff', false],
+  ['\ufffe', false],
+  ['\ufdd0', false],
+  ['\u{1fffe}', false]
+]
+test('a filter is legal as MQTT 3.1.1, sections 1.5.3 and 4.7, have it', () => {
+  for (const [filter, isLegal] of filterRules) {
+    const expected = isLegal ? undefined : 'malformed_packet'
+    assert.equal(faultOf(filters(filter)), expected, JSON.stringify(filter))
+    assert.equal(faultOf(filters('a', filter, 'b')), expected, JSON.stringify(filter))
+    assert.equal(faultOf(packets.unsubscribe(filter)), expected, JSON.stringify(filter))
+  }
+})
+
+const illFormed = ['c328', 'ff', 'c0af', 'e080af', 'f08080af', 'eda080', 'edbfbf', 'f4908080', 'e282', '80'].map(hex =>
+  Buffer.from(hex, 'hex')
+)
+test('ill-formed UTF-8, overlong forms and surrogates among it, is no text', () => {
+  for (const bytes of illFormed) {
+    assert.equal(faultOf(filters(bytes)), 'malformed_packet', bytes.toString('hex'))
+    assert.equal(typeof frames.topicFault(bytes, 0, bytes.length), 'string')
+  }
+})
+
+test('a topic has no wildcard and is not empty', () => {
+  const faultOfTopic = (text: string): string | undefined => {
+    const bytes = Buffer.from(`<${text}>`)
+    return frames.topicFault(bytes, 1, bytes.length - 1)
+  }
+  for (const topic of ['a', 'a/b', '/', 'é', 'a b', '$SYS/x']) assert.equal(faultOfTopic(topic), undefined, topic)
+  for (const topic of ['', '#', 'a/+/b', 'a#', 'a\0b', '\r']) assert.equal(typeof faultOfTopic(topic), 'string', topic)
+})
+
+test('filters over the limit are told from what is malformed', () => {
+  assert.equal(faultOf(filters('a', 'b', 'c'), 3), undefined)
+  assert.equal(faultOf(filters('a', 'b', 'c'), 2), 'subscription_limit')
+  assert.equal(faultOf(filters('a', 'b', 'c#'), 2), 'malformed_packet')
+})
+
+test('message id 0 is malformed wherever there is one', () => {
+  const withId = (id: number): Buffer[] => [
+    packets.puback(id),
+    packets.pubrec(id),
+    packets.pubrel(id),
+    packets.pubcomp(id),
+    packets.subscribe('a', id),
+    packets.unsubscribe('a', id)
+  ]
+  for (const packet of withId(0)) assert.equal(faultOf(packet), 'malformed_packet', packet.toString('hex'))
+  for (const packet of withId(256)) assert.equal(faultOf(packet), undefined, packet.toString('hex'))
+})
+
+test('whatever a legal packet becomes by a few changes: no throw, no look beyond it, and never more filters than it may have', () => {
+  const random = seededRandom(12)
+  const originals = [
+    packets.connect({
+      clientId: 'c1:abc',
+      will: { topic: 'a/b', payload: 'bye', qos: 1 },
+      userName: 'u',
+      password: 'p'
+    }),
+    packets.connect({ clientId: '', clean: true }),
+    filters('a/b', '+/#', 'x'),
+    packets.unsubscribe('a/+'),
+    packets.pubrel(1)
+  ]
+  let faults = 0
+  for (let i = 0; i < 20_000; i++) {
+    const bytes = Buffer.from(pick(random, originals))
+    for (let n = 1 + below(random, 3); n > 0; n--) {
+      bytes[2 + below(random, bytes.length - 2)] = pick(random, [
+        0,
+        1,
+        2,
+        4,
+        0x23,
+        0x2b,
+        0x80,
+        0xff,
+        below(random, 256)
+      ])
+    }
+    const { frame } = read(bytes)
+    // Bytes of the next packet must not matter.
+    const fault = frames.packetFault(bytes, frame, 3)
+    const followed = Buffer.concat([bytes, Buffer.alloc(70_000, 0x61)])
+    assert.deepEqual(frames.packetFault(followed, frame, 3), fault, bytes.toString('hex'))
+    if (fault !== undefined) faults++
+  }
+  assert.ok(faults > 5_000 && faults < 19_000, `${faults}`)
 })

@@ -4,6 +4,7 @@ import type { Identity } from '../model/admission.ts'
 import { Budget } from '../model/budget.ts'
 import {
   connectTimeoutMs,
+  drainTimeoutMs,
   fairShareBytesMin,
   fairShareMessagesMin,
   heldConnectionBytes,
@@ -17,6 +18,7 @@ import {
   windowMessagesMax
 } from '../model/limits.ts'
 import { below, pick, seededRandom } from '../model/testing/random.ts'
+import { Rate } from './rate.ts'
 import { FakeTimers, GateBench } from './testing/gateBench.ts'
 import * as packets from './testing/packets.ts'
 import { Window } from './window.ts'
@@ -205,16 +207,16 @@ for (const [what, packet] of malformed) {
   })
 }
 
-test('a topic over the limit closes the connection, whoever it belongs to', t => {
-  for (const prefix of ['chargers/c1/', 'chargers/c2/']) {
-    const longest = GateBench.opened(t)
-    longest.arrive(packets.publish({ topic: prefix.padEnd(topicBytesMax, 'x'), qos: 0 }))
-    assert.deepEqual(longest.denials, [])
-    const longer = GateBench.opened(t)
-    longer.arrive(packets.publish({ topic: prefix.padEnd(topicBytesMax + 1, 'x'), qos: 0 }))
-    assert.deepEqual(longer.denials, ['publish_topic'])
-    assert.equal(longer.socket.destroyed, true)
+test('a topic over the limit closes the connection', t => {
+  const publish = (bytes: number): GateBench => {
+    const bench = GateBench.opened(t, { identity: operator })
+    bench.arrive(packets.publish({ topic: 'chargers/c1/commands/'.padEnd(bytes, 'x'), qos: 0 }))
+    return bench
   }
+  assert.deepEqual(publish(topicBytesMax).denials, [])
+  const longer = publish(topicBytesMax + 1)
+  assert.deepEqual([longer.denials, longer.passed()], [['publish_topic'], Buffer.alloc(0)])
+  assert.equal(longer.socket.destroyed, true)
 })
 
 test('garbage in any chunks never throws, and chunks make no difference', t => {
@@ -287,15 +289,34 @@ const topics: [string, Partial<Identity>, boolean][] = [
   [power, bounded, false],
   [power, operator, false]
 ]
-test('exactly the own topics are telemetry; every other publish is left to Aedes unchanged', t => {
+test('exactly the own topics are telemetry; every other publish closes the connection, and goes nowhere', t => {
   for (const [topic, identity, isTelemetry] of topics) {
     for (const qos of [0, 1, 2]) {
       const bench = GateBench.opened(t, { identity })
-      const packet = packets.publish({ topic, qos, retain: true, payload: 'x' })
-      bench.arrive(packet)
-      assert.deepEqual(bench.payloads, isTelemetry ? ['x'] : [], topic)
-      assert.deepEqual(bench.passed(), isTelemetry ? Buffer.alloc(0) : packet, topic)
+      bench.arrive(Buffer.concat([packets.publish({ topic, qos, retain: true, payload: 'x' }), value(2), value(3)]))
+      const isOwner = identity === edge
+      assert.deepEqual(bench.payloads, isTelemetry ? ['x', 'p2', 'p3'] : [], topic)
+      assert.equal(bench.denials.length, isTelemetry && isOwner ? 0 : 1, topic)
+      assert.equal(bench.socket.destroyed, !isTelemetry, topic)
+      assert.deepEqual(bench.passed(), Buffer.alloc(0), topic)
       assert.deepEqual(bench.written(), [])
+    }
+  }
+})
+
+test("an operator's commands are left to Aedes unchanged, and nobody else's", t => {
+  for (const [identity, isAllowed] of [
+    [operator, true],
+    [edge, false],
+    [consumer, false],
+    [bounded, false]
+  ] as const) {
+    for (const qos of [0, 1, 2]) {
+      const bench = GateBench.opened(t, { identity })
+      const packet = packets.publish({ topic: command, qos, retain: true, payload: 'x' })
+      bench.arrive(packet)
+      assert.deepEqual(bench.passed(), isAllowed ? packet : Buffer.alloc(0))
+      assert.deepEqual(bench.denials, isAllowed ? [] : ['publish_topic'])
     }
   }
 })
@@ -341,10 +362,11 @@ test('a batch of QoS 0 alone writes nothing', t => {
 })
 
 test('a message dropped over the budget is in flight for nobody', t => {
-  const bench = GateBench.opened(t, { identity: edge })
+  const bench = GateBench.opened(t)
   bench.admission.drops = true
-  bench.arrive(value(1, { qos: 0 }), packets.publish({ topic: 'foreign', id: 2 }))
-  assert.deepEqual(bench.passed(), packets.publish({ topic: 'foreign', id: 2 }))
+  // Whatever is in flight would be waited for.
+  bench.arrive(value(1, { qos: 0 }), own('Connection', { id: 2 }))
+  assert.deepEqual(bench.written(), [packets.puback(2)])
 })
 
 // --- QoS 2
@@ -459,38 +481,33 @@ test('its acknowledgement comes after those of what is in flight', t => {
   }
 })
 
-test("another charger's Connection is no business of the gate: Aedes rules on it", t => {
+test("another charger's Connection is a foreign topic", t => {
   const bench = GateBench.opened(t)
-  const foreign = packets.publish({ topic: 'chargers/c2/Connection' })
-  bench.arrive(foreign)
-  assert.deepEqual(bench.passed(), foreign)
+  bench.arrive(packets.publish({ topic: 'chargers/c2/Connection' }))
+  assert.deepEqual(bench.denials, ['publish_topic'])
   assert.deepEqual(bench.written(), [])
 })
 
 // --- order
 
-test('a publish that is no telemetry waits until everything in flight is acknowledged, and all behind it waits, too', t => {
+test('a foreign publish is judged when everything in flight is acknowledged; what lies behind it is not taken', t => {
   const bench = GateBench.opened(t)
   const foreign = packets.publish({ topic: command, id: 9 })
   bench.arrive(Buffer.concat([value(1), value(2), foreign, packets.pingreq(), value(3)]), value(4))
-  assert.deepEqual(bench.payloads, ['p1', 'p2'])
-  assert.deepEqual(bench.passed(), Buffer.alloc(0))
+  assert.deepEqual([bench.payloads, bench.denials], [['p1', 'p2'], []])
   assert.equal(bench.socket.isPaused(), true)
   bench.settle(1)
-  assert.deepEqual(bench.passed(), Buffer.alloc(0))
+  assert.deepEqual(bench.denials, [])
   bench.settle(1)
   assert.deepEqual(bench.written(), [packets.puback(1), packets.puback(2)])
-  assert.deepEqual(bench.passed(), Buffer.concat([foreign, packets.pingreq()]))
-  assert.deepEqual(bench.payloads, ['p1', 'p2', 'p3', 'p4'])
-  assert.equal(bench.socket.isPaused(), false)
+  assert.deepEqual([bench.denials, bench.socket.destroyed], [['publish_topic'], true])
+  assert.deepEqual([bench.payloads, bench.passed()], [['p1', 'p2'], Buffer.alloc(0)])
 })
 
-test('with nothing in flight it goes at once; with QoS 0 it never waits', t => {
+test('with QoS 0, which nobody acknowledges, it is judged at once', t => {
   const bench = GateBench.opened(t)
-  const first = packets.publish({ topic: command, id: 9, qos: 2 })
-  const second = packets.publish({ topic: command, qos: 0 })
-  bench.arrive(first, value(1), second)
-  assert.deepEqual(bench.passed(), Buffer.concat([first, second]))
+  bench.arrive(Buffer.concat([value(1), packets.publish({ topic: command, qos: 0 }), value(2)]))
+  assert.deepEqual([bench.payloads, bench.denials], [['p1'], ['publish_topic']])
 })
 
 test('pings, subscriptions and acknowledgements of the client pass while telemetry is in flight', t => {
@@ -600,9 +617,7 @@ test('a held connection counts its buffers, once, and no more when it is read ag
 
 test('what Aedes does not take yet waits, unlost and in order', t => {
   const bench = GateBench.opened(t)
-  const big = Array.from({ length: 8 }, (_, i) =>
-    packets.publish({ topic: 'foreign', qos: 0, payload: `${i}`.repeat(30_000) })
-  )
+  const big = Array.from({ length: 8 }, (_, i) => packets.subscribe(`${i}`.repeat(30_000)))
   bench.arrive(...big.slice(0, 4), value(1), ...big.slice(4), value(2))
   assert.equal(bench.socket.isPaused(), true)
   assert.deepEqual(bench.payloads, [])
@@ -692,10 +707,23 @@ test('whoever does not send a CONNECT in time is closed', t => {
   assert.equal(bench.socket.destroyed, true)
 })
 
+test('a CONNECT that comes byte by byte has no longer time', t => {
+  const timers = new FakeTimers(t)
+  const bench = new GateBench(t)
+  for (const byte of packets.connect().subarray(0, 9)) {
+    timers.tick(connectTimeoutMs / 10)
+    bench.arrive(Buffer.from([byte]))
+  }
+  assert.deepEqual(bench.denials, [])
+  timers.tick(connectTimeoutMs / 10)
+  assert.deepEqual(bench.denials, ['timeout'])
+})
+
 test('a CONNECT that is never answered is closed, though the gate itself has paused its socket', t => {
   const timers = new FakeTimers(t)
   const bench = new GateBench(t)
   bench.arrive(Buffer.concat([packets.connect(), value(1)]))
+  bench.gate.keepAlive(65_535) // of a client that is open
   assert.equal(bench.socket.isPaused(), true)
   timers.tick(connectTimeoutMs)
   assert.deepEqual(bench.denials, ['timeout'])
@@ -703,8 +731,7 @@ test('a CONNECT that is never answered is closed, though the gate itself has pau
 
 test('silence for one and a half times the keepalive closes the connection; any packet starts it anew', t => {
   const timers = new FakeTimers(t)
-  const bench = GateBench.opened(t)
-  bench.gate.keepAlive(10)
+  const bench = GateBench.opened(t, { keepaliveSeconds: 10 })
   for (const packet of [packets.pingreq(), value(1), value(2, { qos: 0 }), Buffer.from([0x30])]) {
     timers.tick(14_999)
     bench.arrive(packet)
@@ -718,8 +745,7 @@ test('silence for one and a half times the keepalive closes the connection; any 
 test('a keepalive of 0, or a longer one than the limit, counts as the limit', t => {
   for (const seconds of [0, 65_535, keepaliveSecondsMax]) {
     const timers = new FakeTimers(t)
-    const bench = GateBench.opened(t)
-    bench.gate.keepAlive(seconds)
+    const bench = GateBench.opened(t, { keepaliveSeconds: seconds })
     timers.tick(1_500 * keepaliveSecondsMax - 1)
     assert.deepEqual(bench.denials, [])
     timers.tick(1)
@@ -730,8 +756,7 @@ test('a keepalive of 0, or a longer one than the limit, counts as the limit', t 
 
 test('whom we do not read we do not blame for silence', t => {
   const timers = new FakeTimers(t)
-  const bench = GateBench.opened(t)
-  bench.gate.keepAlive(10)
+  const bench = GateBench.opened(t, { keepaliveSeconds: 10 })
   bench.arrive(values(1, windowMessagesMax + 1))
   timers.tick(15_000)
   timers.tick(15_000)
@@ -779,6 +804,86 @@ test('when Aedes ends, the socket is ended, not cut', async t => {
   await finished
   assert.deepEqual(bench.written(), [Buffer.from('last words')])
   assert.deepEqual([bench.socket.ended, bench.socket.destroyed], [true, false])
+})
+
+test('a client that does not read its acknowledgements is cut: after a while, or when too much is unsent', t => {
+  for (const unsent of [0, slowConsumerBytesMax]) {
+    const timers = new FakeTimers(t)
+    const bench = GateBench.opened(t)
+    bench.socket.takes = false
+    bench.socket.writableLength = unsent
+    bench.arrive(value(1))
+    bench.settle(1)
+    timers.tick(unsent === 0 ? drainTimeoutMs : 0)
+    assert.deepEqual([bench.denials, bench.socket.destroyed], [['slow_consumer'], true])
+    t.mock.restoreAll()
+  }
+})
+
+test('one that reads in time is not', t => {
+  const timers = new FakeTimers(t)
+  const bench = GateBench.opened(t)
+  bench.socket.takes = false
+  for (let id = 1; id <= 5; id++) {
+    bench.arrive(value(id))
+    bench.settle(1)
+    timers.tick(drainTimeoutMs - 1)
+    bench.socket.emit('drain')
+  }
+  assert.deepEqual(bench.denials, [])
+})
+
+test('over its rate a connection is read again when the time has come, and nothing of it is lost', t => {
+  const timers = new FakeTimers(t)
+  const bench = GateBench.opened(t, { rate: new Rate({ messagesPerSecond: 100, bytesPerSecond: 1e9 }) })
+  bench.arrive(values(1, 90))
+  assert.equal(bench.socket.isPaused(), false)
+  bench.arrive(values(91, 150), value(151))
+  assert.equal(bench.socket.isPaused(), true)
+  assert.equal(bench.payloads.length, 150)
+  assert.equal(bench.budget.usedBytes, heldConnectionBytes)
+  bench.settle(150)
+  assert.equal(bench.socket.isPaused(), true, 'acknowledgements do not matter')
+  timers.tick(600)
+  bench.socket.flow()
+  assert.equal(bench.socket.isPaused(), false)
+  assert.equal(bench.payloads.length, 151)
+  assert.equal(bench.budget.usedBytes, 0)
+})
+
+test('a fault of ours costs the connection that met it, and is told', t => {
+  const bench = GateBench.opened(t)
+  t.mock.method(bench.admission, 'admit', () => {
+    throw new Error('ours')
+  })
+  bench.arrive(value(1))
+  assert.deepEqual([bench.failures, bench.denials, bench.socket.destroyed], [['ours'], [], true])
+})
+
+test('a frame that comes byte by byte is copied a few times, not once per byte', t => {
+  const bench = GateBench.opened(t)
+  const packet = value(1, { payload: 'x'.repeat(20_000) })
+  bench.arrive(packet.subarray(0, 5))
+  const copied = t.mock.method(Buffer, 'concat')
+  const allocated = t.mock.method(Buffer, 'allocUnsafeSlow')
+  for (const byte of packet.subarray(5)) bench.socket.emit('data', Buffer.from([byte]))
+  assert.deepEqual(bench.payloads, ['x'.repeat(20_000)])
+  assert.equal(copied.mock.callCount(), 1)
+  assert.ok(allocated.mock.callCount() < 20, `${allocated.mock.callCount()} buffers`)
+})
+
+test('what MQTT has a word for is told in a CONNACK before the end', t => {
+  const fields = (level: number, flags: number, clientId: string): Buffer =>
+    packets.packet(0x10, packets.text('MQTT'), [level, flags, 0, 60], packets.text(clientId))
+  for (const [packet, code] of [
+    [fields(5, 2, 'c1'), 1],
+    [fields(4, 0, ''), 2]
+  ] as const) {
+    const bench = new GateBench(t)
+    bench.arrive(packet)
+    assert.deepEqual(bench.written(), [Buffer.from([0x20, 2, 0, code])])
+    assert.deepEqual([bench.denials, bench.socket.destroyed, bench.passed()], [['protocol'], true, Buffer.alloc(0)])
+  }
 })
 
 test('a mixed load keeps every promise at once: admitted once, acknowledged once, in order', t => {

@@ -3,7 +3,7 @@
 // It acknowledges telemetry when its batch is settled, never before. What Aedes writes goes to the socket.
 //
 // A connection's life: `greeting` (only CONNECT is legal) -> `connecting` (frames wait for CONNACK) -> `open`.
-// Within `open` it reads, unless it is held: over its window, over the budget, or because a frame must wait
+// Within `open` it reads, unless it is held: over its window, its rate or the budget, or because a frame must wait
 //   - for everything in flight to be acknowledged (a QoS 1/2 publish that is no telemetry) [MQTT-4.6.0-2],
 //   - for Aedes to take what was pushed.
 
@@ -11,29 +11,36 @@ import { Duplex } from 'node:stream'
 import type { TLSSocket } from 'node:tls'
 import { type Admission, type Identity, type Source, Telemetry } from '../model/admission.ts'
 import type { Budget } from '../model/budget.ts'
-import { DeniedError } from '../model/errors.ts'
+import { DeniedError, type DenyCode } from '../model/errors.ts'
 import {
   connectTimeoutMs,
   keepaliveSecondsMax,
   packetBytesMax,
   receivedMessagesMax,
-  slowConsumerBytesMax,
+  subscriptionsMax,
   topicBytesMax,
-  unsentWaitBytes,
-  valueNameCharactersMax
+  unsentWaitBytes
 } from '../model/limits.ts'
-import { connectionName, topicRoot } from '../model/topics.ts'
+import * as access from './access.ts'
 import * as frames from './frames.ts'
+import { isConnection, OwnTopics } from './ownTopics.ts'
+import type { Rate } from './rate.ts'
+import { Received } from './received.ts'
+import { Rest } from './rest.ts'
+import { Unsent } from './unsent.ts'
 import type { Window } from './window.ts'
 
 export interface GateOptions {
   readonly socket: TLSSocket
   readonly identity: Identity
   readonly window: Window
+  readonly rate: Rate
   readonly budget: Budget
   readonly admission: Admission
   /** Called before a connection is closed for a fault of the client. */
   readonly denied: (gate: Gate, error: DeniedError) => void
+  /** A fault of ours, that costs this connection alone. */
+  readonly failed: (error: Error) => void
 }
 
 /** A ticket is what the lane hands back: the message id, and whether it was QoS 2. 0 for QoS 0. */
@@ -46,20 +53,26 @@ const waitingForAedes = 3
 export class Gate extends Duplex implements Source {
   readonly identity: Identity
   readonly address: string
+  /** Those that were granted to this connection. */
+  readonly filters = new Set<string>()
   readonly #socket: TLSSocket
+  readonly #unsent: Unsent
   readonly #window: Window
+  readonly #rate: Rate
   readonly #budget: Budget
   readonly #admission: Admission
   readonly #denied: GateOptions['denied']
-  readonly #prefixes: readonly Buffer[]
+  readonly #failed: GateOptions['failed']
+  readonly #own: OwnTopics
   readonly #frame = new frames.Frame()
   readonly #telemetry = new Telemetry()
   #stage: 'greeting' | 'connecting' | 'open' = 'greeting'
   /** Bytes that were read and not yet consumed: a part of a frame, or what waits. */
-  #rest: Buffer | undefined
+  readonly #rest = new Rest()
   #waiting: number = notWaiting
   #heldByWindow = false
   #heldByBudget = false
+  #heldByRate: NodeJS.Timeout | undefined
   #stopped = false
   #finishing = false
   #held = false
@@ -67,20 +80,25 @@ export class Gate extends Duplex implements Source {
   /** Exact when nothing is in flight; between, each settled message counts as an average one. */
   #inFlightBytes = 0
   #acks: number[] = []
-  /** QoS 2 message ids: false while in flight, true from PUBREC to PUBREL. */
-  readonly #received = new Map<number, boolean>()
+  readonly #received = new Received()
   #silence: NodeJS.Timeout
+  #silenceMs = 1_500 * keepaliveSecondsMax
 
-  constructor({ socket, identity, window, budget, admission, denied }: GateOptions) {
+  constructor({ socket, identity, window, rate, budget, admission, denied, failed }: GateOptions) {
     super({ allowHalfOpen: false })
     this.identity = identity
     this.address = `${socket.remoteAddress}:${socket.remotePort}`
     this.#socket = socket.setNoDelay(true)
+    this.#unsent = new Unsent(socket, found =>
+      this.#deny('slow_consumer', `expected a client that reads, found ${found}`)
+    )
     this.#window = window
+    this.#rate = rate
     this.#budget = budget
     this.#admission = admission
     this.#denied = denied
-    this.#prefixes = identity.role === 'edge' ? identity.chargers!.map(name => Buffer.from(`${topicRoot}${name}/`)) : []
+    this.#failed = failed
+    this.#own = new OwnTopics(identity)
     this.#silence = this.#closeAfter(connectTimeoutMs)
     socket.on('data', chunk => this.#receive(chunk))
     socket.on('end', () => this.push(null))
@@ -91,23 +109,19 @@ export class Gate extends Duplex implements Source {
   /** CONNACK with return code 0 is written: telemetry may come. */
   open(): void {
     this.#stage = 'open'
+    clearTimeout(this.#silence)
+    this.#silence = this.#closeAfter(this.#silenceMs)
     if (this.#waiting === waitingForConnack) this.#goOn()
   }
 
   /** Takes over the keepalive from Aedes, which does not see telemetry. 0 and more than the limit count as the limit. */
   keepAlive(seconds: number): void {
-    clearTimeout(this.#silence)
-    this.#silence = this.#closeAfter(1_500 * Math.min(seconds || keepaliveSecondsMax, keepaliveSecondsMax))
+    this.#silenceMs = 1_500 * Math.min(seconds || keepaliveSecondsMax, keepaliveSecondsMax)
   }
 
   /** Whether news may be sent to this subscriber; one that is far behind is cut instead, so that nobody waits for it. */
   takesNews(): boolean {
-    if (this.destroyed) return false
-    const unsent = this.#socket.writableLength + this.writableLength
-    if (unsent < slowConsumerBytesMax) return true
-    return this.#deny(
-      new DeniedError('slow_consumer', `expected a subscriber that reads, found ${unsent} bytes unsent`)
-    )
+    return !this.destroyed && this.#unsent.isBearable(this.writableLength)
   }
 
   /** Reads no more; what is in flight is still acknowledged. */
@@ -131,31 +145,57 @@ export class Gate extends Duplex implements Source {
 
   #receive(chunk: Buffer): void {
     if (this.destroyed) return // what was read before the socket was destroyed still comes
-    this.#silence.refresh()
-    this.#rest = this.#rest === undefined ? chunk : Buffer.concat([this.#rest, chunk])
-    if (this.#waiting === notWaiting) this.#consume()
+    // Before CONNACK time runs, however slowly bytes come.
+    if (this.#stage === 'open') this.#silence.refresh()
+    if (this.#waiting !== notWaiting || this.#rest.lacksMoreThan(chunk)) this.#rest.add(chunk)
+    else this.#consume(this.#rest.takeWith(chunk))
   }
 
-  #consume(): void {
+  /** Whatever one client provokes, it is that client's end alone. */
+  #consume(chunk: Buffer): void {
+    try {
+      this.#read(chunk)
+    } catch (error) {
+      this.#failed(error as Error)
+      this.destroy()
+    }
+  }
+
+  #read(chunk: Buffer): void {
     if (this.#stopped) return // a lane that has drained must not fill again
-    const chunk = this.#rest!
     const frame = this.#frame
     let at = 0
+    let count = 0
+    let lacking = 0
     while (at < chunk.length && this.#waiting === notWaiting) {
       const status = frames.readFrame(chunk, at, packetBytesMax, frame)
-      if (status === frames.partial) break
+      if (status === frames.partial) {
+        lacking = frame.end - chunk.length
+        break
+      }
       if (status !== frames.complete) {
         this.#refuseFrame(status, chunk[at]!)
         return
       }
       if (!this.#take(chunk, at)) break
       at = frame.end
+      count++
     }
     if (this.destroyed) return
-    // A kept slice would pin its whole read chunk.
-    this.#rest = at < chunk.length ? Buffer.from(chunk.subarray(at)) : undefined
+    if (at < chunk.length) this.#rest.keep(chunk.subarray(at), lacking)
     this.#heldByBudget = !this.#budget.mayRead(this.#inFlight, this.#inFlightBytes)
+    this.#pay(count, at)
     this.#pauseOrResume()
+  }
+
+  #pay(messages: number, bytes: number): void {
+    const pauseMs = this.#rate.spend(messages, bytes, performance.now())
+    if (pauseMs <= 0) return
+    clearTimeout(this.#heldByRate)
+    this.#heldByRate = setTimeout(() => {
+      this.#heldByRate = undefined
+      this.#pauseOrResume()
+    }, pauseMs)
   }
 
   /** False when the frame is not consumed: it waits and comes again, or the connection is closed. */
@@ -163,20 +203,34 @@ export class Gate extends Duplex implements Source {
     const { type } = this.#frame
     if (this.#stage !== 'open') return this.#takeConnect(chunk, at)
     if (type === frames.PUBLISH) return this.#takePublish(chunk, at)
-    if (type === frames.CONNECT)
-      return this.#deny(new DeniedError('protocol', 'expected one CONNECT, found a second one'))
+    if (type === frames.CONNECT) return this.#deny('protocol', 'expected one CONNECT, found a second one')
+    if (!this.#isLegal(chunk)) return false
     if (type === frames.PUBREL && this.#release(frames.readUInt16(chunk, this.#frame.bodyAt))) return true
     return this.#pass(chunk, at)
   }
 
   #takeConnect(chunk: Buffer, at: number): boolean {
     if (this.#frame.type !== frames.CONNECT) {
-      return this.#deny(new DeniedError('protocol', `expected CONNECT first, found packet type ${this.#frame.type}`))
+      return this.#deny('protocol', `expected CONNECT first, found packet type ${this.#frame.type}`)
     }
+    if (!this.#isLegal(chunk)) return false
     this.#stage = 'connecting'
     this.#pass(chunk, at)
     this.#waiting = waitingForConnack
     return true
+  }
+
+  #isLegal(chunk: Buffer): boolean {
+    const fault = frames.packetFault(chunk, this.#frame, subscriptionsMax)
+    if (fault === undefined) return true
+    const message = `expected MQTT 3.1.1 within the limits, found ${fault.found}`
+    if (fault.returnCode === 0) return this.#deny(fault.code, message)
+    // Closed when the client has been told.
+    this.#denied(this, new DeniedError(fault.code, message))
+    this.stopReading()
+    this.#socket.write(Buffer.from(frames.connack(fault.returnCode)))
+    this.#socket.destroySoon()
+    return false
   }
 
   #takePublish(chunk: Buffer, at: number): boolean {
@@ -186,20 +240,13 @@ export class Gate extends Duplex implements Source {
     const topicLength = frames.readUInt16(chunk, bodyAt)
     const topicEnd = topicAt + topicLength
     const payloadAt = qos === 0 ? topicEnd : topicEnd + 2
-    if (payloadAt > end || topicLength === 0) return this.#malformed('a PUBLISH that is too short for its topic')
-    if (topicLength > topicBytesMax) {
-      return this.#deny(
-        new DeniedError('publish_topic', `expected a topic of at most ${topicBytesMax} bytes, found ${topicLength}`)
-      )
-    }
+    if (payloadAt > end) return this.#malformed('a PUBLISH that is too short for its topic')
     const messageId = qos === 0 ? 0 : frames.readUInt16(chunk, topicEnd)
     if (qos > 0 && messageId === 0) return this.#malformed('message id 0')
-    const nameAt = this.#ownNameAt(chunk, topicAt, topicEnd)
-    if (nameAt === 0) return this.#passInOrder(chunk, at, qos)
-    if (qos === 2 && this.#received.size >= receivedMessagesMax && !this.#received.has(messageId)) {
-      return this.#deny(
-        new DeniedError('protocol', `expected at most ${receivedMessagesMax} QoS 2 messages without PUBREL, found more`)
-      )
+    const nameAt = this.#own.nameAt(chunk, topicAt, topicEnd)
+    if (nameAt === 0) return this.#takeForeign(chunk, at, topicAt, topicEnd, qos)
+    if (qos === 2 && !this.#received.hasRoomFor(messageId)) {
+      return this.#deny('protocol', `expected PUBREL for QoS 2 messages, found none for ${receivedMessagesMax}`)
     }
     if (isConnection(chunk, nameAt, topicEnd)) return this.#ignoreInOrder(qos, messageId)
     if (qos === 2 && this.#isResent(messageId)) return true
@@ -227,18 +274,18 @@ export class Gate extends Duplex implements Source {
     }
   }
 
-  /** Where the value name begins when the topic is exactly own telemetry, else 0. */
-  #ownNameAt(chunk: Buffer, topicAt: number, topicEnd: number): number {
-    for (const prefix of this.#prefixes) {
-      const nameAt = topicAt + prefix.length
-      if (nameAt < topicEnd && startsWith(chunk, topicAt, prefix)) return isName(chunk, nameAt, topicEnd) ? nameAt : 0
+  /** To Aedes, if allowed, but not before everything in flight is acknowledged: acks keep publish order. */
+  #takeForeign(chunk: Buffer, at: number, topicAt: number, topicEnd: number, qos: number): boolean {
+    const found = frames.topicFault(chunk, topicAt, topicEnd)
+    if (found !== undefined) return this.#malformed(found)
+    if (this.#mustWait(qos)) return false
+    const bytes = topicEnd - topicAt
+    if (bytes > topicBytesMax) {
+      return this.#deny('publish_topic', `expected a topic of at most ${topicBytesMax} bytes, found ${bytes}`)
     }
-    return 0
-  }
-
-  /** To Aedes, but not before everything in flight is acknowledged: acks keep publish order. */
-  #passInOrder(chunk: Buffer, at: number, qos: number): boolean {
-    return this.#mustWait(qos) ? false : this.#pass(chunk, at)
+    const topic = chunk.toString('utf8', topicAt, topicEnd)
+    if (access.mayPublish(this.identity, topic)) return this.#pass(chunk, at)
+    return this.#deny('publish_topic', `expected an own topic, found ${topic.slice(0, 120)}`)
   }
 
   #mustWait(qos: number): boolean {
@@ -251,7 +298,10 @@ export class Gate extends Duplex implements Source {
   #ignoreInOrder(qos: number, messageId: number): boolean {
     if (this.#mustWait(qos)) return false
     if (qos === 1) this.#write(frames.acknowledgement(frames.PUBACK, messageId))
-    else if (qos === 2 && !this.#isResent(messageId)) this.#recordReceived(messageId)
+    else if (qos === 2 && !this.#isResent(messageId)) {
+      this.#received.answer(messageId)
+      this.#write(frames.acknowledgement(frames.PUBREC, messageId))
+    }
     return true
   }
 
@@ -262,24 +312,17 @@ export class Gate extends Duplex implements Source {
 
   // --- QoS 2: PUBREC after the commit, once; PUBCOMP for what the gate took
 
-  /** True for a message that is here already: in flight its PUBREC is pending, received it is sent again. */
+  /** True for a message that is here already: in flight its PUBREC is pending, answered it is sent again. */
   #isResent(messageId: number): boolean {
-    const received = this.#received.get(messageId)
-    if (received === true) this.#write(frames.acknowledgement(frames.PUBREC, messageId))
-    if (received === undefined) this.#received.set(messageId, false)
-    return received !== undefined
-  }
-
-  #recordReceived(messageId: number): void {
-    this.#received.set(messageId, true)
-    this.#write(frames.acknowledgement(frames.PUBREC, messageId))
+    const state = this.#received.arrive(messageId)
+    if (state === 'answered') this.#write(frames.acknowledgement(frames.PUBREC, messageId))
+    return state !== 'new'
   }
 
   #release(messageId: number): boolean {
-    if (this.#received.get(messageId) !== true) return false
-    this.#received.delete(messageId)
-    this.#write(frames.acknowledgement(frames.PUBCOMP, messageId))
-    return true
+    const isReleased = this.#received.release(messageId)
+    if (isReleased) this.#write(frames.acknowledgement(frames.PUBCOMP, messageId))
+    return isReleased
   }
 
   // --- what the lane answers
@@ -292,7 +335,7 @@ export class Gate extends Duplex implements Source {
     const messageId = ticket & 0xffff
     if (ticket === messageId) this.#acks.push(frames.PUBACK << 4, 2, messageId >> 8, messageId & 255)
     else {
-      this.#received.set(messageId, true)
+      this.#received.answer(messageId)
       this.#acks.push(frames.PUBREC << 4, 2, messageId >> 8, messageId & 255)
     }
   }
@@ -319,14 +362,15 @@ export class Gate extends Duplex implements Source {
 
   #goOn(): void {
     this.#waiting = notWaiting
-    if (this.#rest !== undefined) this.#consume()
-    else this.#pauseOrResume()
+    if (this.#rest.isEmpty) this.#pauseOrResume()
+    else this.#consume(this.#rest.take())
   }
 
   #pauseOrResume(): void {
     if (this.#stopped || this.destroyed) return
-    const pause = this.#heldByWindow || this.#heldByBudget || this.#waiting !== notWaiting
-    this.#countHeld(this.#heldByWindow || this.#heldByBudget || this.#waiting === waitingForAcks)
+    const isHeld = this.#heldByWindow || this.#heldByBudget || this.#heldByRate !== undefined
+    const pause = isHeld || this.#waiting !== notWaiting
+    this.#countHeld(isHeld || this.#waiting === waitingForAcks)
     if (pause !== this.#socket.isPaused()) pause ? this.#socket.pause() : this.#socket.resume()
   }
 
@@ -340,29 +384,23 @@ export class Gate extends Duplex implements Source {
     return setTimeout(() => {
       // Whom we do not read, we do not blame for silence.
       if (this.#socket.isPaused() && this.#stage === 'open') this.#silence.refresh()
-      else this.#deny(new DeniedError('timeout', `expected a packet within ${ms / 1000} s, found silence`))
+      else this.#deny('timeout', `expected ${awaited[this.#stage]} within ${ms / 1000} s, found none`)
     }, ms)
   }
 
   // --- faults of the client
 
   #refuseFrame(status: frames.FrameStatus, firstByte: number): void {
-    if (status === frames.tooLarge) {
-      this.#deny(
-        new DeniedError(
-          'packet_too_large',
-          `expected packets of at most ${packetBytesMax} bytes, found a longer one announced`
-        )
-      )
-    } else this.#malformed(`a packet that MQTT 3.1.1 does not allow (first byte ${firstByte})`)
+    if (status !== frames.tooLarge) this.#malformed(`a packet of first byte ${firstByte}, or a length it cannot have`)
+    else this.#deny('packet_too_large', `expected at most ${packetBytesMax} bytes, found a longer packet announced`)
   }
 
   #malformed(found: string): false {
-    return this.#deny(new DeniedError('malformed_packet', `expected MQTT 3.1.1, found ${found}`))
+    return this.#deny('malformed_packet', `expected MQTT 3.1.1, found ${found}`)
   }
 
-  #deny(error: DeniedError): false {
-    this.#denied(this, error)
+  #deny(code: DenyCode, message: string): false {
+    if (!this.destroyed) this.#denied(this, new DeniedError(code, message))
     this.destroy()
     return false
   }
@@ -370,7 +408,7 @@ export class Gate extends Duplex implements Source {
   // --- the Duplex that Aedes holds
 
   #write(bytes: readonly number[]): void {
-    if (bytes.length > 0 && !this.destroyed) this.#socket.write(Buffer.from(bytes))
+    if (bytes.length > 0 && !this.destroyed) this.#unsent.write(Buffer.from(bytes))
   }
 
   override _read(): void {
@@ -386,7 +424,7 @@ export class Gate extends Duplex implements Source {
   }
 
   #send(chunk: Buffer, done: (error?: Error | null) => void): void {
-    if (this.#socket.write(chunk) || this.#socket.writableLength < unsentWaitBytes) done()
+    if (this.#unsent.write(chunk) || this.#socket.writableLength < unsentWaitBytes) done()
     else this.#socket.once('drain', done)
   }
 
@@ -397,30 +435,15 @@ export class Gate extends Duplex implements Source {
 
   override _destroy(error: Error | null, done: (error?: Error | null) => void): void {
     clearTimeout(this.#silence)
+    clearTimeout(this.#heldByRate)
+    this.#unsent.forget()
     this.#window.forget(this)
     this.#countHeld(false)
-    this.#rest = undefined
+    this.#rest.clear()
     this.#socket.destroy()
     done(error)
   }
 }
 
+const awaited = { greeting: 'a CONNECT', connecting: 'an answer to CONNECT', open: 'a packet' }
 const noBytes = Buffer.alloc(0)
-
-function startsWith(chunk: Buffer, at: number, prefix: Buffer): boolean {
-  for (let i = 0; i < prefix.length; i++) if (chunk[at + i] !== prefix[i]) return false
-  return true
-}
-
-const nameBytes = new Uint8Array(256)
-for (const byte of Buffer.from('ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789_')) nameBytes[byte] = 1
-
-function isName(chunk: Buffer, at: number, end: number): boolean {
-  if (end - at > valueNameCharactersMax) return false
-  for (let i = at; i < end; i++) if (nameBytes[chunk[i]!] === 0) return false
-  return true
-}
-
-const connectionBytes = Buffer.from(connectionName)
-const isConnection = (chunk: Buffer, at: number, end: number): boolean =>
-  end - at === connectionBytes.length && startsWith(chunk, at, connectionBytes)

@@ -5,6 +5,7 @@
 import type { X509Certificate } from 'node:crypto'
 import { type Identity, type Role, roles } from '../model/admission.ts'
 import { DeniedError } from '../model/errors.ts'
+import { clientIdCharactersMax } from '../model/limits.ts'
 import { chargerNameRule, chargerUrnPrefix, isChargerName } from '../model/topics.ts'
 
 const clientAuth = '1.3.6.1.5.5.7.3.2'
@@ -75,5 +76,6 @@ const badList = (found: string): DeniedError =>
   )
 
 /** `CN` or `CN:suffix`. */
-export const isClientIdOf = (identity: Identity, clientId: string): boolean =>
-  clientId === identity.name || (clientId.startsWith(`${identity.name}:`) && clientId.length > identity.name.length + 1)
+export const isClientIdOf = ({ name }: Identity, clientId: string): boolean =>
+  clientId === name ||
+  (clientId.startsWith(`${name}:`) && clientId.length > name.length + 1 && clientId.length <= clientIdCharactersMax)

@@ -18,6 +18,7 @@ interface Subscription {
 
 interface SessionPersistence {
   addSubscriptions(client: Subscribing, subscriptions: readonly Subscription[]): Promise<void>
+  removeSubscriptions(client: Subscribing, filters: readonly string[]): Promise<void>
   cleanSubscriptions(client: Subscribing): Promise<void>
 }
 
@@ -37,6 +38,7 @@ export interface OpenPersistence {
   readonly persistence: object
   /** The message emitter; absent = Aedes' own, in memory. */
   readonly mq?: object
+  forgetSubscription(clientId: string, filter: string): Promise<void>
   /** False while Redis is away: what is published then would pile up in memory. */
   isReachable(): boolean
   /** Messages that clean=false subscribers did not get because too many waited. */
@@ -48,8 +50,11 @@ export async function openPersistence(options: PersistenceOptions): Promise<Open
   if (options.redisUrl !== undefined) return openRedis(options.redisUrl, options)
   const { shadow, maySubscribe } = options
   const queue = new OfflineQueue()
+  const Persistence = withShadow(withQueue(MemoryPersistence as PersistenceClass, queue), shadow, maySubscribe)
+  const persistence = new Persistence({})
   return {
-    persistence: new (withShadow(withQueue(MemoryPersistence as PersistenceClass, queue), shadow, maySubscribe))({}),
+    persistence,
+    forgetSubscription: (id, filter) => persistence.removeSubscriptions({ id }, [filter]),
     isReachable: () => true,
     offlineDropped: () => queue.dropped,
     close() {}
@@ -80,11 +85,13 @@ async function openRedis(url: string, { shadow, maySubscribe, failed }: Persiste
   const pubConn = open()
   const mq = emitterOf({ subConn: open(), pubConn, matchEmptyLevels: true })
   ;(mq as unknown as { state: NodeJS.EventEmitter }).state.on('error', () => {}) // its connections tell
+  const persistence = new (withShadow(RedisPersistence as PersistenceClass, shadow, maySubscribe))({
+    conn,
+    maxSessionDelivery: offlineQueueMessagesMax
+  })
   return {
-    persistence: new (withShadow(RedisPersistence as PersistenceClass, shadow, maySubscribe))({
-      conn,
-      maxSessionDelivery: offlineQueueMessagesMax
-    }),
+    persistence,
+    forgetSubscription: (id, filter) => persistence.removeSubscriptions({ id }, [filter]),
     mq,
     isReachable: () => conn.status === 'ready' && pubConn.status === 'ready',
     offlineDropped: () => 0, // Redis keeps the queues, and does not tell
@@ -124,6 +131,8 @@ function withQueue(Base: PersistenceClass, queue: OfflineQueue): PersistenceClas
 
 function withShadow(Base: PersistenceClass, shadow: Shadow, maySubscribe: PersistenceOptions['maySubscribe']) {
   return class ShadowedPersistence extends Base {
+    readonly #stored = new WeakSet<readonly Subscription[]>()
+
     async storeRetained(): Promise<void> {} // only committed telemetry is retained, and the shadow has it
 
     createRetainedStream(filter: string): Readable {
@@ -134,8 +143,12 @@ function withShadow(Base: PersistenceClass, shadow: Shadow, maySubscribe: Persis
       return Readable.from(retainedPackets(shadow, filters))
     }
 
-    // Aedes stores all filters of a SUBSCRIBE when one of them is granted: a denied one would deliver at reconnect.
+    // Aedes stores all filters of a SUBSCRIBE whenever one of them is granted, before the next one is asked for: a denied
+    // one would deliver at reconnect.
     override async addSubscriptions(client: Subscribing, subscriptions: readonly Subscription[]): Promise<void> {
+      if (this.#stored.has(subscriptions)) return
+      this.#stored.add(subscriptions)
+      await undefined // all are asked for now
       await super.addSubscriptions(
         client,
         subscriptions.filter(({ topic }) => maySubscribe(client, topic))

@@ -57,7 +57,11 @@ export class Window {
     this.#held.delete(connection)
   }
 
+  get isUnused(): boolean {
+    return this.#connections === 0 && this.#inFlight === 0
+  }
+
   #tellIfUnused(): void {
-    if (this.#connections === 0 && this.#inFlight === 0) this.#unused()
+    if (this.isUnused) this.#unused()
   }
 }

@@ -30,6 +30,8 @@ export type DenyCode =
   | 'client_id'
   | 'publish_topic'
   | 'will_topic'
+  | 'subscribe_filter'
+  | 'subscription_limit'
   | 'malformed_packet'
   | 'packet_too_large'
   | 'protocol'

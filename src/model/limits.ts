@@ -5,6 +5,12 @@
 export const packetBytesMax = 65_535
 /** Longest topic accepted, in bytes of UTF-8. */
 export const topicBytesMax = 256
+/** Most levels of a filter: the topics of the contract have three, commands may have more. */
+export const topicLevelsMax = 16
+/** Filters of one client, and of one SUBSCRIBE. */
+export const subscriptionsMax = 100
+/** Longest client id: a name, a colon and a suffix. */
+export const clientIdCharactersMax = 128
 /** Longest name of a charger or device: the pattern of `isChargerName`. */
 export const chargerNameCharactersMax = 64
 /** Longest value name accepted as content (an unknown one is rejected, not refused). */
@@ -15,6 +21,11 @@ export const chargerStatusCodePointsMax = 64
 
 /** Unacknowledged messages of one identity before its sockets are not read. */
 export const windowMessagesMax = 1_024
+/** Packets and bytes that one identity may send; above it its sockets are read more slowly, and nothing is lost. */
+export const messagesPerSecondDefault = 50_000
+export const bytesPerSecondDefault = 16 * 1024 * 1024
+/** What was not sent for so long may be sent at once. */
+export const rateBurstMs = 1_000
 /** QoS 2 messages of one connection between PUBLISH and PUBREL. */
 export const receivedMessagesMax = 2_048
 /** Memory for what is not settled, in the whole process: over it connections above their fair share are not read. */
@@ -66,16 +77,16 @@ export const rejectedRunMessages = 100_000
 export const acceptPastMsDefault = 400 * 86_400_000
 export const acceptFutureMs = 5 * 60_000
 
-/** A TLS handshake, and the CONNECT after it, must be complete within this time. */
+/** A TLS handshake, and the CONNECT after it with its CONNACK, must be complete within this time. */
 export const handshakeTimeoutMs = 10_000
 export const connectTimeoutMs = 10_000
 /** Keepalive asked for by a client is bounded to this; 0 counts as this too. */
 export const keepaliveSecondsMax = 3_600
-/** A subscriber that does not take its messages for this long is disconnected. */
+/** A client that does not take what it is sent for this long is disconnected. */
 export const drainTimeoutMs = 10_000
-/** Bytes unsent to a subscriber above which retained and queued messages wait for it. */
-export const unsentWaitBytes = 1024 * 1024
-/** Bytes unsent to a subscriber at which it is cut: news waits for nobody. */
+/** Bytes unsent to a client above which retained and queued messages wait for it. */
+export const unsentWaitBytes = 256 * 1024
+/** Bytes unsent to a client at which it is cut: news waits for nobody, and acknowledgements do not pile up. */
 export const slowConsumerBytesMax = 4 * 1024 * 1024
 /** A charger whose edge is away for a shorter time is not reported as offline. */
 export const presenceGraceMsDefault = 30_000

@@ -4,7 +4,13 @@ import { resolve } from 'node:path'
 import { test } from 'node:test'
 import { workersDefault } from '../ingest/ingest.ts'
 import { ConfigError } from '../model/errors.ts'
-import { acceptPastMsDefault, budgetBytesDefault, presenceGraceMsDefault } from '../model/limits.ts'
+import {
+  acceptPastMsDefault,
+  budgetBytesDefault,
+  bytesPerSecondDefault,
+  messagesPerSecondDefault,
+  presenceGraceMsDefault
+} from '../model/limits.ts'
 import { parseServerConfig, type ServerConfig, serverFlagsHelp } from './config.ts'
 
 type Environment = Record<string, string | undefined>
@@ -36,6 +42,7 @@ test('without flags and environment there are the documented defaults', () => {
     logLevel: 'info',
     acceptPastMs: acceptPastMsDefault,
     budgetBytes: budgetBytesDefault,
+    limits: { messagesPerSecond: messagesPerSecondDefault, bytesPerSecond: bytesPerSecondDefault },
     drainMs: 0,
     presenceGraceMs: presenceGraceMsDefault
   })
@@ -58,6 +65,8 @@ const each: [string, string, string, (config: ServerConfig) => unknown, unknown]
   ['workers', 'CHARGELIFT_WORKERS', '7', config => config.workers, 7],
   ['accept-past-days', 'CHARGELIFT_ACCEPT_PAST_DAYS', '30', config => config.acceptPastMs, 30 * 86_400_000],
   ['memory-budget-mb', 'CHARGELIFT_MEMORY_BUDGET_MB', '64', config => config.budgetBytes, 64 * 1024 * 1024],
+  ['messages-per-second', 'CHARGELIFT_MESSAGES_PER_SECOND', '20', config => config.limits.messagesPerSecond, 20],
+  ['kilobytes-per-second', 'CHARGELIFT_KILOBYTES_PER_SECOND', '64', config => config.limits.bytesPerSecond, 65_536],
   ['drain-seconds', 'CHARGELIFT_DRAIN_SECONDS', '90', config => config.drainMs, 90_000],
   ['log-level', 'CHARGELIFT_LOG_LEVEL', 'debug', config => config.logLevel, 'debug']
 ]

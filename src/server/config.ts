@@ -7,7 +7,14 @@ import { parseArgs } from 'node:util'
 import { z } from 'zod'
 import { workersDefault } from '../ingest/ingest.ts'
 import { ConfigError, type ConfigFault } from '../model/errors.ts'
-import { acceptPastMsDefault, budgetBytesDefault, budgetBytesMin, presenceGraceMsDefault } from '../model/limits.ts'
+import {
+  acceptPastMsDefault,
+  budgetBytesDefault,
+  budgetBytesMin,
+  bytesPerSecondDefault,
+  messagesPerSecondDefault,
+  presenceGraceMsDefault
+} from '../model/limits.ts'
 
 // Number('') is 0, and 0 is a free port: only digits are a number here.
 const wholeNumber = z
@@ -17,6 +24,7 @@ const wholeNumber = z
 const port = wholeNumber.pipe(z.number().max(65_535))
 const text = z.string().min(1)
 const dayMs = 86_400_000
+const kibibyte = 1024
 const mebibyte = 1024 * 1024
 const logLevels = ['fatal', 'error', 'warn', 'info', 'debug', 'trace', 'silent'] as const
 
@@ -112,6 +120,16 @@ const flags = {
     expected: `a whole number of MiB, ${budgetBytesMin / mebibyte} or more`,
     help: `memory for what waits for the database, in MiB (${budgetBytesDefault / mebibyte})`
   },
+  'messages-per-second': {
+    schema: wholeNumber.pipe(z.number().min(1)).default(messagesPerSecondDefault),
+    expected: 'a whole number, 1 or more',
+    help: `packets that are read from one identity; above it, more slowly (${messagesPerSecondDefault})`
+  },
+  'kilobytes-per-second': {
+    schema: wholeNumber.pipe(z.number().min(64)).default(bytesPerSecondDefault / kibibyte),
+    expected: 'a whole number of KiB, 64 or more',
+    help: `what is read from one identity, in KiB; above it, more slowly (${bytesPerSecondDefault / kibibyte})`
+  },
   'drain-seconds': {
     schema: wholeNumber.pipe(z.number().max(3_600)).default(0),
     expected: 'a number of seconds, 0 to 3600',
@@ -140,6 +158,8 @@ export interface ServerConfig {
   readonly logLevel: (typeof logLevels)[number]
   readonly acceptPastMs: number
   readonly budgetBytes: number
+  /** Of one identity. */
+  readonly limits: { readonly messagesPerSecond: number; readonly bytesPerSecond: number }
   readonly drainMs: number
   readonly presenceGraceMs: number
 }
@@ -190,6 +210,10 @@ export function parseServerConfig(
     logLevel: value('log-level'),
     acceptPastMs: value('accept-past-days') * dayMs,
     budgetBytes: value('memory-budget-mb') * mebibyte,
+    limits: {
+      messagesPerSecond: value('messages-per-second'),
+      bytesPerSecond: value('kilobytes-per-second') * kibibyte
+    },
     drainMs: value('drain-seconds') * 1000,
     presenceGraceMs: presenceGraceMsDefault
   }

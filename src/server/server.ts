@@ -107,6 +107,7 @@ async function start(config: ServerConfig, log: Logger, stops: (() => Promise<un
   const broker: Broker = await Broker.open({
     admission: ingest,
     budget,
+    limits: config.limits,
     redisUrl: config.redisUrl,
     report,
     failed: error => log.error({ event: 'broker_failed', reason: error.message }, 'broker failed'),

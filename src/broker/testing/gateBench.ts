@@ -7,6 +7,7 @@ import type { TLSSocket } from 'node:tls'
 import type { Admission, Identity, Source, Telemetry } from '../../model/admission.ts'
 import { Budget } from '../../model/budget.ts'
 import { Gate } from '../gate.ts'
+import { Rate } from '../rate.ts'
 import { Window } from '../window.ts'
 import * as packets from './packets.ts'
 
@@ -49,6 +50,12 @@ export class FakeSocket extends EventEmitter {
     this.ended = true
   }
 
+  /** Everything written has left. */
+  destroySoon(): void {
+    this.end()
+    this.destroy()
+  }
+
   destroy(): void {
     if (this.destroyed) return
     this.destroyed = true
@@ -89,6 +96,7 @@ export class FakeAdmission implements Admission {
 export interface BenchOptions {
   readonly identity?: Partial<Identity>
   readonly window?: Window
+  readonly rate?: Rate
   readonly budget?: Budget
 }
 
@@ -100,9 +108,12 @@ export class GateBench {
   readonly gate: Gate
   /** Codes of the rules that the client broke. */
   readonly denials: string[] = []
+  /** Faults of ours. */
+  readonly failures: string[] = []
   #settled = 0
 
-  constructor(t: TestContext, { identity, window = new Window(), budget = new Budget(1024 ** 3) }: BenchOptions = {}) {
+  constructor(t: TestContext, options: BenchOptions = {}) {
+    const { identity, window = new Window(), rate = unlimited(), budget = new Budget(1024 ** 3) } = options
     this.window = window
     this.budget = budget
     budget.connected()
@@ -118,16 +129,19 @@ export class GateBench {
         ...identity
       },
       window,
+      rate,
       budget,
       admission: this.admission,
-      denied: (_gate, { code }) => this.denials.push(code)
+      denied: (_gate, { code }) => this.denials.push(code),
+      failed: error => this.failures.push(error.message)
     })
     t.after(() => this.gate.destroy())
   }
 
   /** After CONNECT and CONNACK. */
-  static opened(t: TestContext, options: BenchOptions = {}): GateBench {
+  static opened(t: TestContext, options: BenchOptions & { keepaliveSeconds?: number } = {}): GateBench {
     const bench = new GateBench(t, options)
+    if (options.keepaliveSeconds !== undefined) bench.gate.keepAlive(options.keepaliveSeconds)
     bench.arrive(packets.connect())
     bench.passed()
     bench.open()
@@ -177,6 +191,8 @@ export class GateBench {
   }
 }
 
+const unlimited = (): Rate => new Rate({ messagesPerSecond: 1e12, bytesPerSecond: 1e12 })
+
 interface FakeTimer {
   atMs: number
   refresh(): FakeTimer
@@ -188,6 +204,7 @@ export class FakeTimers {
   readonly #pending = new Map<FakeTimer, () => void>()
 
   constructor(t: TestContext) {
+    t.mock.method(performance, 'now', () => this.#nowMs)
     t.mock.method(globalThis, 'setTimeout', ((run: () => void, ms: number) => this.#set(run, ms)) as never)
     t.mock.method(globalThis, 'clearTimeout', ((timer: FakeTimer) => void this.#pending.delete(timer)) as never)
   }

@@ -24,10 +24,48 @@ export function varint(length: number): number[] {
 }
 
 export const uint16 = (value: number): number[] => [value >> 8, value & 255]
-const text = (value: string | Buffer): Buffer =>
+export const text = (value: string | Buffer): Buffer =>
   Buffer.concat([Buffer.from(uint16(Buffer.byteLength(value))), Buffer.from(value as string)])
 
-export const connect = (clientId = 'c1'): Buffer => packet(0x10, text('MQTT'), [4, 2, 0, 60], text(clientId))
+export interface ConnectOptions {
+  readonly protocol?: string
+  readonly level?: number
+  /** Instead of those that follow from the rest. */
+  readonly flags?: number
+  readonly clientId?: string | Buffer
+  readonly clean?: boolean
+  readonly keepalive?: number
+  readonly will?: { readonly topic: string | Buffer; readonly payload: string; readonly qos: number }
+  readonly userName?: string | Buffer
+  readonly password?: string
+}
+
+export function connect(options: ConnectOptions = {}): Buffer {
+  const {
+    protocol = 'MQTT',
+    level = 4,
+    clientId = 'c1',
+    clean = true,
+    keepalive = 60,
+    will,
+    userName,
+    password
+  } = options
+  const flags =
+    (clean ? 2 : 0) |
+    (will ? 4 | (will.qos << 3) : 0) |
+    (userName !== undefined ? 0x80 : 0) |
+    (password !== undefined ? 0x40 : 0)
+  return packet(
+    0x10,
+    text(protocol),
+    [level, options.flags ?? flags, ...uint16(keepalive)],
+    text(clientId),
+    will ? Buffer.concat([text(will.topic), text(will.payload)]) : [],
+    userName === undefined ? [] : text(userName),
+    password === undefined ? [] : text(password)
+  )
+}
 
 export function publish({ topic = '', payload = '', qos = 1, id = 1, dup, retain }: PublishOptions = {}): Buffer {
   const flags = (dup ? 8 : 0) | (qos << 1) | (retain ? 1 : 0)
