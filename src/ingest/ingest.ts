@@ -24,7 +24,7 @@ export interface IngestOptions {
 }
 
 export interface IngestReport extends LaneReport {
-  /** The database answers again after `kept`. */
+  /** After `kept`: every lane stores again. */
   recovered(): void
   /** A worker thread ended by an error of its own, and was replaced. */
   workerDied(error: Error): void
@@ -58,8 +58,7 @@ export class Ingest implements Admission {
   readonly #options: IngestOptions
   readonly #dispatch: Dispatch
   readonly #routes: Routes
-  /** Why the newest attempt kept its batch; undefined while the database stores. */
-  trouble: BatchKept['retry'] | undefined
+  #wasInTrouble = false
 
   constructor(options: IngestOptions) {
     this.#options = options
@@ -70,6 +69,11 @@ export class Ingest implements Admission {
     const lateLane = this.#openLane(batch => this.#dispatch.storeLate(batch))
     this.lanes = [...ordinary, lateLane]
     this.#routes = new Routes(ordinary, lateLane)
+  }
+
+  /** Why a lane keeps its batch; undefined while every lane stores. */
+  get trouble(): BatchKept['retry'] | undefined {
+    return this.lanes.find(({ trouble }) => trouble !== undefined)?.trouble
   }
 
   admit(source: Source, telemetry: Telemetry): boolean {
@@ -135,15 +139,15 @@ export class Ingest implements Admission {
     }
     const movedOn = result.outcomes.reduce((count, outcome) => (outcome === late ? count + 1 : count), 0)
     this.counters.committed += batch.count - rejected - movedOn
-    if (this.trouble !== undefined) {
-      this.trouble = undefined
+    if (this.#wasInTrouble && this.trouble === undefined) {
+      this.#wasInTrouble = false
       this.#options.report.recovered()
     }
     this.#options.report.stored(result, seconds, batch)
   }
 
   #kept(reason: BatchKept['retry'], attempt: number): void {
-    this.trouble = reason
+    this.#wasInTrouble = true
     this.#options.report.kept(reason, attempt)
   }
 }

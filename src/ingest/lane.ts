@@ -46,6 +46,8 @@ export class Lane {
   backlog = 0
   /** When the attempt under way began; undefined when there is none. */
   attemptSinceMs: number | undefined
+  /** Why the newest attempt kept its batch; undefined when it was stored. */
+  trouble: BatchKept['retry'] | undefined
 
   /** Returns the bytes that it takes until it is settled. */
   admit(source: Source, telemetry: Telemetry): number {
@@ -113,10 +115,12 @@ export class Lane {
       const result = await store(batch)
       this.attemptSinceMs = undefined
       if ('outcomes' in result && isComplete(batch, result)) {
+        this.trouble = undefined
         report.stored(result, (now() - startedAtMs) / 1000, batch)
         return result
       }
-      report.kept('retry' in result ? result.retry : forgotten, attempt)
+      this.trouble = 'retry' in result ? result.retry : forgotten
+      report.kept(this.trouble, attempt)
       await this.#pause(retryDelayMs(attempt, retryDelayMinMs, retryDelayMaxMs, Math.random()))
     }
     return undefined

@@ -156,8 +156,8 @@ async function withClient<T>(databaseUrl: string, use: (db: Client) => Promise<T
 const operatorsFault = /^(28|3D|42|0A)/
 
 /** ConfigError for what the operator must change, RetryableError for a database that is away or busy. */
-function startFault(error: Error): Error {
-  if (error instanceof ConfigError) return error
+export function startFault(error: Error): Error {
+  if (error instanceof ConfigError || error instanceof RetryableError) return error
   const code = sqlState(error)
   if (code !== undefined && operatorsFault.test(code)) {
     return fault('a database in which chargelift may make its tables', `${error.message} (SQLSTATE ${code})`)

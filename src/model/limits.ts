@@ -61,8 +61,11 @@ export const attemptSlowMs = 15_000
 export const progressTimeoutMs = 30_000
 /** Day chunks of TimescaleDB are compressed at this age (sql/always_columnstore.sql): rows older than it take the late lane. */
 export const columnstoreAgeMs = 3 * 86_400_000
-/** Stopping waits this long for batches, and then this long for what is not essential. */
-export const stopBatchesMs = 7_000
+/** Stopping as a whole: what is left when the others are slow is the last one's, but at least so much. */
+export const stopTotalMs = 9_500
+export const stopLeastMs = 500
+/** Of it, stopping waits this long for batches, and this long for each of what is not essential. */
+export const stopBatchesMs = 5_000
 export const stopRestMs = 1_000
 
 /** Rejected messages that may become storable are kept this long, and up to this size; all others up to theirs. */

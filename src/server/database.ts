@@ -7,6 +7,7 @@ import { existsSync, mkdirSync, readFileSync, renameSync, rmSync, writeFileSync 
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { Client } from 'pg'
+import { stopTotalMs } from '../model/limits.ts'
 import { dataDirFault, lockDataDir, prepareDataDir } from './dataDir.ts'
 import { freePort } from './ports.ts'
 import { type Binaries, exitCodeOf, findBinaries, isPostgresOf, run, stopPostgresOf } from './postgresProcess.ts'
@@ -15,7 +16,8 @@ export interface EmbeddedDatabase {
   readonly url: string
   /** A file with the URL, readable by its owner alone, for psql. */
   readonly urlFile: string
-  stop(): Promise<void>
+  /** Orderly within `withinMs`; after that as a crash, from which the next start recovers. */
+  stop(withinMs?: number): Promise<void>
 }
 
 /** Paths of one embedded database. */
@@ -52,8 +54,8 @@ export async function startEmbeddedDatabase(
     return {
       url: urlAt(place, postmaster.port),
       urlFile: place.urlFile,
-      async stop() {
-        await stop()
+      async stop(withinMs = stopTotalMs) {
+        await stop(withinMs)
         unlock()
       }
     }
@@ -95,9 +97,9 @@ async function launch({ postgres }: Binaries, place: Place, port: number): Promi
   const child = await run(postgres, args, folder, logFile)
   child.unref()
   writeFileSync(place.urlFile, `${urlAt(place, port)}\n`, { mode: 0o600 })
-  await untilItAnswers(urlAt(place, port), () => {
-    if (child.exitCode !== null) throw dataDirFault(`an embedded PostgreSQL that starts in ${folder}`, tail(logFile))
-  })
+  const isThere = (): boolean => child.exitCode === null
+  if (!(await untilItAnswers(urlAt(place, port), isThere)))
+    throw dataDirFault(`an embedded PostgreSQL that starts in ${folder}`, tail(logFile))
   return { pid: child.pid!, port }
 }
 
@@ -111,10 +113,9 @@ async function adopt(place: Place): Promise<Postmaster | undefined> {
     rmSync(pidFile)
     return undefined
   }
-  await untilItAnswers(urlAt(place, port), () => {
-    if (!isPostgresOf(place.folder, pid))
-      throw dataDirFault('the PostgreSQL that runs to answer', 'it stopped just now; start again')
-  })
+  // Its server may have been killed while it stopped it: then it ends, and another is started.
+  const isThere = (): boolean => isPostgresOf(place.folder, pid)
+  if (!(await untilItAnswers(urlAt(place, port), isThere))) return undefined
   writeFileSync(place.urlFile, `${urlAt(place, port)}\n`, { mode: 0o600 })
   return { pid, port }
 }
@@ -125,7 +126,7 @@ function keepAlive(
   place: Place,
   first: Postmaster,
   ended: (reason: string) => void
-): () => Promise<void> {
+): (withinMs: number) => Promise<void> {
   let { pid } = first
   let starting: Promise<void> | undefined
   const restart = async (): Promise<void> => {
@@ -141,26 +142,28 @@ function keepAlive(
   const timer = setInterval(() => {
     if (!isPostgresOf(place.folder, pid)) starting ??= restart()
   }, watchIntervalMs).unref()
-  return async () => {
+  return async withinMs => {
     clearInterval(timer)
     await starting
-    await stopPostgresOf(place.folder, pid)
+    await stopPostgresOf(place.folder, pid, withinMs)
   }
 }
 
-async function untilItAnswers(url: string, check: () => void): Promise<void> {
-  for (const deadline = Date.now() + startTimeoutMs; ; await sleep(50)) {
-    check()
+/** False when it ends instead. Throws ConfigError when it takes too long. */
+async function untilItAnswers(url: string, isThere: () => boolean): Promise<boolean> {
+  for (const deadline = Date.now() + startTimeoutMs; isThere(); await sleep(50)) {
     const client = new Client({ connectionString: url, connectionTimeoutMillis: 2_000 })
     client.on('error', () => {})
     try {
       await client.connect()
-      return await client.end()
+      await client.end()
+      return true
     } catch (error) {
       const { message } = error as Error
       if (Date.now() > deadline) throw dataDirFault('the embedded PostgreSQL to answer within 30 s', message)
     }
   }
+  return false
 }
 
 /** The last lines of a log file. */

@@ -29,7 +29,6 @@ export interface Binaries {
 
 const root = 0
 const nobody = 65_534
-const stopTimeoutMs = 10_000
 
 /** Throws ConfigError where there is none for this platform. */
 export async function findBinaries(): Promise<Binaries> {
@@ -132,11 +131,11 @@ export function isPostgresOf(folder: string, pid: number): boolean {
   }
 }
 
-/** Fast shutdown: sessions are ended, everything committed is kept. */
-export async function stopPostgresOf(folder: string, pid: number): Promise<void> {
+/** Fast shutdown: sessions are ended, everything committed is kept. Too slow, it is ended as by a crash: kept as well. */
+export async function stopPostgresOf(folder: string, pid: number, withinMs: number): Promise<void> {
   if (!isPostgresOf(folder, pid)) return
   process.kill(pid, 'SIGINT')
-  for (const deadline = Date.now() + stopTimeoutMs; isPostgresOf(folder, pid); await sleep(20)) {
+  for (const deadline = Date.now() + withinMs; isPostgresOf(folder, pid); await sleep(20)) {
     if (Date.now() > deadline) return void process.kill(pid, 'SIGQUIT')
   }
 }

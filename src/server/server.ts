@@ -7,10 +7,10 @@ import type { Logger } from 'pino'
 import { Broker } from '../broker/broker.ts'
 import { Listener } from '../broker/listener.ts'
 import { Ingest, type IngestReport } from '../ingest/ingest.ts'
-import { type Engine, makePartitions, migrateDatabase } from '../ingest/migrate.ts'
+import { type Engine, makePartitions, migrateDatabase, startFault } from '../ingest/migrate.ts'
 import { Budget } from '../model/budget.ts'
 import { ConfigError, RetryableError } from '../model/errors.ts'
-import { attemptSlowMs, stopBatchesMs, stopRestMs } from '../model/limits.ts'
+import { attemptSlowMs, stopBatchesMs, stopLeastMs, stopRestMs, stopTotalMs } from '../model/limits.ts'
 import type { ReportSecurity } from '../model/security.ts'
 import type { ServerConfig } from './config.ts'
 import { ConnectionWriter, loadConnections, onlineElsewhere } from './connections.ts'
@@ -35,19 +35,27 @@ export interface RunningServer {
 
 const partitionIntervalMs = 3_600_000
 const databaseRetryMs = 1_000
+const databaseAnswerMs = 2_000
 
-/** Resolves when the server listens. Throws ConfigError for what the operator must change; waits for a database that is away. */
-export async function startServer(config: ServerConfig, log: Logger): Promise<RunningServer> {
-  const stops: (() => Promise<unknown>)[] = []
+/**
+ * Resolves when the server listens. Throws ConfigError for what the operator must change; waits for a database that is
+ * away, until `abort`: then it undoes what it started, and throws the signal's reason.
+ */
+export async function startServer(
+  config: ServerConfig,
+  log: Logger,
+  abort: AbortSignal = new AbortController().signal
+): Promise<RunningServer> {
+  const stops: Stop[] = []
   try {
-    return await start(config, log, stops)
+    return await start(config, log, stops, abort)
   } catch (error) {
     await runReversed(stops)
     throw error
   }
 }
 
-async function start(config: ServerConfig, log: Logger, stops: (() => Promise<unknown>)[]): Promise<RunningServer> {
+async function start(config: ServerConfig, log: Logger, stops: Stop[], abort: AbortSignal): Promise<RunningServer> {
   const tls = readTlsFiles(config.tls, Date.now())
 
   // First the HTTP port: it tells what the rest is waiting for.
@@ -67,7 +75,7 @@ async function start(config: ServerConfig, log: Logger, stops: (() => Promise<un
   // A taken port is told at once, not after the database has started.
   for (const port of config.mqttPorts) await openPort('--mqtt-port', port, () => probePort(config.mqttHost, port))
 
-  const { databaseUrl, engine } = await openDatabase(config, log, stops)
+  const { databaseUrl, engine } = await openDatabase(config, log, stops, abort)
   const db = new pg.Pool({
     connectionString: databaseUrl,
     application_name: 'chargelift server',
@@ -86,11 +94,10 @@ async function start(config: ServerConfig, log: Logger, stops: (() => Promise<un
   const latest = new LatestWriter(db, error =>
     log.warn({ event: 'latest_failed', reason: error.message }, 'latest readings not written')
   )
-  stops.push(() => atMost(stopRestMs, latest.close()))
   const connections = new ConnectionWriter(db, error =>
     log.warn({ event: 'connections_failed', reason: error.message }, 'edge connections not written')
   )
-  stops.push(() => atMost(stopRestMs, connections.close()))
+  stops.push(() => atMost(stopRestMs, Promise.all([latest.close(), connections.close()])))
 
   const budget = new Budget(config.budgetBytes)
   const ingest: Ingest = new Ingest({
@@ -132,8 +139,21 @@ async function start(config: ServerConfig, log: Logger, stops: (() => Promise<un
     connections: () => broker.gates.size,
     offlineDropped: () => broker.offlineDropped
   })
-  for await (const newest of loadLatest(db)) broker.shadow.advance(newest, () => {})
-  broker.presence.load(await loadConnections(db))
+  broker.presence.load(
+    await whenDatabaseAnswers(log, abort, async () => {
+      for await (const newest of loadLatest(db)) broker.shadow.advance(newest, () => {})
+      return loadConnections(db)
+    })
+  )
+  const progress = new Progress({
+    counters: ingest.counters,
+    now: Date.now,
+    databaseFault: () => faultOf(db),
+    report: progressReport(log)
+  })
+  stops.push(progress.watch())
+  const stopQuotas = watchQuotas(db, () => ingest.counters.rejectedTotal, quotaReport(log, metrics))
+  stops.push(() => atMost(stopRestMs, stopQuotas()))
 
   const listener = await openPort('--mqtt-port', config.mqttPorts[0]!, () =>
     Listener.open({
@@ -145,15 +165,7 @@ async function start(config: ServerConfig, log: Logger, stops: (() => Promise<un
       report
     })
   )
-  stops.push(() => listener.close())
-  const progress = new Progress({
-    counters: ingest.counters,
-    now: Date.now,
-    databaseFault: () => faultOf(db),
-    report: progressReport(log)
-  })
-  stops.push(progress.watch())
-  stops.push(watchQuotas(db, () => ingest.counters.rejectedTotal, quotaReport(log, metrics)))
+  stops.push(() => listener.close()) // the last one, and so the first to stop: nobody new comes in while the rest ends
   ready = { db, ingest, progress, metrics }
 
   const mqttPorts = listener.ports
@@ -168,7 +180,7 @@ async function start(config: ServerConfig, log: Logger, stops: (() => Promise<un
     engine,
     workers: config.workers,
     stop: () => {
-      stopping ??= runReversed(stops).then(() => settled)
+      stopping ??= runReversed(stops, config.drainMs + stopTotalMs).then(() => settled)
       return stopping
     }
   }
@@ -177,14 +189,15 @@ async function start(config: ServerConfig, log: Logger, stops: (() => Promise<un
 async function openDatabase(
   config: ServerConfig,
   log: Logger,
-  stops: (() => Promise<unknown>)[]
+  stops: Stop[],
+  abort: AbortSignal
 ): Promise<{ databaseUrl: string; engine: Engine }> {
   const restarted = (reason: string): void =>
     log.error({ event: 'database_ended', reason }, 'the embedded database ended, starting it again')
   const embedded = config.databaseUrl === undefined ? await startEmbeddedDatabase(config.dataDir, restarted) : undefined
-  if (embedded) stops.push(() => embedded.stop())
+  if (embedded) stops.push(leftMs => embedded.stop(leftMs))
   const databaseUrl = embedded?.url ?? config.databaseUrl!
-  const engine = await migratedEngine(databaseUrl, log)
+  const engine = await whenDatabaseAnswers(log, abort, () => migrateDatabase(databaseUrl))
   const { name, description, risks } = engine
   for (const risk of risks)
     log.warn({ event: 'database_risk', reason: risk }, 'the database may lose what is acknowledged')
@@ -207,9 +220,13 @@ function keepPartitionsAhead(db: pg.Pool, log: Logger): () => Promise<void> {
 const starting: Readiness = { ready: false, reasons: ['starting: waiting for the database, or for Redis'] }
 const goingAway: Readiness = { ready: false, reasons: ['stopping'] }
 
+/** Ends a part; `leftMs` is what is left of the time for all. */
+export type Stop = (leftMs: number) => Promise<unknown>
+
 /** Ends what was started, the last first. */
-export async function runReversed(stops: (() => Promise<unknown>)[]): Promise<void> {
-  for (const stop of stops.splice(0).reverse()) await stop()
+export async function runReversed(stops: Stop[], withinMs = stopTotalMs): Promise<void> {
+  const byMs = performance.now() + withinMs
+  for (const stop of stops.splice(0).reverse()) await stop(Math.max(stopLeastMs, byMs - performance.now()))
 }
 
 /** Who is alone knows for itself, also while the database is away. */
@@ -230,15 +247,16 @@ async function askOthers(
 const atMost = (ms: number, work: Promise<unknown>): Promise<unknown> =>
   Promise.race([work, sleep(ms, undefined, { ref: false })])
 
-/** Tries until the database answers: at boot it may come up later than the server. */
-async function migratedEngine(databaseUrl: string, log: Logger): Promise<Engine> {
+/** Tries until the database answers: at boot it may come up later than the server, or go away once more. */
+async function whenDatabaseAnswers<T>(log: Logger, abort: AbortSignal, work: () => Promise<T>): Promise<T> {
   for (let attempt = 1; ; attempt++) {
     try {
-      return await migrateDatabase(databaseUrl)
+      return await work()
     } catch (error) {
-      if (!(error instanceof RetryableError)) throw error
-      if (attempt === 1) log.warn({ event: 'database_away', reason: error.message }, 'waiting for the database')
-      await sleep(databaseRetryMs)
+      const fault = startFault(error as Error)
+      if (!(fault instanceof RetryableError)) throw fault
+      if (attempt === 1) log.warn({ event: 'database_away', reason: fault.message }, 'waiting for the database')
+      await sleep(databaseRetryMs, undefined, { signal: abort })
     }
   }
 }
@@ -268,14 +286,14 @@ async function readiness(db: pg.Pool, { trouble, lanes }: Ingest, progress: Prog
   return { ready: reasons.length === 0, reasons }
 }
 
-/** Undefined when the database answers, else why not. */
+/** Undefined when the database answers, else why not. In time for a probe: a frozen database does not even refuse. */
 async function faultOf(db: pg.Pool): Promise<string | undefined> {
-  try {
-    await db.query({ text: 'SELECT 1', query_timeout: 2_000 } as pg.QueryConfig)
-    return undefined
-  } catch (error) {
-    return (error as Error).message
-  }
+  const query = { text: 'SELECT 1', query_timeout: databaseAnswerMs } as pg.QueryConfig
+  const answer = db.query(query).then(
+    () => undefined,
+    error => (error as Error).message
+  )
+  return Promise.race([answer, sleep(databaseAnswerMs, `nothing within ${databaseAnswerMs / 1000} s`, { ref: false })])
 }
 
 const progressReport = (log: Logger): ProgressReport => ({
