@@ -96,6 +96,32 @@ test('list is an aligned table with what is left of each certificate', async t =
   assert.match(lines[3]!, /^gone .* 6$/)
 })
 
+test('renew and revoke say what happened, what is still valid, and what comes next', async t => {
+  const dir = await tempDir(t)
+  await initAuthority({ dir })
+  const { serial: former } = await issueDevice({ dir, name: 'wb-1' })
+  const renewed = await certs('renew', 'wb-1', '--dir', dir)
+  assert.match(renewed, /^Issued 1 certificate:\n {2}wb-1: .*wb-1\.pem, .*wb-1\.key\n/)
+  assert.match(renewed, new RegExp(`A former certificate of wb-1 stays valid until .*: ${former}\n`))
+  assert.match(renewed, /certs revoke wb-1 --former\n$/)
+  const revoked = await certs('revoke', 'wb-1', '--former', '--dir', dir)
+  assert.match(revoked, new RegExp(`^Revoked wb-1: ${former}\nUpdated .*crl\\.pem`))
+  assert.match(revoked, /wb-1 keeps [0-9A-F]{32}, its present certificate\.\n$/)
+  assert.match(await certs('revoke', 'wb-1', '--former', '--dir', dir), /^Revoked before: .*\nNothing was changed\.\n/)
+  assert.match(await certs('list', '--dir', dir), new RegExp(`${former} .* revoked\n`))
+  assert.match(await certs('renew', '--within', '1', '--dir', dir), /^No certificate ends within 1 days/)
+})
+
+test('renew and revoke tell all faults at once', async t => {
+  const dir = await tempDir(t)
+  await initAuthority({ dir })
+  assert.deepEqual(await faultPaths('renew', 'a', '--within', '3', '--dir', dir), ['arguments'])
+  assert.deepEqual(await faultPaths('renew', '--within', 'x', '--bogus', '--dir', dir), ['--bogus', '--within'])
+  assert.deepEqual(await faultPaths('renew', '--dir', dir), ['arguments'])
+  assert.deepEqual(await faultPaths('revoke', '--dir', dir), ['NAME'])
+  assert.deepEqual(await faultPaths('revoke', 'a', 'b', '--serial', 'xyz', '--dir', dir), ['--serial', '--serial'])
+})
+
 test('help is printed wherever it is asked for, and names every option', async () => {
   for (const args of [['--help'], ['init', '--help'], ['issue', 'x', '-h']]) {
     assert.equal(await certs(...args), certsHelp)
@@ -103,7 +129,12 @@ test('help is printed wherever it is asked for, and names every option', async (
   for (const word of [
     'init',
     'issue',
+    'renew',
+    'revoke',
     'list',
+    '--within',
+    '--former',
+    '--serial',
     '--host',
     '--dir',
     '--role',
@@ -161,6 +192,6 @@ test('all faults of a CSV file are told at once, by line, before anything is iss
 })
 
 test('an unknown or missing subcommand is a fault that names the known ones', async () => {
-  await assert.rejects(certsCommand(['revoke']), /expected init, issue or list .*found "revoke"/)
+  await assert.rejects(certsCommand(['rewoke']), /expected init, issue, renew, revoke or list .*found "rewoke"/)
   await assert.rejects(certsCommand([]), /found nothing/)
 })

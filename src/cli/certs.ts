@@ -1,28 +1,29 @@
-// `chargelift certs`: makes the PKI of a fleet and its devices' certificates, and lists what was issued.
+// `chargelift certs`: makes the PKI of a fleet and its devices' certificates; renews, revokes and lists them.
 // Reads the arguments, calls pki/, prints what was written and what to do next.
 // Throws ConfigError with all faults at once; never prints a key.
 
 import { readFile } from 'node:fs/promises'
-import { type ParseArgsOptionsConfig, parseArgs } from 'node:util'
 import { roles } from '../model/admission.ts'
 import { ConfigError, type ConfigFault } from '../model/errors.ts'
 import { certificateDaysDefault, certificateDaysMax } from '../model/limits.ts'
 import { type InitReport, initAuthority } from '../pki/authority.ts'
 import { isoDay, throwFaults } from '../pki/ca.ts'
 import { csvColumns, parseDeviceCsv } from '../pki/deviceCsv.ts'
-import { type DeviceOrder, type IssuedDevice, issueDevices } from '../pki/devices.ts'
-import { authorityFiles } from '../pki/files.ts'
-import { type ListedDevice, listDevices } from '../pki/issued.ts'
+import { type DeviceOrder, issueDevices } from '../pki/devices.ts'
 import { type DeviceField, hostsDefault } from '../pki/names.ts'
-
-const dirDefault = 'certs'
-const dayMs = 86_400_000
+import { dirDefault, dirOf, flag, one, print, readArgs, refuseExtra, text, texts, type Values } from './certs/args.ts'
+import { describeDevice, describeDevices, describeFormer } from './certs/describe.ts'
+import { listCommand } from './certs/list.ts'
+import { renewCommand } from './certs/renew.ts'
+import { revokeCommand } from './certs/revoke.ts'
 
 export const certsHelp = `chargelift certs: the certificates of a fleet
 
   certs init [--host NAME|IP]...        make CA, revocation list and the server's certificate; what is there stays
   certs issue NAME [options]            make key and certificate of one device
   certs issue --csv FILE                the same for many: a header line ${csvColumns}, then a device a line
+  certs renew NAME... | --within DAYS   new key and certificate, role and chargers stay; the former stays valid for the change
+  certs revoke NAME... [options]        never again: the list of revoked certificates grows, servers read it at once
   certs list                            everything issued, with what is left of it
 
 Everywhere
@@ -41,6 +42,15 @@ issue
   --days DAYS       lifetime, 1 to ${certificateDaysMax} (default ${certificateDaysDefault}), never beyond that of the CA
   --force           replace key and certificate of a device that has them
   In a CSV file, chargers are separated by spaces or semicolons, and an empty value means the default.
+
+renew
+  --within DAYS     all whose certificate ends within so many days
+  --days DAYS       lifetime, as for issue
+
+revoke
+  --former          only what was replaced by a later certificate: after a renewal, when the device has the new one
+  --serial SERIAL   only this certificate of NAME (certs list shows the serials)
+                    (default: all that was ever issued to NAME)
 `
 
 /** `args`: what follows `certs`. Prints to stdout; throws ConfigError. */
@@ -51,9 +61,11 @@ export async function certsCommand(args: readonly string[]): Promise<void> {
   }
   if (name === 'init') return initCommand(rest)
   if (name === 'issue') return issueCommand(rest)
+  if (name === 'renew') return renewCommand(rest)
+  if (name === 'revoke') return revokeCommand(rest)
   if (name === 'list') return listCommand(rest)
   const found = name === '' ? 'nothing' : JSON.stringify(name)
-  throw new ConfigError([{ path: 'certs', expected: 'init, issue or list (see certs --help)', found }])
+  throw new ConfigError([{ path: 'certs', expected: 'init, issue, renew, revoke or list (see certs --help)', found }])
 }
 
 async function initCommand(args: readonly string[]): Promise<void> {
@@ -97,7 +109,7 @@ async function issueCommand(args: readonly string[]): Promise<void> {
   const dir = dirOf(values)
   const issued = await issueDevices(dir, orders, { replace: values.force !== undefined, faults })
   print(csv === undefined ? describeDevice(dir, issued[0]!) : describeDevices(dir, issued))
-  print(describeFormer(issued, await listDevices(dir)))
+  print(await describeFormer(dir, issued))
 }
 
 function orderOf(values: Values, positionals: readonly string[], faults: ConfigFault[]): DeviceOrder[] {
@@ -138,153 +150,4 @@ async function csvOrders(
     faults.push({ path: '--csv', expected: 'a file that can be read', found })
     return []
   }
-}
-
-function describeDevice(dir: string, { name, role, chargers, serial, notAfter, files }: IssuedDevice): string {
-  return `Issued ${name}: role ${role}, for ${longScope(role, chargers)}, serial ${serial}, valid until ${notAfter.slice(0, 10)}.
-Copy these three files to the device, the key on a safe way, and delete the key here:
-  ${files.certificate}
-  ${files.key}   (secret)
-  ${authorityFiles(dir).ca}
-`
-}
-
-function describeDevices(dir: string, issued: readonly IssuedDevice[]): string {
-  const lines = issued.map(({ name, files }) => `  ${name}: ${files.certificate}, ${files.key}`)
-  return `Issued ${issued.length} ${issued.length === 1 ? 'certificate' : 'certificates'}:
-${lines.join('\n')}
-Copy to each device its two files and ${authorityFiles(dir).ca}, the key on a safe way, and delete the keys here.
-`
-}
-
-function describeFormer(issued: readonly IssuedDevice[], all: readonly ListedDevice[]): string {
-  const names = new Set(issued.map(({ name }) => name))
-  const nowMs = Date.now()
-  const former = all.filter(
-    ({ name, replaced, notAfter }) => replaced && names.has(name) && Date.parse(notAfter) > nowMs
-  )
-  return former
-    .map(
-      ({ name, serial, notAfter }) =>
-        `A former certificate of ${name} stays valid until ${notAfter.slice(0, 10)}: ${serial}\n`
-    )
-    .join('')
-}
-
-async function listCommand(args: readonly string[]): Promise<void> {
-  const faults: ConfigFault[] = []
-  const { values, positionals } = readArgs(args, { dir: text }, faults)
-  refuseExtra(positionals, 0, faults)
-  throwFaults(faults)
-  const dir = dirOf(values)
-  const devices = await listDevices(dir)
-  print(devices.length === 0 ? `Nothing has been issued in ${dir} yet.\n` : table(devices, Date.now()))
-}
-
-function table(devices: readonly ListedDevice[], nowMs: number): string {
-  const header = ['NAME', 'ROLE', 'CHARGERS', 'SERIAL', 'VALID UNTIL', 'DAYS LEFT']
-  const rows = devices.map(device => [
-    device.name,
-    device.role,
-    shortScope(device),
-    device.serial,
-    device.notAfter.slice(0, 10),
-    daysLeft(device, nowMs)
-  ])
-  return align([header, ...rows])
-}
-
-function align(rows: readonly (readonly string[])[]): string {
-  const widths = (rows[0] ?? []).map((_, column) => Math.max(...rows.map(row => row[column]?.length ?? 0)))
-  const lines = rows.map(row =>
-    row
-      .map((cell, column) => cell.padEnd(widths[column] ?? 0))
-      .join('  ')
-      .trimEnd()
-  )
-  return `${lines.join('\n')}\n`
-}
-
-function daysLeft({ notAfter, replaced }: ListedDevice, nowMs: number): string {
-  const leftMs = Date.parse(notAfter) - nowMs
-  const left = leftMs <= 0 ? 'expired' : String(Math.floor(leftMs / dayMs))
-  return replaced ? `${left} (replaced)` : left
-}
-
-const shownChargersMax = 3
-function shortScope({ role, chargers }: ListedDevice): string {
-  if (chargers.length <= shownChargersMax) return scopeOf(role, chargers)
-  return `${chargers.slice(0, shownChargersMax).join(' ')} and ${chargers.length - shownChargersMax} more`
-}
-
-function scopeOf(role: string, chargers: readonly string[]): string {
-  if (chargers.length > 0) return chargers.join(' ')
-  return role === 'edge' ? 'its own' : 'all'
-}
-
-const longScope = (role: string, chargers: readonly string[]): string =>
-  chargers.length === 0 ? `${scopeOf(role, chargers)} ${role === 'edge' ? 'charger' : 'chargers'}` : chargers.join(' ')
-
-const text = { type: 'string' } as const
-const texts = { type: 'string', multiple: true } as const
-const flag = { type: 'boolean' } as const
-/** Every value of each option, in order. */
-type Values = Readonly<Record<string, readonly string[] | undefined>>
-
-// Not strict: that stops at the first fault.
-function readArgs(
-  args: readonly string[],
-  options: ParseArgsOptionsConfig,
-  faults: ConfigFault[]
-): { values: Values; positionals: readonly string[] } {
-  const { tokens, positionals } = parseArgs({
-    args: [...args],
-    options,
-    strict: false,
-    tokens: true,
-    allowPositionals: true
-  })
-  const values: Record<string, string[]> = {}
-  for (const token of tokens) {
-    if (token.kind !== 'option') continue
-    const value = optionValue(token, options[token.name], faults)
-    values[token.name] = [...(values[token.name] ?? []), value]
-  }
-  return { values, positionals }
-}
-
-interface OptionToken {
-  readonly rawName: string
-  readonly value?: string | undefined
-  readonly inlineValue?: boolean | undefined
-}
-
-function optionValue(
-  token: OptionToken,
-  spec: ParseArgsOptionsConfig[string] | undefined,
-  faults: ConfigFault[]
-): string {
-  const { rawName, value, inlineValue } = token
-  const fault = (expected: string, found: string): void => {
-    faults.push({ path: rawName, expected, found })
-  }
-  if (spec === undefined) fault('an option that certs --help names', rawName)
-  else if (spec.type === 'boolean' && value !== undefined) fault('no value', JSON.stringify(value))
-  else if (spec.type === 'string' && (!value || (value.startsWith('-') && inlineValue !== true))) {
-    fault('a value', value ? `the option ${value}` : 'none')
-  }
-  return value ?? ''
-}
-
-function refuseExtra(positionals: readonly string[], count: number, faults: ConfigFault[]): void {
-  const extra = positionals.slice(count)
-  if (extra.length === 0) return
-  faults.push({ path: 'arguments', expected: count === 0 ? 'options only' : 'one NAME', found: extra.join(' ') })
-}
-
-const dirOf = ({ dir }: Values): string => one(dir) || dirDefault
-const one = (values: readonly string[] | undefined): string | undefined => values?.at(-1)
-
-function print(text: string): void {
-  process.stdout.write(text)
 }

@@ -103,6 +103,8 @@ export const certificateDaysMax = 3_650
 export const certificateBackdateMs = 86_400_000
 /** The server's certificate is made anew by `certs init` when it ends within this time. */
 export const serverRenewalMs = 30 * 86_400_000
+/** The revocation list is signed anew by `certs init` when it ends within this time, and by every revocation. */
+export const crlRenewalMs = 30 * 86_400_000
 /** Chargers named in one certificate: at 64 characters each it stays below half of what OpenSSL takes as a chain. */
 export const certificateChargersMax = 500
 

@@ -5,12 +5,13 @@
 import { X509Certificate } from 'node:crypto'
 import { rename } from 'node:fs/promises'
 import type { ConfigFault } from '../model/errors.ts'
-import { caDaysDefault, certificateDaysDefault, crlDaysDefault, serverRenewalMs } from '../model/limits.ts'
+import { caDaysDefault, certificateDaysDefault, crlRenewalMs, serverRenewalMs } from '../model/limits.ts'
 import { type CaFound, parseCertificate, parseKey, readCa, throwFault, throwFaults, throwNoCaKey } from './ca.ts'
 import type { Issuer } from './certificates.ts'
 import { type AuthorityFiles, authorityFiles, readIfThere, withLock, writePublic, writeSecret } from './files.ts'
 import { hostsDefault, normalHost, planHosts } from './names.ts'
 import { parseRevocation } from './revocation.ts'
+import { extendCrl } from './revoke.ts'
 
 const dayMs = 86_400_000
 // Not at the top: it loads a library for 0.1 s, and most starts have nothing to make.
@@ -29,7 +30,8 @@ export interface InitReport {
   /** `restored`: the certificate was lost and has been made again from the key; all that was issued still chains. */
   readonly ca: 'created' | 'restored' | 'kept'
   readonly caNotAfterMs: number
-  readonly crl: 'created' | 'kept'
+  /** `renewed`: it would have ended soon; it says the same and lasts longer. */
+  readonly crl: 'created' | 'renewed' | 'kept'
   readonly server: 'created' | 'replaced' | 'kept'
   /** Why the server's certificate was replaced, else "". */
   readonly serverReason: string
@@ -52,7 +54,9 @@ export async function initAuthority({ dir, hosts, nowMs = Date.now() }: InitOpti
 }
 
 interface Survey extends CaFound {
-  readonly crlIsThere: boolean
+  /** Undefined when there is none. */
+  readonly crl: string | undefined
+  readonly crlEndsSoon: boolean
   readonly server: X509Certificate | undefined
   readonly serverFault: ServerFault | undefined
   readonly hosts: readonly string[]
@@ -67,23 +71,23 @@ type ServerFault =
   | 'it ends soon or has ended'
   | 'the hosts differ'
 
-const isComplete = ({ ca, crlIsThere, serverFault }: Survey): boolean =>
-  ca !== undefined && crlIsThere && serverFault === undefined
+const isComplete = ({ ca, crl, crlEndsSoon, serverFault }: Survey): boolean =>
+  ca !== undefined && crl !== undefined && !crlEndsSoon && serverFault === undefined
 
 async function survey(files: AuthorityFiles, wanted: readonly string[] | undefined, nowMs: number): Promise<Survey> {
   const found = await readCa(files, nowMs)
-  const crlIsThere = await checkCrl(files, found)
+  const crl = await readIfThere(files.crl)
   const { server, fault } = await readServer(files)
   const hosts = wanted ?? hostsOf(server)
-  return { ...found, crlIsThere, server, serverFault: fault ?? serverFaultOf(server, found.ca, hosts, nowMs), hosts }
+  const serverFault = fault ?? serverFaultOf(server, found.ca, hosts, nowMs)
+  return { ...found, crl, crlEndsSoon: crlEndsSoon(files, found, crl, nowMs), server, serverFault, hosts }
 }
 
-/** Whether there is a list, which must be the CA's. */
-async function checkCrl(files: AuthorityFiles, { ca, caPem }: CaFound): Promise<boolean> {
-  const crl = await readIfThere(files.crl)
-  if (crl === undefined) return false
-  if (ca !== undefined) parseRevocation(crl, caPem, files)
-  return true
+/** Also checks that the list is a CA's. What another CA signed cannot be renewed here; a missing list of ours can be made. */
+function crlEndsSoon(files: AuthorityFiles, { ca, caPem }: CaFound, crl: string | undefined, nowMs: number): boolean {
+  if (ca === undefined || crl === undefined) return false
+  const { nextUpdateMs } = parseRevocation(crl, caPem, files).datesOf(ca.subject) ?? { nextUpdateMs: 0 }
+  return nextUpdateMs < nowMs + crlRenewalMs
 }
 
 async function readServer(files: AuthorityFiles): Promise<{ server?: X509Certificate; fault?: ServerFault }> {
@@ -175,14 +179,13 @@ async function refuseLostCa(files: AuthorityFiles): Promise<void> {
 
 async function ensureCrl(
   files: AuthorityFiles,
-  { crlIsThere }: Survey,
+  { crl, crlEndsSoon, caPem }: Survey,
   issuer: Issuer,
   nowMs: number
 ): Promise<InitReport['crl']> {
-  if (crlIsThere) return 'kept'
-  const { makeEmptyCrl } = await certificates()
-  await writePublic(files.crl, await makeEmptyCrl(issuer, nowMs + crlDaysDefault * dayMs, nowMs))
-  return 'created'
+  if (crl !== undefined && !crlEndsSoon) return 'kept'
+  await writePublic(files.crl, extendCrl(files, { crl, caPem, issuer, nowMs }, []))
+  return crl === undefined ? 'created' : 'renewed'
 }
 
 async function ensureServer(

@@ -3,6 +3,7 @@
 
 import { createPrivateKey, type KeyObject, X509Certificate } from 'node:crypto'
 import { ConfigError, type ConfigFault } from '../model/errors.ts'
+import type { Issuer } from './certificates.ts'
 import { type AuthorityFiles, readIfThere } from './files.ts'
 
 export interface CaFound {
@@ -40,6 +41,23 @@ function parseCaKey(files: AuthorityFiles, pem: string): KeyObject {
   const key = parseKey(pem)
   if (key?.asymmetricKeyDetails?.namedCurve === 'prime256v1') return key
   throwFault(files.caKey, 'an unencrypted P-256 key in PEM', key?.asymmetricKeyType ?? 'none that can be read')
+}
+
+/** The CA of the folder with its key, and all of `ca.pem`; undefined with a fault. */
+export async function openIssuer(
+  files: AuthorityFiles,
+  nowMs: number,
+  faults: ConfigFault[]
+): Promise<{ issuer: Issuer; caPem: string } | undefined> {
+  try {
+    const { ca, caKey, caPem } = await readCa(files, nowMs)
+    if (ca === undefined) throwFault(files.ca, 'a CA (`certs init` makes one)', 'no file')
+    return { issuer: { certificate: ca, key: caKey ?? throwNoCaKey(files) }, caPem }
+  } catch (cause) {
+    if (!(cause instanceof ConfigError)) throw cause
+    faults.push(...cause.faults)
+    return undefined
+  }
 }
 
 export function throwNoCaKey(files: AuthorityFiles): never {

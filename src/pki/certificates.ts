@@ -1,4 +1,4 @@
-// Makes certificates and revocation lists: P-256 keys, ECDSA with SHA-256, random serials of 16 bytes.
+// Makes certificates: P-256 keys, ECDSA with SHA-256, random serials of 16 bytes.
 // Promises that what is made passes the checks of OpenSSL and of RFC 5280. Never touches a file.
 // The only place of @peculiar/x509, which takes 0.1 s to load: import it when there is something to make.
 
@@ -33,7 +33,6 @@ export interface KeyedCertificate {
 const keyAlgorithm = { name: 'ECDSA', namedCurve: 'P-256' }
 const signingAlgorithm = { name: 'ECDSA', hash: 'SHA-256' }
 const { digitalSignature, keyCertSign, cRLSign } = x509.KeyUsageFlags
-const oidCrlNumber = '2.5.29.20'
 
 export const makeKey = (): KeyObject => generateKeyPairSync('ec', { namedCurve: 'P-256' }).privateKey
 
@@ -116,23 +115,6 @@ async function makeLeaf(
   return { certificate: certificatePem(certificate), key: privateKeyPem(key) }
 }
 
-/** A list that revokes nothing. Its number is the time in ms: it rises even when the former list is lost. */
-export async function makeEmptyCrl(issuer: Issuer, nextUpdateMs: number, nowMs: number): Promise<string> {
-  const crl = await x509.X509CrlGenerator.create({
-    issuer: new x509.X509Certificate(issuer.certificate.raw).subjectName,
-    thisUpdate: new Date(nowMs),
-    nextUpdate: new Date(nextUpdateMs),
-    extensions: [
-      await x509.AuthorityKeyIdentifierExtension.create(spkiOf(issuer.key)),
-      new x509.Extension(oidCrlNumber, false, derInteger(nowMs))
-    ],
-    signingAlgorithm,
-    signingKey: await signingKeyOf(issuer.key)
-  })
-  // The library's own PEM says "CRL", which OpenSSL and therefore TLS refuse.
-  return encodePem('X509 CRL', new Uint8Array(crl.rawData))
-}
-
 export const privateKeyPem = (key: KeyObject): string => key.export({ type: 'pkcs8', format: 'pem' }).toString()
 
 const certificatePem = (certificate: x509.X509Certificate): string =>
@@ -155,11 +137,3 @@ function randomSerial(): string {
 const spkiOf = (key: KeyObject): Buffer => createPublicKey(key).export({ type: 'spki', format: 'der' })
 const fingerprintOf = (key: KeyObject): string => createHash('sha256').update(spkiOf(key)).digest('hex').slice(0, 8)
 const signingKeyOf = async (key: KeyObject) => key.toCryptoKey(keyAlgorithm, false, ['sign'])
-
-function derInteger(value: number): Buffer {
-  const hex = value.toString(16)
-  const even = hex.length % 2 === 0 ? hex : `0${hex}`
-  // A leading zero byte keeps the number positive.
-  const content = Buffer.from(Number.parseInt(even.slice(0, 2), 16) >= 0x80 ? `00${even}` : even, 'hex')
-  return Buffer.concat([Buffer.from([0x02, content.length]), content])
-}

@@ -1,6 +1,6 @@
-// Reads DER, the encoding of certificates and CRLs: just enough to take one apart.
+// DER, the encoding of certificates and CRLs: just enough to take one apart, and to write a list.
 // Every length is checked against what is there, so garbage ends in a DerError and never in a wrong reading.
-// Never copies (elements are views of the input) and never writes DER.
+// Reading never copies: elements are views of the input.
 
 /** The bytes are not the DER that was expected. */
 export class DerError extends Error {}
@@ -8,6 +8,8 @@ export class DerError extends Error {}
 export const tagInteger = 0x02
 export const tagBoolean = 0x01
 export const tagBitString = 0x03
+export const tagOctetString = 0x04
+export const tagOid = 0x06
 const tagUtcTime = 0x17
 const tagGeneralizedTime = 0x18
 export const tagSequence = 0x30
@@ -98,4 +100,44 @@ export function readOid({ content }: DerElement): string {
   const [first = 0, ...rest] = numbers
   const root = Math.min(2, Math.floor(first / 40))
   return [root, first - 40 * root, ...rest].join('.')
+}
+
+/** An element of the contents, one after the other. */
+export function writeDer(tag: number, ...contents: readonly Uint8Array[]): Buffer {
+  const length = contents.reduce((sum, content) => sum + content.length, 0)
+  return Buffer.concat([Buffer.from([tag, ...lengthBytes(length)]), ...contents])
+}
+
+function lengthBytes(length: number): number[] {
+  if (length < 0x80) return [length]
+  const bytes: number[] = []
+  for (let rest = length; rest > 0; rest = Math.floor(rest / 256)) bytes.unshift(rest % 256)
+  return [0x80 + bytes.length, ...bytes]
+}
+
+/** A positive INTEGER of hexadecimal digits. */
+export function writeInteger(hex: string): Buffer {
+  const digits = hex.replace(/^0+(?=.)/, '')
+  const even = digits.length % 2 === 0 ? digits : `0${digits}`
+  // A leading zero byte keeps the number positive.
+  return writeDer(tagInteger, Buffer.from(Number.parseInt(even.slice(0, 2), 16) >= 0x80 ? `00${even}` : even, 'hex'))
+}
+
+/** UTCTime until 2049 and GeneralizedTime after it, as RFC 5280 demands (5.1.2.4). Whole seconds. */
+export function writeTime(ms: number): Buffer {
+  const text = `${new Date(ms).toISOString().slice(0, 19).replaceAll(/[-:T]/g, '')}Z`
+  const isShort = new Date(ms).getUTCFullYear() < 2050
+  return writeDer(isShort ? tagUtcTime : tagGeneralizedTime, Buffer.from(isShort ? text.slice(2) : text))
+}
+
+/** An OBJECT IDENTIFIER of its dotted form. */
+export function writeOid(dotted: string): Buffer {
+  const [root = 0, second = 0, ...rest] = dotted.split('.').map(Number)
+  return writeDer(tagOid, Buffer.from([root * 40 + second, ...rest].flatMap(base128)))
+}
+
+function base128(number: number): number[] {
+  const bytes = [number & 0x7f]
+  for (let rest = number >>> 7; rest > 0; rest >>>= 7) bytes.unshift((rest & 0x7f) | 0x80)
+  return bytes
 }

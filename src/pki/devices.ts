@@ -5,22 +5,15 @@
 import { X509Certificate } from 'node:crypto'
 import { existsSync } from 'node:fs'
 import type { Role } from '../model/admission.ts'
-import { ConfigError, type ConfigFault } from '../model/errors.ts'
+import type { ConfigFault } from '../model/errors.ts'
 import { certificateDaysMax } from '../model/limits.ts'
 import { isChargerName } from '../model/topics.ts'
-import { isoDay, readCa, throwFault, throwFaults, throwNoCaKey } from './ca.ts'
+import { isoDay, openIssuer, throwFaults } from './ca.ts'
 import type { Issuer } from './certificates.ts'
-import {
-  type AuthorityFiles,
-  authorityFiles,
-  type DeviceFiles,
-  deviceFiles,
-  withLock,
-  writePublic,
-  writeSecret
-} from './files.ts'
-import { type IssuedCertificate, recordIssued } from './issued.ts'
+import { authorityFiles, type DeviceFiles, deviceFiles, withLock, writePublic, writeSecret } from './files.ts'
+import { type IssuedCertificate, type ListedDevice, listDevices, recordIssued } from './issued.ts'
 import { type DaysLimit, type DeviceDraft, type DeviceField, type DevicePlan, planDevice } from './names.ts'
+import { revokedOf } from './revoke.ts'
 
 const dayMs = 86_400_000
 
@@ -79,6 +72,53 @@ export async function issueDevices(
   })
 }
 
+export interface RenewRequest {
+  readonly dir: string
+  /** Whom; or else everybody whose certificate ends within so many days. */
+  readonly whom: readonly string[] | { readonly withinDays: number }
+  /** As typed; "" for the default. */
+  readonly days: string
+  readonly faults?: readonly ConfigFault[]
+  readonly nowMs?: number
+}
+
+/**
+ * Issues anew to devices that have a certificate, with the role and chargers that they have. The former certificates stay
+ * valid until they end or are revoked. Throws ConfigError with all faults, also for a device whose newest one is revoked:
+ * whoever lost the right does not get it back by a renewal.
+ */
+export async function renewDevices({ dir, whom, days, faults: before = [], nowMs = Date.now() }: RenewRequest) {
+  const faults = [...before]
+  const isRevoked = await revokedOf(dir)
+  const present = (await listDevices(dir)).filter(({ replaced }) => !replaced)
+  const chosen = 'withinDays' in whom ? endingWithin(whom.withinDays, present, isRevoked, nowMs) : whom.flatMap(named)
+  const orders = chosen.map(({ name, role, chargers }) => ({
+    draft: { name, role, chargers, days },
+    pathOf: (field: DeviceField) => (field === 'days' ? '--days' : name)
+  }))
+  return issueDevices(dir, orders, { replace: true, faults, nowMs })
+
+  function named(name: string): readonly ListedDevice[] {
+    const device = present.find(device => device.name === name)
+    const known = `a device of ${authorityFiles(dir).issued} (certs list shows them)`
+    if (device === undefined) faults.push({ path: 'NAME', expected: known, found: name })
+    else if (isRevoked(device)) {
+      const expected = 'a device that is not revoked (certs issue --force lets it in again)'
+      faults.push({ path: 'NAME', expected, found: `${name}, revoked` })
+    } else return [device]
+    return []
+  }
+}
+
+function endingWithin(
+  days: number,
+  present: readonly ListedDevice[],
+  isRevoked: (device: ListedDevice) => boolean,
+  nowMs: number
+): readonly ListedDevice[] {
+  return present.filter(device => Date.parse(device.notAfter) < nowMs + days * dayMs && !isRevoked(device))
+}
+
 interface Plans {
   readonly issuer: Issuer
   readonly plans: readonly DevicePlan[]
@@ -91,25 +131,13 @@ async function planOrders(
   nowMs: number
 ): Promise<Plans> {
   const faults: ConfigFault[] = [...(options.faults ?? [])]
-  const issuer = await openIssuer(authorityFiles(dir), nowMs, faults)
+  const issuer = (await openIssuer(authorityFiles(dir), nowMs, faults))?.issuer
   const limit = daysLimit(issuer, nowMs)
   const plans = orders.map(({ draft, pathOf }) => planDevice(draft, limit, pathOf, faults))
   refuseTwice(orders, faults)
   if (options.replace !== true) refuseExisting(dir, orders, faults)
   throwFaults(faults)
   return { issuer: issuer!, plans }
-}
-
-async function openIssuer(files: AuthorityFiles, nowMs: number, faults: ConfigFault[]): Promise<Issuer | undefined> {
-  try {
-    const { ca, caKey } = await readCa(files, nowMs)
-    if (ca === undefined) throwFault(files.ca, 'a CA (`certs init` makes one)', 'no file')
-    return { certificate: ca, key: caKey ?? throwNoCaKey(files) }
-  } catch (cause) {
-    if (!(cause instanceof ConfigError)) throw cause
-    faults.push(...cause.faults)
-    return undefined
-  }
 }
 
 function daysLimit(issuer: Issuer | undefined, nowMs: number): DaysLimit {

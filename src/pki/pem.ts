@@ -7,6 +7,10 @@ export function pemBlocks(text: string, ...labels: readonly string[]): Buffer[] 
   return [...text.matchAll(pattern)].map(([, , base64 = '']) => Buffer.from(base64, 'base64'))
 }
 
+/** A block has begun and not ended: a file that was read while it was being written. */
+export const isCutOff = (text: string): boolean =>
+  (text.match(/-----BEGIN /g)?.length ?? 0) !== (text.match(/-----END /g)?.length ?? 0)
+
 export function encodePem(label: string, bytes: Uint8Array): string {
   const lines =
     Buffer.from(bytes)

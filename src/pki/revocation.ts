@@ -18,9 +18,10 @@ import {
   tagBoolean,
   tagContext0,
   tagInteger,
+  tagOid,
   tagSequence
 } from './der.ts'
-import { pemBlocks } from './pem.ts'
+import { isCutOff, pemBlocks } from './pem.ts'
 
 export interface Revocation {
   /**
@@ -28,12 +29,22 @@ export interface Revocation {
    * a resumed TLS session included, for resuming skips the verification of certificates.
    */
   isRevoked(issuer: string, serialHex: string): boolean
-  /** When the oldest of the lists was made, ms since the Unix epoch. */
+  /** The dates of an issuer's newest list; undefined where it has none, and so has revoked nobody. */
+  datesOf(issuer: string): ListDates | undefined
+  /** Issuers with a list, in a form that `datesOf` takes. */
+  readonly issuers: readonly string[]
+  /** When the oldest of the issuers' lists was made, ms since the Unix epoch. */
   readonly thisUpdateMs: number
-  /** When the first of the lists expires, ms since the Unix epoch; Infinity where none says so. */
+  /** When the first of the issuers has only an expired list left, ms since the Unix epoch; Infinity where none says so. */
   readonly nextUpdateMs: number
   /** Certificates revoked in all. */
   readonly count: number
+}
+
+/** In ms since the Unix epoch; `nextUpdateMs` is Infinity where the list has no end. */
+export interface ListDates {
+  readonly thisUpdateMs: number
+  readonly nextUpdateMs: number
 }
 
 interface RevocationPaths {
@@ -52,11 +63,20 @@ export function parseRevocation(
   caPem: string,
   paths: RevocationPaths = { crl: 'CRL', ca: 'CA' }
 ): Revocation {
+  return combine(readLists(crlPem, caPem, paths))
+}
+
+/** The lists themselves, each checked as for `parseRevocation`, in the order of the file. */
+export function readLists(
+  crlPem: string,
+  caPem: string,
+  paths: RevocationPaths = { crl: 'CRL', ca: 'CA' }
+): readonly SignedList[] {
   const authorities = parseAuthorities(caPem, paths.ca)
   const blocks = pemBlocks(crlPem, 'X509 CRL', 'CRL')
   if (blocks.length === 0) throw configError(paths.crl, 'a PEM block "X509 CRL"', 'none')
-  const lists = blocks.map(block => parseList(block, authorities, paths))
-  return combine(lists)
+  if (isCutOff(crlPem)) throw configError(paths.crl, 'whole PEM blocks', 'one without its end')
+  return blocks.map(block => parseList(block, authorities, paths))
 }
 
 /** The form in which issuers and serials are compared: what X.500 treats as equal is equal. Errs towards revoked. */
@@ -65,26 +85,36 @@ const normalIssuer = (issuer: string): string =>
     .trim()
     .replace(/[ \t]+/g, ' ')
     .toLowerCase()
-const normalSerial = (serialHex: string): string => serialHex.replace(/^0+(?=.)/, '').toUpperCase()
+export const normalSerial = (serialHex: string): string => serialHex.replace(/^0+(?=.)/, '').toUpperCase()
 
-interface SignedList {
+interface SignedList extends ListDates {
+  /** In normal form. */
   readonly issuer: string
   readonly serials: readonly string[]
-  readonly thisUpdateMs: number
-  readonly nextUpdateMs: number
+  /** DER of the entries, to be taken over into the next list. */
+  readonly entries: readonly Uint8Array[]
+  readonly signer: X509Certificate
+  /** DER. */
+  readonly block: Buffer
 }
 
 function combine(lists: readonly SignedList[]): Revocation {
   const revoked = new Map<string, Set<string>>()
-  for (const { issuer, serials } of lists) {
+  const dates = new Map<string, ListDates>()
+  for (const { issuer, serials, thisUpdateMs, nextUpdateMs } of lists) {
     const known = revoked.get(issuer) ?? new Set()
     for (const serial of serials) known.add(serial)
     revoked.set(issuer, known)
+    if (thisUpdateMs >= (dates.get(issuer)?.thisUpdateMs ?? thisUpdateMs))
+      dates.set(issuer, { thisUpdateMs, nextUpdateMs })
   }
+  const newest = [...dates.values()]
   return {
     isRevoked: (issuer, serialHex) => revoked.get(normalIssuer(issuer))?.has(normalSerial(serialHex)) ?? false,
-    thisUpdateMs: Math.min(...lists.map(list => list.thisUpdateMs)),
-    nextUpdateMs: Math.min(...lists.map(list => list.nextUpdateMs)),
+    datesOf: issuer => dates.get(normalIssuer(issuer)),
+    issuers: [...dates.keys()],
+    thisUpdateMs: Math.min(...newest.map(list => list.thisUpdateMs)),
+    nextUpdateMs: Math.min(...newest.map(list => list.nextUpdateMs)),
     count: [...revoked.values()].reduce((sum, serials) => sum + serials.size, 0)
   }
 }
@@ -105,8 +135,8 @@ function parseAuthorities(caPem: string, path: string): Authority[] {
   }
 }
 
-/** TBSCertificate: [0] version, serial, algorithm, issuer, validity, subject (RFC 5280, 4.1). */
-function subjectOf(certificate: Buffer): Buffer {
+/** DER of the subject. TBSCertificate: [0] version, serial, algorithm, issuer, validity, subject (RFC 5280, 4.1). */
+export function subjectOf(certificate: Buffer): Buffer {
   const [tbs] = childrenOf(readDer(certificate))
   const fields = childrenOf(tbs)
   const subjectAt = fields[0]?.tag === tagContext0 ? 5 : 4
@@ -122,8 +152,11 @@ function parseList(block: Buffer, authorities: readonly Authority[], paths: Revo
       // Node writes both names in the same form, so the CA's subject is what its certificates say as issuer.
       issuer: normalIssuer(certificate.subject),
       serials: crl.entries.map(serialOf),
+      entries: crl.entries.map(({ bytes }) => bytes),
       thisUpdateMs: crl.thisUpdateMs,
-      nextUpdateMs: crl.nextUpdateMs
+      nextUpdateMs: crl.nextUpdateMs,
+      signer: certificate,
+      block
     }
   } catch (cause) {
     if (!(cause instanceof DerError)) throw cause
@@ -224,7 +257,7 @@ function isSignedBy(crl: CrlParts, { publicKey }: X509Certificate): boolean {
   }
 }
 
-const oidOf = (element: DerElement | undefined): string => readOid(expectTag(element, 0x06))
+const oidOf = (element: DerElement | undefined): string => readOid(expectTag(element, tagOid))
 
 /** The values of a name for a message: `chargelift CA 1a2b3c4d`. */
 const nameText = (name: DerElement): string =>

@@ -1,0 +1,41 @@
+// What `certs` commands tell about devices: what was issued, where it lies, what to do next.
+
+import type { IssuedDevice } from '../../pki/devices.ts'
+import { authorityFiles } from '../../pki/files.ts'
+import { type ListedDevice, listDevices } from '../../pki/issued.ts'
+import { revokedOf } from '../../pki/revoke.ts'
+import { scopeOf } from './list.ts'
+
+export function describeDevice(dir: string, { name, role, chargers, serial, notAfter, files }: IssuedDevice): string {
+  return `Issued ${name}: role ${role}, for ${longScope(role, chargers)}, serial ${serial}, valid until ${notAfter.slice(0, 10)}.
+Copy these three files to the device, the key on a safe way, and delete the key here:
+  ${files.certificate}
+  ${files.key}   (secret)
+  ${authorityFiles(dir).ca}
+`
+}
+
+export function describeDevices(dir: string, issued: readonly IssuedDevice[]): string {
+  const lines = issued.map(({ name, files }) => `  ${name}: ${files.certificate}, ${files.key}`)
+  return `Issued ${issued.length} ${issued.length === 1 ? 'certificate' : 'certificates'}:
+${lines.join('\n')}
+Copy to each device its two files and ${authorityFiles(dir).ca}, the key on a safe way, and delete the keys here.
+`
+}
+
+/** What else still opens the door for the same names. */
+export async function describeFormer(dir: string, issued: readonly IssuedDevice[]): Promise<string> {
+  const names = new Set(issued.map(({ name }) => name))
+  const isRevoked = await revokedOf(dir)
+  const former = (await listDevices(dir)).filter(
+    device =>
+      device.replaced && names.has(device.name) && Date.parse(device.notAfter) > Date.now() && !isRevoked(device)
+  )
+  return former.map(describeValid).join('')
+}
+
+export const describeValid = ({ name, serial, notAfter }: ListedDevice): string =>
+  `A former certificate of ${name} stays valid until ${notAfter.slice(0, 10)}: ${serial}\n`
+
+const longScope = (role: string, chargers: readonly string[]): string =>
+  chargers.length === 0 ? `${scopeOf(role, chargers)} ${role === 'edge' ? 'charger' : 'chargers'}` : chargers.join(' ')
