@@ -117,6 +117,11 @@ export class Metrics {
       'Memory of unsettled messages and held connections.',
       () => budget.usedBytes
     )
+    this.#counter(
+      'chargelift_event_loop_active_seconds_total',
+      'Time in which the main thread had work to do.',
+      () => performance.eventLoopUtilization().active / 1000
+    )
     this.#gauge('chargelift_connections', 'Open MQTT connections.', connections)
     this.#gauge('chargelift_database_up', '1 while batches are stored, 0 while they are kept and retried.', () =>
       ingest.trouble === undefined ? 1 : 0

@@ -1,0 +1,249 @@
+// One simulated charger on a real mTLS connection. Sends its polls within a window, enters what is acknowledged into the
+// ledger, measures the time from a poll (from when it was due, if it had to wait) to its last acknowledgement. After a loss
+// of the connection it sends again what was not acknowledged, with DUP, in order.
+
+import { connect, type SecureContext, type TLSSocket } from 'node:tls'
+import type { Column } from './columns.ts'
+import type { Flow } from './flow.ts'
+import type { Ledger } from './ledger.ts'
+import { connectPacket, PollWriter } from './pollWriter.ts'
+import type { Session } from './session.ts'
+
+/** What the chargers of a process share. */
+export interface Shared {
+  readonly host: string
+  readonly port: number
+  readonly columns: readonly Column[]
+  readonly qos: 0 | 1 | 2
+  /** Polls of a charger without acknowledgement, at most. */
+  readonly window: number
+  /** SamplingTime moves on by this from poll to poll; undefined = it is when the poll was due. */
+  readonly stepMs: number | undefined
+  readonly firstTimeMs: number
+  /** Sends its next poll as soon as the window allows. */
+  readonly isEager: boolean
+  readonly ledger: Ledger
+  readonly latency: { recordMs(ms: number): void }
+  readonly flow: Flow
+}
+
+const puback = 0x40
+const pubrec = 0x50
+const pubcomp = 0x70
+const pingresp = 0xd0
+const connack = 0x20
+const pingreq = Buffer.from([0xc0, 0])
+const keepaliveSeconds = 120
+const openTimeoutMs = 30_000
+
+export class Connection {
+  acknowledged = 0
+  /** Connections that ended without our doing; the last one did, and nobody has opened it again. */
+  losses = 0
+  isLost = false
+  readonly name: string
+  readonly #index: number
+  readonly #shared: Shared
+  readonly #context: () => SecureContext
+  readonly #session: Session
+  readonly #writer: PollWriter
+  // Rings over the polls in flight.
+  readonly #dueMs: Float64Array
+  readonly #timeMs: Float64Array
+  readonly #units: Float64Array
+  /** The oldest poll that is not acknowledged, the next one to be made; acknowledged messages of the oldest. */
+  #head = 0
+  #next = 0
+  #headAcks = 0
+  readonly #backlog: number[] = []
+  #lastTimeMs: number
+  #socket: TLSSocket | undefined
+  #ticket: Buffer | undefined
+  #rest: Buffer | undefined
+  #isOpen = false
+  #stopped = true
+  #lastWriteMs = 0
+  #drained: (() => void) | undefined
+
+  constructor(index: number, name: string, context: () => SecureContext, session: Session, shared: Shared) {
+    this.#index = index
+    this.name = name
+    this.#context = context
+    this.#session = session
+    this.#shared = shared
+    this.#writer = new PollWriter({ charger: name, columns: shared.columns, qos: shared.qos })
+    this.#dueMs = new Float64Array(shared.window)
+    this.#timeMs = new Float64Array(shared.window)
+    this.#units = new Float64Array(shared.window * shared.columns.length)
+    this.#lastTimeMs = shared.firstTimeMs
+  }
+
+  get isOpen(): boolean {
+    return this.#isOpen
+  }
+
+  /** Messages sent, acknowledged or not. */
+  get sent(): number {
+    return this.#next * this.#shared.columns.length
+  }
+
+  /** Resolves after CONNACK, with whether the TLS session was resumed. Rejects when the server says no. */
+  async open(resume: boolean): Promise<boolean> {
+    const { host, port } = this.#shared
+    this.isLost = false
+    const session = resume ? this.#ticket : undefined
+    const socket = connect({ host, port, secureContext: this.#context(), ...(session && { session }) }).setNoDelay(true)
+    this.#socket = socket
+    this.#rest = undefined
+    await new Promise<void>((resolve, reject) => {
+      const fail = (reason: string): void => {
+        clearTimeout(timer)
+        socket.destroy()
+        reject(new Error(`${this.name}: expected to be connected, found ${reason}`))
+      }
+      const timer = setTimeout(() => fail(`no CONNACK after ${openTimeoutMs / 1000} s`), openTimeoutMs)
+      socket.on('secureConnect', () => socket.write(connectPacket(this.name, keepaliveSeconds)))
+      socket.on('session', ticket => {
+        this.#ticket = ticket
+      })
+      socket.on('error', error => fail(error.message))
+      socket.on('close', () => (this.#isOpen && socket === this.#socket ? this.#lost() : fail('a closed connection')))
+      socket.on('data', chunk => {
+        if (this.#isOpen) return this.#receive(chunk)
+        if (chunk[0] !== connack || chunk[3] !== 0) return fail(`CONNACK ${chunk[3]}`)
+        clearTimeout(timer)
+        this.#isOpen = true
+        resolve()
+      })
+    })
+    this.#resend()
+    return socket.isSessionReused()
+  }
+
+  start(): void {
+    this.#stopped = false
+    this.#fill()
+  }
+
+  /** A poll is due, at `dueMs` of performance.now(). */
+  offer(dueMs: number): void {
+    if (this.#stopped) return
+    this.#backlog.push(dueMs)
+    this.#fill()
+  }
+
+  /** Makes no new polls; resolves when everything due is acknowledged. */
+  async stop(): Promise<void> {
+    this.#stopped = true
+    if (!this.#isDrained) await new Promise<void>(resolve => (this.#drained = resolve))
+  }
+
+  ping(nowMs: number): void {
+    if (!this.#isOpen || nowMs - this.#lastWriteMs < (keepaliveSeconds * 1000) / 3) return
+    this.#lastWriteMs = nowMs
+    this.#socket!.write(pingreq)
+  }
+
+  /** Ours, so it is no loss. */
+  close(): void {
+    this.#isOpen = false
+    this.#socket?.destroy()
+  }
+
+  get #isDrained(): boolean {
+    return this.#head === this.#next && this.#backlog.length === 0
+  }
+
+  #lost(): void {
+    this.#isOpen = false
+    this.isLost = true
+    this.losses++
+  }
+
+  // --- sending
+
+  readonly #fill = (): void => {
+    const { window, isEager, flow } = this.#shared
+    while (this.#isOpen && this.#next - this.#head < window) {
+      const isDue = this.#backlog.length > 0
+      if (!isDue && (!isEager || this.#stopped)) return
+      if (!flow.take(this.#fill)) return
+      this.#poll(isDue ? this.#backlog.shift()! : performance.now())
+    }
+  }
+
+  #poll(dueMs: number): void {
+    const { window, stepMs, columns, qos } = this.#shared
+    const slot = this.#next % window
+    const timeMs =
+      stepMs === undefined
+        ? Math.max(this.#lastTimeMs + 1, Math.round(performance.timeOrigin + dueMs))
+        : this.#lastTimeMs + stepMs
+    this.#session.advance((timeMs - this.#lastTimeMs) / 1000)
+    this.#lastTimeMs = timeMs
+    this.#dueMs[slot] = dueMs
+    this.#timeMs[slot] = timeMs
+    this.#session.show(this.#units, slot * columns.length, columns.length)
+    this.#send(this.#next++, false)
+    if (qos === 0) this.#settle(columns.length)
+  }
+
+  #send(poll: number, dup: boolean): void {
+    const { window, columns } = this.#shared
+    const slot = poll % window
+    const id = idOf(poll * columns.length)
+    this.#lastWriteMs = performance.now()
+    this.#socket!.write(this.#writer.write(this.#units, slot * columns.length, this.#timeMs[slot]!, id, dup))
+  }
+
+  #resend(): void {
+    this.acknowledged -= this.#headAcks
+    this.#headAcks = 0
+    for (let poll = this.#head; poll < this.#next; poll++) this.#send(poll, true)
+    this.#fill()
+  }
+
+  // --- receiving
+
+  #receive(chunk: Buffer): void {
+    const bytes = this.#rest === undefined ? chunk : Buffer.concat([this.#rest, chunk])
+    const releases: number[] = []
+    let acks = 0
+    let at = 0
+    for (; at + 1 < bytes.length; at += 2 + bytes[at + 1]!) {
+      if (at + 2 + bytes[at + 1]! > bytes.length) break
+      const type = bytes[at]!
+      if (type === pingresp || type === pubcomp) continue
+      if (type !== puback && type !== pubrec) throw new Error(`expected an acknowledgement, found byte ${type}`)
+      const id = (bytes[at + 2]! << 8) | bytes[at + 3]!
+      const expected = idOf(this.#head * this.#shared.columns.length + this.#headAcks + acks)
+      if (id !== expected) throw new Error(`${this.name}: expected acknowledgement ${expected}, found ${id}`)
+      acks++
+      if (type === pubrec) releases.push(0x62, 2, id >> 8, id & 255)
+    }
+    this.#rest = at < bytes.length ? bytes.subarray(at) : undefined
+    if (releases.length > 0) this.#socket!.write(Buffer.from(releases))
+    if (acks > 0) this.#acknowledge(acks)
+  }
+
+  #acknowledge(acks: number): void {
+    this.#settle(acks)
+    this.#fill()
+    if (this.#stopped && this.#isDrained) this.#drained?.()
+  }
+
+  #settle(acks: number): void {
+    const { window, columns, ledger, latency } = this.#shared
+    this.acknowledged += acks
+    this.#headAcks += acks
+    const nowMs = performance.now()
+    for (; this.#headAcks >= columns.length; this.#headAcks -= columns.length) {
+      const slot = this.#head++ % window
+      latency.recordMs(nowMs - this.#dueMs[slot]!)
+      ledger.enter(this.#index, this.#timeMs[slot]!, this.#units, slot * columns.length)
+    }
+  }
+}
+
+/** Ids go round; within a window they are unique. */
+const idOf = (message: number): number => (message % 65_535) + 1

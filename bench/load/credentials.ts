@@ -1,0 +1,84 @@
+// Certificates for thousands of simulated chargers within a second: one key for all of them, and a certificate made as a
+// copy of a first one with another name and serial number, signed anew. Nothing is written: each process makes its own.
+// Where the folder has no CA key, the certificates that were issued into it (`certs issue`) are used instead.
+
+import { createPrivateKey, randomBytes, sign, X509Certificate } from 'node:crypto'
+import { existsSync, readFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { createSecureContext, type SecureContext } from 'node:tls'
+import type { Role } from '../../src/model/admission.ts'
+import { type Issuer, type KeyedCertificate, makeDeviceCertificate } from '../../src/pki/certificates.ts'
+import { childrenOf, readDer } from '../../src/pki/der.ts'
+import { encodePem } from '../../src/pki/pem.ts'
+
+const validMs = 7 * 86_400_000
+
+export class Credentials {
+  readonly #dir: string
+  readonly #ca: string
+  readonly #issuer: Issuer | undefined
+  readonly #role: Role
+  #template: { readonly name: string; readonly made: KeyedCertificate } | undefined
+
+  private constructor(dir: string, role: Role) {
+    this.#dir = dir
+    this.#role = role
+    this.#ca = readFileSync(join(dir, 'ca.pem'), 'utf8')
+    const keyFile = join(dir, 'ca.key')
+    if (existsSync(keyFile)) {
+      this.#issuer = { certificate: new X509Certificate(this.#ca), key: createPrivateKey(readFileSync(keyFile)) }
+    }
+  }
+
+  /** `names` are of one length. */
+  static async open(dir: string, names: readonly string[], role: Role = 'edge'): Promise<Credentials> {
+    const credentials = new Credentials(dir, role)
+    await credentials.#makeTemplate(names[0] ?? '')
+    return credentials
+  }
+
+  contextOf(name: string): SecureContext {
+    const { certificate, key } = this.#issuer === undefined ? this.#issued(name) : this.#copyFor(name)
+    return createSecureContext({ ca: this.#ca, cert: certificate, key })
+  }
+
+  async #makeTemplate(name: string): Promise<void> {
+    if (this.#issuer === undefined) return
+    const nowMs = Date.now()
+    const device = { name, role: this.#role, chargers: [] }
+    this.#template = { name, made: await makeDeviceCertificate(this.#issuer, device, nowMs + validMs, nowMs) }
+  }
+
+  #issued(name: string): KeyedCertificate {
+    const read = (ending: string): string => readFileSync(join(this.#dir, 'devices', `${name}.${ending}`), 'utf8')
+    return { certificate: read('pem'), key: read('key') }
+  }
+
+  #copyFor(name: string): KeyedCertificate {
+    const { name: templateName, made } = this.#template!
+    return { certificate: renamed(made.certificate, templateName, name, this.#issuer!), key: made.key }
+  }
+}
+
+/** The certificate with another CN of the same length and a serial number of its own. */
+export function renamed(pem: string, name: string, newName: string, issuer: Issuer): string {
+  const template = new X509Certificate(pem)
+  const [body, algorithm] = childrenOf(readDer(template.raw))
+  const bytes = Buffer.from(body!.bytes)
+  const nameAt = bytes.indexOf(name, 0, 'latin1')
+  if (newName.length !== name.length || nameAt < 0) throw new Error(`expected a name like ${name}, found ${newName}`)
+  bytes.write(newName, nameAt, 'latin1')
+  const serial = Buffer.from(template.serialNumber, 'hex')
+  const ours = randomBytes(serial.length)
+  ours[0] = (ours[0]! & 0x3f) | 0x40
+  ours.copy(bytes, bytes.indexOf(serial))
+  const signature = Buffer.concat([Buffer.from([0]), sign('sha256', bytes, issuer.key)])
+  return encodePem('CERTIFICATE', der(0x30, bytes, algorithm!.bytes, der(0x03, signature)))
+}
+
+function der(tag: number, ...parts: readonly Buffer[]): Buffer {
+  const content = Buffer.concat(parts)
+  const { length } = content
+  const size = length < 128 ? [length] : length < 256 ? [0x81, length] : [0x82, length >> 8, length & 255]
+  return Buffer.concat([Buffer.from([tag, ...size]), content])
+}

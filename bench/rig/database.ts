@@ -1,0 +1,103 @@
+// The database of a bench: an embedded one of its own, or the one that `--database-url` names. Each run gets a fresh
+// database in it, dropped afterwards.
+
+import pg from 'pg'
+import { startEmbeddedDatabase } from '../../src/server/database.ts'
+import { databaseCpuMs, postmasterOf } from './processes.ts'
+
+export class BenchDatabase {
+  readonly #adminUrl: string
+  readonly #stop: () => Promise<void>
+  #made = 0
+
+  private constructor(adminUrl: string, stop: () => Promise<void>) {
+    this.#adminUrl = adminUrl
+    this.#stop = stop
+  }
+
+  /** Throws ConfigError when it cannot run here. */
+  static async open(dataDir: string, url: string | undefined): Promise<BenchDatabase> {
+    if (url !== undefined) return new BenchDatabase(url, async () => {})
+    const embedded = await startEmbeddedDatabase(dataDir)
+    return new BenchDatabase(embedded.url, () => embedded.stop())
+  }
+
+  async fresh(): Promise<Database> {
+    const name = `chargelift_bench_${process.pid}_${++this.#made}`
+    const admin = await connected(this.#adminUrl)
+    await admin.query(`DROP DATABASE IF EXISTS ${name} WITH (FORCE)`)
+    await admin.query(`CREATE DATABASE ${name}`)
+    const url = new URL(this.#adminUrl)
+    url.pathname = `/${name}`
+    return Database.open(url.href, async () => {
+      await admin.query(`DROP DATABASE IF EXISTS ${name} WITH (FORCE)`)
+      await admin.end()
+    })
+  }
+
+  stop(): Promise<void> {
+    return this.#stop()
+  }
+}
+
+/** One database, with a session of the bench's own. */
+export class Database {
+  readonly url: string
+  /** Undefined when it does not run on this machine. */
+  readonly postmaster: number | undefined
+  #client: pg.Client
+  readonly #drop: () => Promise<void>
+
+  private constructor(url: string, client: pg.Client, postmaster: number | undefined, drop: () => Promise<void>) {
+    this.url = url
+    this.#client = client
+    this.postmaster = postmaster
+    this.#drop = drop
+  }
+
+  static async open(url: string, drop: () => Promise<void> = async () => {}): Promise<Database> {
+    const client = await connected(url)
+    const { rows } = await client.query('SELECT pg_backend_pid() AS pid')
+    return new Database(url, client, postmasterOf(rows[0].pid), drop)
+  }
+
+  async query<Row extends pg.QueryResultRow>(sql: string, values: unknown[] = []): Promise<{ rows: Row[] }> {
+    return this.#client.query<Row>(sql, values)
+  }
+
+  /** After the database was away. */
+  async reconnect(): Promise<void> {
+    await this.#client.end().catch(() => {})
+    this.#client = await connected(this.url)
+  }
+
+  /** Undefined when it does not run on this machine. */
+  cpuMs(): number | undefined {
+    return this.postmaster === undefined ? undefined : databaseCpuMs(this.postmaster)
+  }
+
+  /** So that the work of what came before is not counted. */
+  async settle(): Promise<void> {
+    await this.query('CHECKPOINT').catch(() => {}) // not everybody may
+  }
+
+  async version(): Promise<string> {
+    const { rows } = await this.query<{ version: string }>(
+      `SELECT current_setting('server_version') || coalesce(
+         (SELECT ', TimescaleDB ' || extversion FROM pg_extension WHERE extname = 'timescaledb'), '') AS version`
+    )
+    return `PostgreSQL ${rows[0]!.version}`
+  }
+
+  async close(): Promise<void> {
+    await this.#client.end().catch(() => {})
+    await this.#drop()
+  }
+}
+
+async function connected(url: string): Promise<pg.Client> {
+  const client = new pg.Client({ connectionString: url, application_name: 'chargelift bench' })
+  client.on('error', () => {})
+  await client.connect()
+  return client
+}

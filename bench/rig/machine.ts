@@ -1,0 +1,44 @@
+// Where a bench ran, so that its figures are never compared with those of another machine by mistake.
+
+import { execFileSync } from 'node:child_process'
+import { readFileSync } from 'node:fs'
+import { cpus, loadavg, release, totalmem } from 'node:os'
+import { fileURLToPath } from 'node:url'
+
+export interface Machine {
+  readonly cores: number
+  readonly cpu: string
+  readonly memoryMb: number
+  readonly kernel: string
+  /** Before the first run: a machine that is busy measures badly. */
+  readonly loadAverage: number
+}
+
+export const describeMachine = (): Machine => ({
+  cores: cpus().length,
+  cpu: cpus()[0]?.model.trim() ?? 'unknown',
+  memoryMb: Math.round(totalmem() / 1024 ** 2),
+  kernel: release(),
+  loadAverage: Math.round(loadavg()[0]! * 100) / 100
+})
+
+const root = fileURLToPath(new URL('../..', import.meta.url))
+
+export function describeVersions(): Record<string, string> {
+  const { version } = JSON.parse(readFileSync(`${root}/package.json`, 'utf8')) as { version: string }
+  const commit = outputOf('git', ['-C', root, 'describe', '--always', '--dirty'])
+  return {
+    chargelift: commit === undefined ? version : `${version} (${commit})`,
+    node: process.version,
+    openssl: process.versions.openssl
+  }
+}
+
+/** What a program says on its standard output; undefined when it cannot be run. */
+export function outputOf(program: string, args: readonly string[]): string | undefined {
+  try {
+    return execFileSync(program, args, { encoding: 'utf8', stdio: ['ignore', 'pipe', 'ignore'] }).trim()
+  } catch {
+    return undefined
+  }
+}

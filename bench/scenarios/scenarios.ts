@@ -1,0 +1,19 @@
+// All scenarios, in the order in which they are listed.
+
+import { loadScenario } from './load.ts'
+import type { Scenario } from './scenario.ts'
+
+export const scenarios: Readonly<Record<string, Scenario>> = {
+  fleet: loadScenario('many chargers, each sends its next poll when the last one is acknowledged', {
+    connections: 2_000
+  }),
+  paced: loadScenario('the same chargers at a fixed rate: how long until the acknowledgement', {
+    connections: 2_000,
+    rate: 5_000,
+    window: 256
+  }),
+  'spool-drain': loadScenario('recovery speed: few edges send their backlog, 256 messages unacknowledged each', {
+    connections: 200,
+    window: 256
+  })
+}
