@@ -41,6 +41,13 @@ const commands: Record<string, Command> = {
       return { help: () => rejectedHelp, run: rejectedCommand }
     }
   },
+  tokens: {
+    summary: 'who may use the HTTP port: add, list, revoke',
+    load: async () => {
+      const { tokensCommand, tokensHelp } = await import('./cli/tokens.ts')
+      return { help: () => tokensHelp, run: tokensCommand }
+    }
+  },
   demo: {
     summary: 'everything on one machine, with a simulated charger',
     load: async () => {

@@ -1,14 +1,12 @@
 // `chargelift rejected list|replay`: what was acknowledged and not stored as a reading, and how it gets a second chance.
 
-import { readFileSync } from 'node:fs'
-import { join } from 'node:path'
 import { parseArgs } from 'node:util'
-import pg from 'pg'
+import type pg from 'pg'
 import { Ingest } from '../ingest/ingest.ts'
 import { Budget } from '../model/budget.ts'
 import { ConfigError, type ConfigFault } from '../model/errors.ts'
 import { chargerNameRule, isChargerName } from '../model/topics.ts'
-import { parseServerConfig, type ServerConfig } from '../server/config.ts'
+import type { ServerConfig } from '../server/config.ts'
 import { LatestWriter } from '../server/latest.ts'
 import {
   countRejected,
@@ -17,6 +15,7 @@ import {
   type RejectedRow,
   replayRejected
 } from '../server/rejectedReplay.ts'
+import { databaseOptions, databaseOptionsHelp, serverConfigOf, withDatabase } from './database.ts'
 import { timeMs, timeRule } from './times.ts'
 
 export const rejectedHelp = `Usage: chargelift rejected list   [--charger NAME] [--code CODE] [--since TIME] [--limit N] [--json]
@@ -37,8 +36,7 @@ Options:
   --shift-seconds N    add N seconds to each SamplingTime first (-3600: one hour back), for a clock that was wrong
   --dry-run            only tell what would be replayed
   --accept-past-days N oldest SamplingTime that is stored, in days (400)
-  --database-url URL   the database (DATABASE_URL); absent = the embedded one under --data-dir, while its server runs
-  --data-dir DIR       (./data)
+${databaseOptionsHelp}
   --help               this text
 
 Exit codes: 0 done, 78 the flags or the database have faults (all are printed).
@@ -57,16 +55,9 @@ interface Flags {
 /** Throws ConfigError with all faults. */
 export async function rejectedCommand(args: readonly string[]): Promise<void> {
   const flags = readFlags(args)
-  const databaseUrl = flags.server.databaseUrl ?? embeddedUrl(flags.server.dataDir)
-  const db = new pg.Pool({ connectionString: databaseUrl, max: 3, connectionTimeoutMillis: 10_000 })
-  db.on('error', () => {}) // the pending query reports it
-  try {
-    await checkDatabase(db)
-    if (flags.action === 'list') await list(db, flags)
-    else await replay(db, databaseUrl, flags)
-  } finally {
-    await db.end()
-  }
+  await withDatabase(flags.server, 'rejected_messages', (db, databaseUrl) =>
+    flags.action === 'list' ? list(db, flags) : replay(db, databaseUrl, flags)
+  )
 }
 
 async function list(db: pg.Pool, { filter, limit, json }: Flags): Promise<void> {
@@ -149,25 +140,6 @@ function plain({ received_at, identity, topic, code, reason, payload }: Rejected
   return { receivedAt: received_at.toISOString(), identity, topic, code, reason, ...body }
 }
 
-function embeddedUrl(dataDir: string): string {
-  const file = join(dataDir, 'database.url')
-  try {
-    return readFileSync(file, 'utf8').trim()
-  } catch (cause) {
-    const expected = 'postgres://user:password@host:port/database, or a --data-dir with an embedded database'
-    throw new ConfigError([{ path: '--database-url', expected, found: `nothing, and no ${file}` }], { cause })
-  }
-}
-
-async function checkDatabase(db: pg.Pool): Promise<void> {
-  try {
-    await db.query('SELECT FROM rejected_messages LIMIT 1')
-  } catch (cause) {
-    const expected = 'a database of chargelift that answers (an embedded one runs while its server runs)'
-    throw new ConfigError([{ path: '--database-url', expected, found: (cause as Error).message }], { cause })
-  }
-}
-
 const ownOptions = {
   charger: { type: 'string' },
   code: { type: 'string' },
@@ -177,11 +149,7 @@ const ownOptions = {
   'shift-seconds': { type: 'string' },
   'dry-run': { type: 'boolean' }
 } as const
-const serverOptions = {
-  'database-url': { type: 'string' },
-  'data-dir': { type: 'string' },
-  'accept-past-days': { type: 'string' }
-} as const
+const serverOptions = { ...databaseOptions, 'accept-past-days': { type: 'string' } } as const
 const only: Readonly<Record<string, Flags['action']>> = {
   limit: 'list',
   json: 'list',
@@ -212,7 +180,7 @@ function readFlags(args: readonly string[]): Flags {
   const limit = wholeNumber(values.limit ?? '20', '--limit', faults)
   if (limit < 1) faults.push({ path: '--limit', expected: '1 or more', found: String(limit) })
   const shiftSeconds = wholeNumber(values['shift-seconds'] ?? '0', '--shift-seconds', faults)
-  const server = serverConfigOf(values, faults)
+  const server = serverConfigOf(values, Object.keys(serverOptions), faults)
   if (faults.length > 0) throw new ConfigError(faults)
   return {
     action: action as Flags['action'],
@@ -237,22 +205,6 @@ function parse(args: readonly string[]) {
 
 const joinedWith = (arg: string, next: string | undefined): string =>
   arg === '--shift-seconds' && next !== undefined ? `${arg}=${next}` : arg
-
-function serverConfigOf(
-  values: Readonly<Record<string, string | boolean | undefined>>,
-  faults: ConfigFault[]
-): ServerConfig | undefined {
-  const given = Object.keys(serverOptions).flatMap(flag =>
-    values[flag] === undefined ? [] : [`--${flag}`, String(values[flag])]
-  )
-  try {
-    return parseServerConfig(given)
-  } catch (error) {
-    if (!(error instanceof ConfigError)) throw error
-    faults.push(...error.faults)
-    return undefined
-  }
-}
 
 function wholeNumber(text: string, path: string, faults: ConfigFault[]): number {
   if (/^[+-]?\d{1,12}$/.test(text)) return Number(text)

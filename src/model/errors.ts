@@ -18,7 +18,7 @@ export type RejectCode =
   | 'undecodable'
   | 'database_error'
 
-/** Which rule a connection broke when it is closed. */
+/** Which rule a connection broke when it is closed, or a request when it is refused. */
 export type DenyCode =
   | 'no_certificate'
   | 'bad_common_name'
@@ -37,6 +37,12 @@ export type DenyCode =
   | 'protocol'
   | 'timeout'
   | 'slow_consumer'
+  | 'http_no_token'
+  | 'http_wrong_token'
+  | 'http_role'
+  | 'http_host'
+  | 'http_origin'
+  | 'http_rate'
 
 class ChargeliftError extends Error {
   readonly code: string

@@ -76,6 +76,19 @@ export const rejectedOtherBytesMax = 256 * 1024 * 1024
 export const rejectedRunMs = 3_600_000
 export const rejectedRunMessages = 100_000
 
+/** HTTP: a browser that signed in must do so again after this long; a token has at most so many sessions, the oldest end. */
+export const sessionMsMax = 12 * 3_600_000
+export const sessionsPerTokenMax = 20
+export const tokenDaysMax = 3_650
+/** HTTP: what was revoked is refused after this long at the latest. */
+export const accessRefreshMs = 2_000
+/** HTTP: attempts with wrong credentials from one address and minute that are answered 401; those over it 429. */
+export const wrongCredentialsPerMinuteMax = 10
+/** HTTP: largest body of a request, connections at once, and the time for a whole request to arrive. */
+export const httpBodyBytesMax = 16 * 1024
+export const httpConnectionsMax = 1_024
+export const httpRequestTimeoutMs = 30_000
+
 /** How far SamplingTime may lie in the past and in the future. */
 export const acceptPastMsDefault = 400 * 86_400_000
 export const acceptFutureMs = 5 * 60_000

@@ -33,6 +33,7 @@ test('without flags and environment there are the documented defaults', () => {
     mqttPorts: [8883],
     httpHost: '127.0.0.1',
     httpPort: 8080,
+    httpTls: undefined,
     tls: { ca: 'certs/ca.pem', cert: 'certs/server.pem', key: 'certs/server.key', crl: 'certs/crl.pem' },
     databaseUrl: undefined,
     dataDir: resolve('data'),
@@ -52,7 +53,7 @@ test('without flags and environment there are the documented defaults', () => {
 const each: [string, string, string, (config: ServerConfig) => unknown, unknown][] = [
   ['mqtt-host', 'CHARGELIFT_MQTT_HOST', '::1', config => config.mqttHost, '::1'],
   ['mqtt-port', 'CHARGELIFT_MQTT_PORT', '443', config => config.mqttPorts, [443]],
-  ['http-host', 'CHARGELIFT_HTTP_HOST', '0.0.0.0', config => config.httpHost, '0.0.0.0'],
+  ['http-host', 'CHARGELIFT_HTTP_HOST', '127.0.0.2', config => config.httpHost, '127.0.0.2'],
   ['http-port', 'CHARGELIFT_HTTP_PORT', '0', config => config.httpPort, 0],
   ['tls-ca', 'CHARGELIFT_TLS_CA', 'a', config => config.tls.ca, 'a'],
   ['tls-cert', 'CHARGELIFT_TLS_CERT', 'b', config => config.tls.cert, 'b'],
@@ -77,6 +78,29 @@ test('every flag is also an environment variable, and the flag wins', () => {
     assert.deepEqual(of(parse([], { [name]: text })), expected, name)
     assert.deepEqual(of(parse([`--${flag}`, text], { [name]: 'neither legal nor asked' })), expected, flag)
   }
+})
+
+test('HTTP listens elsewhere than on loopback only with a certificate and its key', () => {
+  for (const host of ['127.0.0.1', '127.1.2.3', '::1', 'localhost'])
+    assert.equal(parse(['--http-host', host]).httpHost, host)
+  for (const host of ['0.0.0.0', '::', '10.0.0.1', '127.example.com', 'cloud.example.com', '::ffff:127.0.0.1']) {
+    const [fault, ...others] = faultsOf(['--http-host', host])
+    assert.deepEqual([fault!.path, fault!.found, others.length], ['--http-host', `"${host}" without TLS`, 0])
+    const tls = ['--http-tls-cert', 'a', '--http-tls-key', 'b']
+    assert.deepEqual(parse(['--http-host', host, ...tls]).httpTls, { cert: 'a', key: 'b' })
+  }
+  assert.deepEqual(parse([], { CHARGELIFT_HTTP_TLS_CERT: 'a', CHARGELIFT_HTTP_TLS_KEY: 'b' }).httpTls, {
+    cert: 'a',
+    key: 'b'
+  })
+  assert.deepEqual(
+    faultsOf(['--http-tls-cert', 'a']).map(({ path }) => path),
+    ['--http-tls-key']
+  )
+  assert.deepEqual(
+    faultsOf(['--http-tls-key', 'b']).map(({ path }) => path),
+    ['--http-tls-cert']
+  )
 })
 
 test('an empty environment variable counts as absent', () => {
@@ -192,8 +216,12 @@ test('a password in a URL is never shown', () => {
 
 test('the help names every flag with its variable', () => {
   const help = serverFlagsHelp()
-  for (const [flag, name] of each) {
+  const pair = [
+    ['http-tls-cert', 'CHARGELIFT_HTTP_TLS_CERT'],
+    ['http-tls-key', 'CHARGELIFT_HTTP_TLS_KEY']
+  ]
+  for (const [flag, name] of [...each, ...pair]) {
     assert.match(help, new RegExp(`--${flag} .*\\n +${name}$`, 'm'))
   }
-  assert.equal(help.match(/^ {2}--/gm)!.length, each.length)
+  assert.equal(help.match(/^ {2}--/gm)!.length, each.length + pair.length)
 })

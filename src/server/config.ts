@@ -15,6 +15,7 @@ import {
   messagesPerSecondDefault,
   presenceGraceMsDefault
 } from '../model/limits.ts'
+import { isLoopbackHost } from './loopback.ts'
 
 // Number('') is 0, and 0 is a free port: only digits are a number here.
 const wholeNumber = z
@@ -61,13 +62,19 @@ const flags = {
   'http-host': {
     schema: text.default('127.0.0.1'),
     expected: 'an address',
-    help: 'address of health and metrics (127.0.0.1)'
+    help: 'address of the HTTP port (127.0.0.1); elsewhere than loopback only with --http-tls-cert, and with tokens'
   },
   'http-port': {
     schema: port.default(8080),
     expected: 'a port, 0 to 65535',
-    help: 'port of health and metrics (8080)'
+    help: 'port of HTTP: health, metrics, sign-in (8080)'
   },
+  'http-tls-cert': {
+    schema: text.optional(),
+    expected: 'a file',
+    help: 'certificate of the HTTP port, with its chain; absent = no TLS, on loopback only'
+  },
+  'http-tls-key': { schema: text.optional(), expected: 'a file', help: 'its key' },
   'tls-ca': file('certs/ca.pem', 'CA certificates of the devices'),
   'tls-cert': file('certs/server.pem', 'certificate of the server'),
   'tls-key': file('certs/server.key', 'its key'),
@@ -149,6 +156,8 @@ export interface ServerConfig {
   readonly mqttPorts: readonly number[]
   readonly httpHost: string
   readonly httpPort: number
+  /** Absent = plain HTTP, which is for loopback alone. */
+  readonly httpTls: { readonly cert: string; readonly key: string } | undefined
   readonly tls: { readonly ca: string; readonly cert: string; readonly key: string; readonly crl: string }
   readonly databaseUrl: string | undefined
   readonly dataDir: string
@@ -196,7 +205,7 @@ export function parseServerConfig(
     return parsed.data as z.output<(typeof flags)[Name]['schema']>
   }
   const mqttPorts = value('mqtt-port')
-  const config: ServerConfig = {
+  const config: Omit<ServerConfig, 'httpTls'> = {
     mqttHost: value('mqtt-host'),
     mqttPorts,
     httpHost: value('http-host'),
@@ -217,8 +226,29 @@ export function parseServerConfig(
     drainMs: value('drain-seconds') * 1000,
     presenceGraceMs: presenceGraceMsDefault
   }
+  const httpTls = readHttpTls(config.httpHost, value('http-tls-cert'), value('http-tls-key'), faults)
   if (faults.length > 0) throw new ConfigError(faults)
-  return config
+  return { ...config, httpTls }
+}
+
+/** Whoever listens where others can reach him speaks TLS: tokens and card ids go over that wire. */
+function readHttpTls(
+  host: string | undefined,
+  cert: string | undefined,
+  key: string | undefined,
+  faults: ConfigFault[]
+): ServerConfig['httpTls'] {
+  if (cert !== undefined && key !== undefined) return { cert, key }
+  if (cert !== undefined) faults.push({ path: '--http-tls-key', expected: `the key of ${cert}`, found: 'nothing' })
+  else if (key !== undefined) {
+    faults.push({ path: '--http-tls-cert', expected: `the certificate of ${key}`, found: 'nothing' })
+  } else if (host !== undefined && !isLoopbackHost(host)) {
+    const expected =
+      'a loopback address (127.0.0.1, ::1, localhost), or --http-tls-cert and --http-tls-key beside it ' +
+      '(those of --tls-cert will do): elsewhere HTTP is served over TLS alone, to holders of a token'
+    faults.push({ path: '--http-host', expected, found: `${JSON.stringify(host)} without TLS` })
+  }
+  return undefined
 }
 
 /** What was given, by flag; what is no flag, or has no value, is a fault. */

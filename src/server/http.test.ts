@@ -1,16 +1,31 @@
 import assert from 'node:assert/strict'
 import { connect } from 'node:net'
 import { type TestContext, test } from 'node:test'
+import { Access } from './access.ts'
+import type { Grants } from './grants.ts'
+import { type HealthOptions, healthRoutes } from './health.ts'
 import { Http, type HttpOptions } from './http.ts'
 
-async function opened(t: TestContext, options: Partial<HttpOptions> = {}): Promise<Http> {
-  const http = await Http.open({
+/** No token was ever made: whoever asks from this machine may ask everything. */
+const unguarded = { isGuarded: false, find: () => undefined } as unknown as Grants
+
+type Options = Partial<HealthOptions> & Partial<Pick<HttpOptions, 'port' | 'failed'>>
+
+const open = ({ readiness, metrics, ...options }: Options = {}): Promise<Http> =>
+  Http.open({
     host: '127.0.0.1',
     port: 0,
-    readiness: () => ({ ready: true, reasons: [] }),
-    metrics: () => undefined,
+    access: new Access({ grants: () => unguarded, isLoopback: true, isTls: false, report() {} }),
+    routes: healthRoutes({
+      readiness: readiness ?? (() => ({ ready: true, reasons: [] })),
+      metrics: metrics ?? (() => undefined)
+    }),
+    failed() {},
     ...options
   })
+
+async function opened(t: TestContext, options: Options = {}): Promise<Http> {
+  const http = await open(options)
   t.after(() => http.close())
   return http
 }
@@ -94,16 +109,19 @@ test('HEAD is GET without the body', async t => {
   assert.deepEqual([response.status, response.headers.get('content-type'), await response.text()], [503, jsonType, ''])
 })
 
-test('a route that fails, at once or later, is 500, and the server lives on', async t => {
+test('a route that fails, at once or later, is 500 without the reason, which is told to us, and the server lives on', async t => {
   const fail = (): never => {
     throw new Error('pool ended')
   }
-  const http = await opened(t, { readiness: fail, metrics: async () => fail() })
+  const told: string[] = []
+  const failed = (path: string, { message }: Error): unknown => told.push(`${path} ${message}`)
+  const http = await opened(t, { readiness: fail, metrics: async () => fail(), failed })
   for (const path of ['/readyz', '/metrics']) {
     const { status, body } = await answerOf(await ask(http, path))
     assert.deepEqual([status, body], [500, '{"error":"expected an answer, found a fault of the server"}\n'])
   }
   assert.equal((await ask(http, '/healthz')).status, 200)
+  assert.deepEqual(told, ['/readyz pool ended', '/metrics pool ended'])
 })
 
 test('no answer is cached or guessed at', async t => {
@@ -115,12 +133,7 @@ test('no answer is cached or guessed at', async t => {
 })
 
 test('closing does not wait for connections that are kept open', async () => {
-  const http = await Http.open({
-    host: '127.0.0.1',
-    port: 0,
-    readiness: () => new Promise(() => {}),
-    metrics: () => undefined
-  })
+  const http = await open({ readiness: () => new Promise(() => {}) })
   const socket = connect(http.port, '127.0.0.1')
   const closed = new Promise(resolve => socket.on('error', () => {}).once('close', resolve))
   await new Promise(resolve => socket.once('connect', resolve))

@@ -1,35 +1,39 @@
-// The HTTP port: is it alive, can it store, and its metrics. Reads only; knows nothing of the parts behind.
+// The HTTP port: sockets, TLS and time limits in front of the routes. Knows nothing of the parts behind.
 
-import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http'
+import { createServer, type Server } from 'node:http'
+import { createServer as createTlsServer } from 'node:https'
 import type { AddressInfo } from 'node:net'
+import { getRequestListener } from '@hono/node-server'
+import { httpConnectionsMax, httpRequestTimeoutMs } from '../model/limits.ts'
+import { type AppOptions, makeApp } from './routes.ts'
 
-export interface Readiness {
-  readonly ready: boolean
-  /** Why not, one sentence each. */
-  readonly reasons: readonly string[]
-}
-
-export interface HttpOptions {
+export interface HttpOptions extends AppOptions {
   readonly host: string
   readonly port: number
-  readonly readiness: () => Promise<Readiness> | Readiness
-  /** Undefined while there are none yet. */
-  readonly metrics: () => Promise<{ contentType: string; body: string }> | undefined
+  /** Certificate and key in PEM; absent = plain HTTP. */
+  readonly tls?: { readonly cert: Buffer; readonly key: Buffer } | undefined
 }
 
-type Handler = () => Promise<{ status: number; contentType: string; body: string }>
+const headerBytesMax = 8 * 1024
+/** Longer than the pause after which load balancers give up an idle connection. */
+const keepAliveMs = 65_000
 
 export class Http {
   readonly #server: Server
-  readonly #routes: ReadonlyMap<string, Handler>
 
-  private constructor({ readiness, metrics }: HttpOptions) {
-    this.#routes = new Map<string, Handler>([
-      ['/healthz', async () => json(200, { status: 'ok' })],
-      ['/readyz', async () => asReadiness(await readiness())],
-      ['/metrics', async () => asMetrics(await metrics())]
-    ])
-    this.#server = createServer((request, response) => void this.#answer(request, response))
+  private constructor({ tls, ...options }: HttpOptions) {
+    const app = makeApp(options)
+    const limits = {
+      maxHeaderSize: headerBytesMax,
+      requestTimeout: httpRequestTimeoutMs,
+      keepAliveTimeout: keepAliveMs
+    }
+    // A request of HTTP/1.0 may name no host; some health checks are such.
+    const listener = getRequestListener(app.fetch, { hostname: 'localhost', overrideGlobalObjects: false })
+    this.#server = tls
+      ? createTlsServer({ ...limits, ...tls, minVersion: 'TLSv1.2' }, listener)
+      : createServer(limits, listener)
+    this.#server.maxConnections = httpConnectionsMax
   }
 
   static async open(options: HttpOptions): Promise<Http> {
@@ -49,40 +53,4 @@ export class Http {
     this.#server.closeAllConnections()
     await new Promise<void>(resolve => this.#server.close(() => resolve()))
   }
-
-  async #answer(request: IncomingMessage, response: ServerResponse): Promise<void> {
-    const path = (request.url ?? '/').split('?')[0]!
-    const handler = this.#routes.get(path)
-    const { status, contentType, body } = await this.#call(request, handler)
-    response.writeHead(status, {
-      ...(status === 405 && { allow: 'GET, HEAD' }),
-      'content-type': contentType,
-      'cache-control': 'no-store',
-      'x-content-type-options': 'nosniff'
-    })
-    response.end(request.method === 'HEAD' ? undefined : body)
-  }
-
-  async #call({ method }: IncomingMessage, handler: Handler | undefined): ReturnType<Handler> {
-    const paths = [...this.#routes.keys()].join(', ')
-    if (handler === undefined) return json(404, { error: `expected one of ${paths}` })
-    if (method !== 'GET' && method !== 'HEAD') return json(405, { error: `expected GET, found ${method}` })
-    try {
-      return await handler()
-    } catch {
-      return json(500, { error: 'expected an answer, found a fault of the server' })
-    }
-  }
 }
-
-const asMetrics = (text: { contentType: string; body: string } | undefined) =>
-  text ? { status: 200, ...text } : json(503, { error: 'starting: no metrics yet' })
-
-const asReadiness = ({ ready, reasons }: Readiness) =>
-  json(ready ? 200 : 503, { status: ready ? 'ready' : 'not ready', reasons })
-
-const json = (status: number, value: object) => ({
-  status,
-  contentType: 'application/json; charset=utf-8',
-  body: `${JSON.stringify(value)}\n`
-})

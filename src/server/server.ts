@@ -12,15 +12,21 @@ import { Budget } from '../model/budget.ts'
 import { ConfigError, RetryableError } from '../model/errors.ts'
 import { attemptSlowMs, stopBatchesMs, stopLeastMs, stopRestMs, stopTotalMs } from '../model/limits.ts'
 import type { ReportSecurity } from '../model/security.ts'
+import { Access } from './access.ts'
 import type { ServerConfig } from './config.ts'
 import { ConnectionWriter, loadConnections, onlineElsewhere } from './connections.ts'
 import { startEmbeddedDatabase } from './database.ts'
-import { Http, type Readiness } from './http.ts'
+import { Grants } from './grants.ts'
+import { healthRoutes, type Readiness } from './health.ts'
+import { Http } from './http.ts'
+import { readHttpTls } from './httpTls.ts'
 import { LatestWriter, loadLatest } from './latest.ts'
+import { isLoopbackHost } from './loopback.ts'
 import { Metrics } from './metrics.ts'
 import { probePort } from './ports.ts'
 import { Progress, type ProgressReport } from './progress.ts'
 import { type QuotaReport, watchQuotas } from './rejectedQuota.ts'
+import { signInRoutes } from './signIn.ts'
 import { readTlsFiles } from './tls.ts'
 
 export interface RunningServer {
@@ -57,18 +63,35 @@ export async function startServer(
 
 async function start(config: ServerConfig, log: Logger, stops: Stop[], abort: AbortSignal): Promise<RunningServer> {
   const tls = readTlsFiles(config.tls, Date.now())
+  const httpTls = config.httpTls && readHttpTls(config.httpTls, Date.now())
 
   // First the HTTP port: it tells what the rest is waiting for.
   let ready:
     | { readonly db: pg.Pool; readonly ingest: Ingest; readonly progress: Progress; readonly metrics: Metrics }
     | undefined
   let stopping: Promise<boolean> | undefined
+  let grants: Grants | undefined
+  const access = new Access({
+    grants: () => grants,
+    isLoopback: isLoopbackHost(config.httpHost),
+    isTls: httpTls !== undefined,
+    report: event => report(event)
+  })
   const http = await openPort('--http-port', config.httpPort, () =>
     Http.open({
       host: config.httpHost,
       port: config.httpPort,
-      readiness: () => (stopping ? goingAway : ready ? readiness(ready.db, ready.ingest, ready.progress) : starting),
-      metrics: () => ready?.metrics.text()
+      tls: httpTls,
+      access,
+      routes: [
+        ...healthRoutes({
+          readiness: () =>
+            stopping ? goingAway : ready ? readiness(ready.db, ready.ingest, ready.progress) : starting,
+          metrics: () => ready?.metrics.text()
+        }),
+        ...signInRoutes(access, () => grants)
+      ],
+      failed: (path, { message }) => log.error({ event: 'http_failed', path, reason: message }, 'a request failed')
     })
   )
   stops.push(() => http.close())
@@ -90,6 +113,8 @@ async function start(config: ServerConfig, log: Logger, stops: Stop[], abort: Ab
   )
   stops.push(() => atMost(stopRestMs, db.end()))
   stops.push(keepPartitionsAhead(db, log))
+  grants = await openGrants(db, config, log)
+  stops.push(async () => grants?.close())
 
   const latest = new LatestWriter(db, error =>
     log.warn({ event: 'latest_failed', reason: error.message }, 'latest readings not written')
@@ -208,6 +233,17 @@ async function openDatabase(
   return { databaseUrl, engine }
 }
 
+async function openGrants(db: pg.Pool, { httpHost }: ServerConfig, log: Logger): Promise<Grants> {
+  const grants = await Grants.open(db, error =>
+    log.warn({ event: 'tokens_failed', reason: error.message }, 'tokens not read: those known before are in force')
+  )
+  if (!grants.isGuarded && !isLoopbackHost(httpHost)) {
+    const reason = 'there is no token yet: make one with "chargelift tokens add NAME"'
+    log.warn({ event: 'no_tokens', reason }, 'nobody can use the HTTP port')
+  }
+  return grants
+}
+
 function keepPartitionsAhead(db: pg.Pool, log: Logger): () => Promise<void> {
   const timer = setInterval(() => {
     makePartitions(db).catch(error =>
@@ -217,8 +253,12 @@ function keepPartitionsAhead(db: pg.Pool, log: Logger): () => Promise<void> {
   return async () => clearInterval(timer)
 }
 
-const starting: Readiness = { ready: false, reasons: ['starting: waiting for the database, or for Redis'] }
-const goingAway: Readiness = { ready: false, reasons: ['stopping'] }
+const starting: Readiness = {
+  ready: false,
+  reasons: ['starting: waiting for the database, or for Redis'],
+  isPublic: true
+}
+const goingAway: Readiness = { ready: false, reasons: ['stopping'], isPublic: true }
 
 /** Ends a part; `leftMs` is what is left of the time for all. */
 export type Stop = (leftMs: number) => Promise<unknown>

@@ -1,0 +1,6 @@
+// Loopback: what only programs on this machine reach. A name other than localhost is none: somebody else says where it leads.
+
+import { isIPv4 } from 'node:net'
+
+export const isLoopbackHost = (host: string): boolean =>
+  host.toLowerCase() === 'localhost' || host === '::1' || host === '[::1]' || (isIPv4(host) && host.startsWith('127.'))
