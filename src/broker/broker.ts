@@ -9,7 +9,7 @@ import type { Admission, Identity, Newest } from '../model/admission.ts'
 import type { Budget } from '../model/budget.ts'
 import { parseTime } from '../model/envelope.ts'
 import { DeniedError } from '../model/errors.ts'
-import { clientIdCharactersMax, connectTimeoutMs, drainTimeoutMs, subscriptionsMax } from '../model/limits.ts'
+import { clientFiltersMax, clientIdCharactersMax, connectTimeoutMs, drainTimeoutMs } from '../model/limits.ts'
 import { denial, type Peer, type ReportSecurity } from '../model/security.ts'
 import { connectionName, parseTopic, topicOf } from '../model/topics.ts'
 import * as access from './access.ts'
@@ -303,8 +303,8 @@ export class Broker {
       if (!client.clean) this.#forgetSubscription(client.id, filter)
       return false
     }
-    if (filters.size >= subscriptionsMax && !filters.has(filter)) {
-      const message = `expected at most ${subscriptionsMax} filters of a client, found another one`
+    if (filters.size >= clientFiltersMax && !filters.has(filter)) {
+      const message = `expected at most ${clientFiltersMax} filters of a client, found another one`
       this.#denied(gate, new DeniedError('subscription_limit', message))
       return false
     }

@@ -13,11 +13,11 @@ import { type Admission, type Identity, type Source, Telemetry } from '../model/
 import type { Budget } from '../model/budget.ts'
 import { DeniedError, type DenyCode } from '../model/errors.ts'
 import {
+  clientFiltersMax,
   connectTimeoutMs,
   keepaliveSecondsMax,
   packetBytesMax,
   receivedMessagesMax,
-  subscriptionsMax,
   topicBytesMax,
   unsentWaitBytes
 } from '../model/limits.ts'
@@ -221,7 +221,7 @@ export class Gate extends Duplex implements Source {
   }
 
   #isLegal(chunk: Buffer): boolean {
-    const fault = frames.packetFault(chunk, this.#frame, subscriptionsMax)
+    const fault = frames.packetFault(chunk, this.#frame, clientFiltersMax)
     if (fault === undefined) return true
     const message = `expected MQTT 3.1.1 within the limits, found ${fault.found}`
     if (fault.returnCode === 0) return this.#deny(fault.code, message)

@@ -4,6 +4,7 @@
 import { operationStates, type ValueSpec, valueSpecs } from '../model/chargerState.ts'
 import {
   type AcceptWindow,
+  badMember,
   decodeEnvelope,
   decodeObject,
   decodeTime,
@@ -159,6 +160,8 @@ function decodeStatus(index: number, { topic, name, charger }: Topic, payload: B
   const object = decodeObject(payload)
   const timeUs = decodeTime(object.SamplingTime, window)
   const text = JSON.stringify(object)
+  // Whoever reads the status on may be less careful: no member of any level.
+  if (text.includes('"__proto__":')) throw badMember('no member __proto__', 'one')
   // JSON escapes exactly what jsonb cannot hold: NUL and lone surrogates. An escaped backslash before it escapes nothing.
   if (/(?<!\\)(?:\\\\)*\\u(?:0000|d[89a-f])/i.test(text)) {
     throw new RejectedError('bad_text', `expected text without NUL and lone surrogates, found ${excerpt(text)}`)

@@ -3,7 +3,12 @@ import { test } from 'node:test'
 import { type ValueName, valueSpecs } from './chargerState.ts'
 import { type AcceptWindow, decodeEnvelope, decodeObject, encodeEnvelope, excerpt, parseTime } from './envelope.ts'
 import { type RejectCode, RejectedError } from './errors.ts'
-import { chargerStatusCodePointsMax, connectedVehicleCodePointsMax } from './limits.ts'
+import {
+  chargerStatusCodePointsMax,
+  connectedVehicleCodePointsMax,
+  numberMagnitudeMax,
+  payloadLevelsMax
+} from './limits.ts'
 import { below, pick, seededRandom } from './testing/random.ts'
 
 const everything: AcceptWindow = { fromUs: Number.NEGATIVE_INFINITY, toUs: Number.POSITIVE_INFINITY }
@@ -53,7 +58,7 @@ test('an envelope has one canonical form: milliseconds, or six digits where the 
 test('what is encoded decodes to the same time and value', () => {
   const random = seededRandom(1)
   for (let i = 0; i < 2_000; i++) {
-    const envelope = { timeUs: below(random, 4e15), value: (random() - 0.5) * 10 ** below(random, 300) }
+    const envelope = { timeUs: below(random, 4e15), value: (random() - 0.5) * 10 ** (below(random, 300) - 284) }
     assert.deepEqual(decode(encodeEnvelope(envelope)), envelope)
     const text = { timeUs: below(random, 4e15), value: pick(random, ['', 'RFID 04:a2', 'ü€😀', '\u2028\u007f"\\/']) }
     assert.deepEqual(decode(encodeEnvelope(text), 'ConnectedVehicle'), text)
@@ -202,6 +207,13 @@ test('the first and the last years are out of the window, and do no harm', () =>
   }
 })
 
+test('the first years are years of their own, however long the window', () => {
+  const window = { fromUs: timeUs - 36_500 * 86_400_000_000, toUs: timeUs + 300_000_000 }
+  for (const year of ['0000', '0070', '0099']) {
+    assertRejected('time_out_of_window', withTime(`"${year}-03-01T12:00:00Z"`), 'PowerOutput', window)
+  }
+})
+
 // --- Value
 
 const numberNames = ['TotalEnergyConsumption', 'SessionEnergy', 'PowerOutput', 'OutputCurrent', 'MaximumOutputCurrent']
@@ -213,8 +225,9 @@ const legalValues: [ValueName, string, number | string][] = [
         [name, '-12.5', -12.5],
         [name, '1e3', 1000],
         [name, '5e-324', 5e-324],
-        [name, '1.7976931348623157e308', Number.MAX_VALUE],
-        [name, '123456789012345678901234567890', 123456789012345680000000000000]
+        [name, '9007199254740991', numberMagnitudeMax],
+        [name, '-9007199254740991.0000000000000000000000', -numberMagnitudeMax],
+        [name, '0.1000000000000000000000000000000000000000', 0.1]
       ] as [ValueName, string, number][]
   ),
   ['OperationState', '"charging"', 'charging'],
@@ -243,6 +256,8 @@ test('a value of another type is rejected, null too', () => {
 
 test('a number beyond the range of a double is rejected, and NaN is no JSON', () => {
   for (const json of ['1e400', '-1e400', `1${'0'.repeat(400)}`]) assertRejected('not_finite', withValue(json))
+  const huge = ['9007199254740992', '-9007199254740993', '123456789012345678901234567890', '1.7976931348623157e308']
+  for (const json of huge) assertRejected('out_of_range', withValue(json))
   for (const json of ['NaN', 'Infinity', '-Infinity', '0x10', '01', '+1', '.5', '1.'])
     assertRejected('not_json', withValue(json))
 })
@@ -283,13 +298,13 @@ test('members beside SamplingTime and Value are ignored, whatever they hold', ()
   const extras = [
     '"Unit":"W"',
     '"":null',
-    '"__proto__":{"Value":2}',
     '"constructor":{"prototype":{}}',
     '"x":1e400',
     '"x":"\\ud800\\u0000"',
     '"toJSON":1',
-    `"x":${'['.repeat(30_000)}${']'.repeat(30_000)}`,
-    `"x":${'{"a":'.repeat(10_000)}1${'}'.repeat(10_000)}`
+    '"x":{"Value":1,"Value":2,"SamplingTime":"}{\\\\"}',
+    '"Value ":"\\":"',
+    `"x":${'['.repeat(payloadLevelsMax - 1)}${']'.repeat(payloadLevelsMax - 1)}`
   ]
   for (const extra of extras) {
     const payload = `{${extra},"SamplingTime":"${time}","Value":1}`
@@ -298,26 +313,35 @@ test('members beside SamplingTime and Value are ignored, whatever they hold', ()
 })
 
 test('a prototype in a payload gives an envelope nothing and leaks nowhere', () => {
-  assertRejected('bad_time', `{"__proto__":{"SamplingTime":"${time}","Value":1}}`)
-  assertRejected('wrong_type', `{"SamplingTime":"${time}","__proto__":{"Value":1}}`)
+  assertRejected('bad_member', `{"__proto__":{"SamplingTime":"${time}","Value":1}}`)
+  assertRejected('bad_member', `{"SamplingTime":"${time}","__proto__":{"Value":1}}`)
+  assertRejected('bad_member', `{"SamplingTime":"${time}","Value":1,"__proto\\u005f_":1}`)
   assertRejected('wrong_type', withValue('{"__proto__":{"isAdmin":true}}'))
   assert.equal(({} as { isAdmin?: boolean }).isAdmin, undefined)
 })
 
-test('a value or a time that nests deeply is described, not walked', () => {
+test('what nests deeply is rejected, wherever it stands', () => {
   for (const deep of [
     `${'['.repeat(30_000)}${']'.repeat(30_000)}`,
-    `${'{"a":'.repeat(10_000)}1${'}'.repeat(10_000)}`
+    `${'{"a":'.repeat(10_000)}1${'}'.repeat(10_000)}`,
+    `${'['.repeat(payloadLevelsMax)}${']'.repeat(payloadLevelsMax)}`
   ]) {
-    assertRejected('bad_time', withTime(deep))
-    for (const { name } of valueSpecs) assertRejected('wrong_type', withValue(deep), name)
+    assertRejected('bad_member', withTime(deep))
+    assertRejected('bad_member', `{"x":${deep},"SamplingTime":"${time}","Value":1}`)
+    for (const { name } of valueSpecs) assertRejected('bad_member', withValue(deep), name)
   }
 })
 
-test('of a key that stands twice the last one counts', () => {
-  assert.equal(decode(`{"SamplingTime":"${time}","Value":1,"Value":2}`).value, 2)
-  assertRejected('wrong_type', `{"SamplingTime":"${time}","Value":1,"Value":"x"}`)
-  assertRejected('bad_time', `{"SamplingTime":"${time}","Value":1,"SamplingTime":null}`)
+test('a member that stands twice is rejected: readers do not agree which one counts', () => {
+  for (const members of [
+    `"SamplingTime":"${time}","Value":1,"Value":2`,
+    `"SamplingTime":"${time}","Value":1,"Value":1`,
+    `"SamplingTime":"${time}","SamplingTime":"${time}","Value":1`,
+    `"SamplingTime":"${time}","Value":1,"\\u0056alue" : 2`,
+    `"x":{"a":":"},"x":[],"SamplingTime":"${time}","Value":1`
+  ]) {
+    assertRejected('bad_member', `{${members}}`)
+  }
 })
 
 const notJson: (string | Buffer)[] = [

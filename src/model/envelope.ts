@@ -5,6 +5,7 @@
 import { isUtf8 } from 'node:buffer'
 import { operationStates, type ValueSpec } from './chargerState.ts'
 import { RejectedError } from './errors.ts'
+import { numberMagnitudeMax, payloadLevelsMax } from './limits.ts'
 
 export type Value = number | string
 export interface Envelope {
@@ -42,20 +43,55 @@ export function decodeEnvelope(payload: Buffer, spec: ValueSpec, window: AcceptW
 export function decodeObject(payload: Buffer): Record<string, unknown> {
   if (payload.length === 0) throw new RejectedError('empty_payload', 'expected a JSON object, found an empty payload')
   if (!isUtf8(payload)) throw new RejectedError('not_utf8', 'expected a JSON object in UTF-8, found invalid UTF-8')
+  const text = payload.toString('utf8')
   let parsed: unknown
   try {
-    parsed = JSON.parse(payload.toString('utf8'))
+    parsed = JSON.parse(text)
   } catch {
-    throw new RejectedError('not_json', `expected a JSON object, found ${excerpt(payload.toString('utf8', 0, 400))}`)
+    throw new RejectedError('not_json', `expected a JSON object, found ${excerpt(text)}`)
   }
   if (typeof parsed !== 'object' || parsed === null || Array.isArray(parsed)) {
-    throw new RejectedError(
-      'not_an_object',
-      `expected a JSON object, found ${excerpt(payload.toString('utf8', 0, 400))}`
-    )
+    throw new RejectedError('not_an_object', `expected a JSON object, found ${excerpt(text)}`)
   }
+  checkMembers(text, parsed)
   return parsed as Record<string, unknown>
 }
+
+/**
+ * What JSON.parse lets pass: of a member that is there twice each reader takes another one, `__proto__` is poison to who reads
+ * the object on, and so is depth. `text` is legal JSON.
+ */
+function checkMembers(text: string, object: object): void {
+  let levels = 0
+  let members = 0
+  for (let at = 0; at < text.length; at++) {
+    const character = text.charCodeAt(at)
+    if (character === quote) at = endOfString(text, at)
+    else if (character === openingBrace || character === openingBracket) levels++
+    else if (character === closingBrace || character === closingBracket) levels--
+    else if (character === colon && levels === 1) members++
+    if (levels > payloadLevelsMax) throw badMember(`at most ${payloadLevelsMax} levels`, 'more')
+  }
+  if (members > Object.keys(object).length) throw badMember('each member once', 'one of them again')
+  if (Object.hasOwn(object, '__proto__')) throw badMember('no member __proto__', 'one')
+}
+
+function endOfString(text: string, at: number): number {
+  let end = at + 1
+  while (text.charCodeAt(end) !== quote) end += text.charCodeAt(end) === backslash ? 2 : 1
+  return end
+}
+
+export const badMember = (expected: string, found: string): RejectedError =>
+  new RejectedError('bad_member', `expected a JSON object with ${expected}, found ${found}`)
+
+const quote = 0x22
+const colon = 0x3a
+const openingBracket = 0x5b
+const backslash = 0x5c
+const closingBracket = 0x5d
+const openingBrace = 0x7b
+const closingBrace = 0x7d
 
 /** Throws RejectedError `bad_time` or `time_out_of_window`. */
 export function decodeTime(text: unknown, window: AcceptWindow): number {
@@ -125,12 +161,14 @@ function parseAnyTime(text: string): number | undefined {
   const offsetMinutes = Number(parts[10] ?? 0)
   if (offsetHours > 23 || offsetMinutes > 59) return undefined
   const offset = (parts[8] === '-' ? -1 : 1) * (offsetHours * 60 + offsetMinutes)
-  // Date.UTC reads years below 100 as 19xx; they are far outside every window anyway.
-  const ms = Date.UTC(year, month - 1, day, hour, minute, second) - offset * 60_000
+  // Date.UTC reads years below 100 as 19xx; the calendar repeats every 400 years.
+  const ms = Date.UTC(year + 400, month - 1, day, hour, minute, second) - calendarMs - offset * 60_000
   if (second === 60 && !beginsMonth(ms)) return undefined
   const us = Number((parts[7] ?? '').slice(0, 6).padEnd(6, '0'))
   return ms * 1000 + us
 }
+
+const calendarMs = 146_097 * 86_400_000
 
 /** A leap second is the last one of a month in UTC (RFC 3339, section 5.7). */
 const beginsMonth = (ms: number): boolean => ms % 86_400_000 === 0 && new Date(ms).getUTCDate() === 1
@@ -148,6 +186,12 @@ function checkNumber(value: unknown, spec: ValueSpec): number {
     throw new RejectedError(
       'not_finite',
       `expected a finite number for ${spec.name}, found one beyond the range of a double`
+    )
+  }
+  if (Math.abs(value) > numberMagnitudeMax) {
+    throw new RejectedError(
+      'out_of_range',
+      `expected a number for ${spec.name} of at most ${numberMagnitudeMax} in magnitude, found ${value}`
     )
   }
   return value

@@ -9,7 +9,7 @@ test('every limit is a positive whole number', () => {
 
 test('every limit in time, bytes or counts says its unit in its name', () => {
   const unit =
-    /(Ms|Bytes|Messages|Seconds|Days|Watts|Characters|CodePoints|Chargers|Count|Misses|Window)(Max|Min|Default|Kind|Odd|$)|Ms(Max|Min)|Stop/
+    /(Ms|Bytes|Messages|Seconds|Days|Watts|Characters|CodePoints|Chargers|Count|Misses|Window|PerSecond|Levels|Filters|Magnitude)(Max|Min|Default|Kind|Odd|$)|Ms(Max|Min)|Stop/
   for (const name of Object.keys(limits)) assert.match(name, unit)
 })
 
@@ -27,6 +27,7 @@ test("a packed message's lengths and identity fit in 16 bits", () => {
 test('our own edge keeps within the window of the server', () => {
   assert.ok(limits.publishWindowMax <= limits.windowMessagesMax)
   assert.ok(limits.edgeKeepaliveSeconds <= limits.keepaliveSecondsMax)
+  assert.ok(4 * limits.certificateChargersMax <= limits.clientFiltersMax)
 })
 
 test('no connection is held below its fair share, and QoS 2 has room for a whole window', () => {

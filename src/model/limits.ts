@@ -7,8 +7,8 @@ export const packetBytesMax = 65_535
 export const topicBytesMax = 256
 /** Most levels of a filter: the topics of the contract have three, commands may have more. */
 export const topicLevelsMax = 16
-/** Filters of one client, and of one SUBSCRIBE. */
-export const subscriptionsMax = 100
+/** Filters of one client, and of one SUBSCRIBE: an edge asks for a few topics of each of its chargers. */
+export const clientFiltersMax = 2_048
 /** Longest client id: a name, a colon and a suffix. */
 export const clientIdCharactersMax = 128
 /** Longest name of a charger or device: the pattern of `isChargerName`. */
@@ -16,6 +16,10 @@ export const chargerNameCharactersMax = 64
 /** Longest value name accepted as content (an unknown one is rejected, not refused). */
 export const valueNameCharactersMax = 64
 
+/** Levels of objects and arrays in a payload. */
+export const payloadLevelsMax = 32
+/** A number's magnitude: up to it a double tells whole units apart. */
+export const numberMagnitudeMax = Number.MAX_SAFE_INTEGER
 export const connectedVehicleCodePointsMax = 32
 export const chargerStatusCodePointsMax = 64
 
