@@ -93,6 +93,18 @@ export const httpBodyBytesMax = 16 * 1024
 export const httpConnectionsMax = 1_024
 export const httpRequestTimeoutMs = 30_000
 
+/** Audit: the same event again within this time is one row with a count. */
+export const auditWindowMs = 10 * 60_000
+/** Audit: events that are told apart within that time, and rows that wait for the database; the rest is counted by rule. */
+export const auditKeysMax = 10_000
+export const auditWaitingMax = 20_000
+/** Audit: identities whose comings and goings are told apart, so that one that flaps does not fill the log. */
+export const flappingKeysMax = 200_000
+/** Audit: rows kept of strangers and of known identities, and for how long. */
+export const auditStrangerRowsMax = 50_000
+export const auditKnownRowsMax = 100_000
+export const auditDaysMax = 365
+
 /** How far SamplingTime may lie in the past and in the future. */
 export const acceptPastMsDefault = 400 * 86_400_000
 export const acceptFutureMs = 5 * 60_000

@@ -104,7 +104,7 @@ export class Access {
 
   #isTooOften(address: string): boolean {
     const attempts = this.#wrong.at(networkOf(address), Date.now(), () => ({ count: 0 }))
-    return ++attempts.count > wrongCredentialsPerMinuteMax
+    return attempts === undefined || ++attempts.count > wrongCredentialsPerMinuteMax
   }
 }
 

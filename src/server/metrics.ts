@@ -3,7 +3,7 @@
 import { Counter, collectDefaultMetrics, Gauge, Histogram, Registry } from 'prom-client'
 import type { Ingest } from '../ingest/ingest.ts'
 import type { Budget } from '../model/budget.ts'
-import type { HandshakeOutcome } from '../model/security.ts'
+import type { Audit } from './audit.ts'
 import type { TlsFiles } from './tls.ts'
 
 export interface MetricsSources {
@@ -11,13 +11,12 @@ export interface MetricsSources {
   readonly connections: () => number
   readonly offlineDropped: () => number
   readonly budget: Pick<Budget, 'usedBytes'>
+  readonly audit: Pick<Audit, 'handshakes' | 'denied' | 'evicted' | 'waiting'>
   readonly tls: Pick<TlsFiles, 'validToMs' | 'revocation'>
 }
 
 export class Metrics {
   readonly registry = new Registry()
-  readonly #denied: Counter
-  readonly #handshakes: Counter
   readonly #rejectedEvicted: Counter
   readonly #commitSeconds: Histogram
   readonly #batchRows: Histogram
@@ -27,18 +26,7 @@ export class Metrics {
     collectDefaultMetrics({ register: this.registry })
     this.#countMessages(sources.ingest)
     this.#watchState(sources)
-    this.#denied = new Counter({
-      name: 'chargelift_denied_total',
-      help: 'Connections and messages refused, by rule.',
-      labelNames: ['rule'],
-      registers
-    })
-    this.#handshakes = new Counter({
-      name: 'chargelift_handshakes_total',
-      help: 'TLS handshakes, by how they ended.',
-      labelNames: ['outcome'],
-      registers
-    })
+    this.#countSecurity(sources.audit)
     this.#rejectedEvicted = new Counter({
       name: 'chargelift_rejected_evicted_total',
       help: 'Rejected messages deleted because they were too many or too old, by quota.',
@@ -61,14 +49,6 @@ export class Metrics {
 
   rejectedEvicted(quota: string, count: number): void {
     this.#rejectedEvicted.inc({ quota }, count)
-  }
-
-  denied(rule: string): void {
-    this.#denied.inc({ rule })
-  }
-
-  handshake(outcome: HandshakeOutcome): void {
-    this.#handshakes.inc({ outcome })
   }
 
   batchStored(seconds: number, rows: number): void {
@@ -94,16 +74,12 @@ export class Metrics {
       'Messages admitted and neither committed nor rejected yet.',
       () => counters.inFlight
     )
-    new Counter({
-      name: 'chargelift_messages_rejected_total',
-      help: 'Messages stored in rejected_messages, by reason.',
-      labelNames: ['reason'],
-      registers: [this.registry],
-      collect() {
-        this.reset()
-        for (const [reason, count] of counters.rejected) this.inc({ reason }, count)
-      }
-    })
+    this.#counterBy(
+      'chargelift_messages_rejected_total',
+      'Messages stored in rejected_messages, by reason.',
+      'reason',
+      counters.rejected
+    )
   }
 
   #watchState({ ingest, connections, offlineDropped, budget, tls }: MetricsSources): void {
@@ -139,6 +115,36 @@ export class Metrics {
       registers: [this.registry],
       collect() {
         for (const [lane, { backlog }] of ingest.lanes.entries()) this.set({ lane }, backlog)
+      }
+    })
+  }
+
+  #countSecurity(audit: MetricsSources['audit']): void {
+    this.#counterBy('chargelift_handshakes_total', 'TLS handshakes, by how they ended.', 'outcome', audit.handshakes)
+    this.#counterBy(
+      'chargelift_denied_total',
+      'Connections, messages and requests refused, by rule.',
+      'rule',
+      audit.denied
+    )
+    this.#counterBy(
+      'chargelift_audit_events_evicted_total',
+      'Rows of audit_events deleted because they were too many or too old, by quota.',
+      'quota',
+      audit.evicted
+    )
+    this.#gauge('chargelift_audit_events_waiting', 'Rows that wait to be written to audit_events.', () => audit.waiting)
+  }
+
+  #counterBy(name: string, help: string, label: string, counts: ReadonlyMap<string, number>): void {
+    new Counter({
+      name,
+      help,
+      labelNames: [label],
+      registers: [this.registry],
+      collect() {
+        this.reset()
+        for (const [value, count] of counts) this.inc({ [label]: value }, count)
       }
     })
   }

@@ -11,8 +11,8 @@ import { type Engine, makePartitions, migrateDatabase, startFault } from '../ing
 import { Budget } from '../model/budget.ts'
 import { ConfigError, RetryableError } from '../model/errors.ts'
 import { attemptSlowMs, stopBatchesMs, stopLeastMs, stopRestMs, stopTotalMs } from '../model/limits.ts'
-import type { ReportSecurity } from '../model/security.ts'
 import { Access } from './access.ts'
+import { Audit } from './audit.ts'
 import type { ServerConfig } from './config.ts'
 import { ConnectionWriter, loadConnections, onlineElsewhere } from './connections.ts'
 import { startEmbeddedDatabase } from './database.ts'
@@ -65,6 +65,8 @@ async function start(config: ServerConfig, log: Logger, stops: Stop[], abort: Ab
   const tls = readTlsFiles(config.tls, Date.now())
   const httpTls = config.httpTls && readHttpTls(config.httpTls, Date.now())
 
+  const audit = new Audit({ log, node: config.nodeId, now: Date.now })
+
   // First the HTTP port: it tells what the rest is waiting for.
   let ready:
     | { readonly db: pg.Pool; readonly ingest: Ingest; readonly progress: Progress; readonly metrics: Metrics }
@@ -75,7 +77,7 @@ async function start(config: ServerConfig, log: Logger, stops: Stop[], abort: Ab
     grants: () => grants,
     isLoopback: isLoopbackHost(config.httpHost),
     isTls: httpTls !== undefined,
-    report: event => report(event)
+    report: audit.report
   })
   const http = await openPort('--http-port', config.httpPort, () =>
     Http.open({
@@ -113,8 +115,9 @@ async function start(config: ServerConfig, log: Logger, stops: Stop[], abort: Ab
   )
   stops.push(() => atMost(stopRestMs, db.end()))
   stops.push(keepPartitionsAhead(db, log))
-  grants = await openGrants(db, config, log)
+  grants = await whenDatabaseAnswers(log, abort, () => openGrants(db, config, log))
   stops.push(async () => grants?.close())
+  audit.storeIn(db)
 
   const latest = new LatestWriter(db, error =>
     log.warn({ event: 'latest_failed', reason: error.message }, 'latest readings not written')
@@ -122,7 +125,7 @@ async function start(config: ServerConfig, log: Logger, stops: Stop[], abort: Ab
   const connections = new ConnectionWriter(db, error =>
     log.warn({ event: 'connections_failed', reason: error.message }, 'edge connections not written')
   )
-  stops.push(() => atMost(stopRestMs, Promise.all([latest.close(), connections.close()])))
+  stops.push(() => atMost(stopRestMs, Promise.all([latest.close(), connections.close(), audit.close()])))
 
   const budget = new Budget(config.budgetBytes)
   const ingest: Ingest = new Ingest({
@@ -135,13 +138,12 @@ async function start(config: ServerConfig, log: Logger, stops: Stop[], abort: Ab
     report: ingestReport(log, () => metrics)
   })
   let settled = false
-  const report = securityReport(log, () => metrics)
   const broker: Broker = await Broker.open({
     admission: ingest,
     budget,
     limits: config.limits,
     redisUrl: config.redisUrl,
-    report,
+    report: audit.report,
     failed: error => log.error({ event: 'broker_failed', reason: error.message }, 'broker failed'),
     advanced: (topic, entry) => latest.note(topic, entry),
     presence: {
@@ -161,6 +163,7 @@ async function start(config: ServerConfig, log: Logger, stops: Stop[], abort: Ab
     ingest,
     tls,
     budget,
+    audit,
     connections: () => broker.gates.size,
     offlineDropped: () => broker.offlineDropped
   })
@@ -187,7 +190,7 @@ async function start(config: ServerConfig, log: Logger, stops: Stop[], abort: Ab
       tls,
       isRevoked: (issuer, serial) => tls.revocation.isRevoked(issuer, serial),
       accept: (socket, identity) => broker.accept(socket, identity),
-      report
+      report: audit.report
     })
   )
   stops.push(() => listener.close()) // the last one, and so the first to stop: nobody new comes in while the rest ends
@@ -357,13 +360,5 @@ function ingestReport(log: Logger, metrics: () => Metrics): IngestReport {
     },
     workerDied: error => log.error({ event: 'worker_died', err: error }, 'a worker thread died, and is replaced'),
     recovered: () => log.info({ event: 'batch_recovered' }, 'batches are stored again')
-  }
-}
-
-function securityReport(log: Logger, metrics: () => Metrics): ReportSecurity {
-  return event => {
-    if (event.event === 'handshake') return metrics().handshake(event.outcome)
-    if (event.event === 'denied') metrics().denied(event.rule)
-    log[event.event === 'denied' ? 'warn' : 'info'](event, event.event)
   }
 }

@@ -1,5 +1,5 @@
-// What is counted by key within a window of time: attempts by address, events of one kind. Bounded: when there are too many
-// keys at once, the rest share one, so that nothing is uncounted and no memory grows with the number of strangers.
+// What is counted by key within a window of time: attempts by address, events of one kind. Bounded in its memory, which
+// strangers must not fill.
 
 export class Windows<T> {
   readonly #windowMs: number
@@ -12,15 +12,14 @@ export class Windows<T> {
     this.#keysMax = keysMax
   }
 
-  /** The value of the key's window; made anew when the last one has ended. `make` is told whether others share it. */
-  at(key: string, nowMs: number, make: (isShared: boolean) => T): T {
+  /** The value of the key's window; made anew when the last one has ended. Undefined for a new key when there are too many. */
+  at(key: string, nowMs: number, make: () => T): T | undefined {
     this.#forgetEnded(nowMs)
-    const isShared = !this.#entries.has(key) && this.#entries.size >= this.#keysMax
-    const entryKey = isShared ? sharedKey : key
-    const known = this.#entries.get(entryKey)
+    const known = this.#entries.get(key)
     if (known !== undefined) return known.value
-    const value = make(isShared)
-    this.#entries.set(entryKey, { sinceMs: nowMs, value })
+    if (this.#entries.size >= this.#keysMax) return undefined
+    const value = make()
+    this.#entries.set(key, { sinceMs: nowMs, value })
     return value
   }
 
@@ -31,5 +30,3 @@ export class Windows<T> {
     }
   }
 }
-
-const sharedKey = ''

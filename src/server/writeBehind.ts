@@ -24,7 +24,13 @@ export class WriteBehind<Entry> {
 
   note(key: string, entry: Entry): void {
     this.#dirty.set(key, entry)
-    this.#timer ??= setTimeout(() => this.#write(), this.#options.intervalMs)
+    // What waits keeps no process alive: who stops calls close.
+    this.#timer ??= setTimeout(() => this.#write(), this.#options.intervalMs).unref()
+  }
+
+  /** How many entries wait. */
+  get size(): number {
+    return this.#dirty.size
   }
 
   /** Writes what is left, and ends. */
