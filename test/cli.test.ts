@@ -201,7 +201,7 @@ describe('command line', () => {
     assert.equal(existsSync(join(cwd, 'data/postgres')), false)
   })
 
-  it('a database that is away is waited for, alive and not ready', async () => {
+  it('a database that is away is waited for, alive and not ready; SIGTERM ends the waiting', async () => {
     const cwd = folder()
     await initAuthority({ dir: join(cwd, 'certs') })
     const silent = createServer(socket => socket.destroy()).listen(0, '127.0.0.1')
@@ -225,7 +225,7 @@ describe('command line', () => {
     assert.deepEqual([health.status, ready.status], [200, 503])
     assert.match(await ready.text(), /waiting for the database/)
     server.kill('SIGTERM')
-    await server.exit
+    assert.equal(await server.exit, 0)
     silent.close()
     assert.doesNotMatch(server.stdout + server.stderr, /secret/)
   })

@@ -138,11 +138,14 @@ export class Harness {
   }
 }
 
+/** Nothing takes so long; a machine that is busy with other things may. */
+export const waitMaxMs = 60_000
+
 /** Waits for a condition; fails with what it saw last. */
 export async function until<T>(
   look: () => Promise<T> | T,
   isDone: (seen: T) => boolean,
-  timeoutMs = 10_000
+  timeoutMs = waitMaxMs
 ): Promise<T> {
   for (const deadline = Date.now() + timeoutMs; ; await sleep(10)) {
     const seen = await look()

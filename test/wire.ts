@@ -133,7 +133,7 @@ export class WireClient {
     await this.wait(() => this.closed || this.received.filter(({ cmd }) => cmd === 'pingresp').length > before)
   }
 
-  async wait(isDone: () => boolean, timeoutMs = 10_000): Promise<void> {
+  async wait(isDone: () => boolean, timeoutMs = 60_000): Promise<void> {
     await new Promise<void>((resolve, reject) => {
       const timer = setTimeout(() => {
         this.#waiters.delete(look)

@@ -1,0 +1,22 @@
+// Once for a whole run: a PostgreSQL that all its test files share, each with databases of its own. A file that is run
+// alone starts one itself (test/harness.ts); with TEST_DATABASE_URL all take that server.
+
+import { mkdtempSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { type EmbeddedDatabase, startEmbeddedDatabase } from '../src/server/database.ts'
+
+let folder: string | undefined
+let database: EmbeddedDatabase | undefined
+
+export async function globalSetup(): Promise<void> {
+  if (process.env.TEST_DATABASE_URL !== undefined) return
+  folder = mkdtempSync(join(tmpdir(), 'chargelift-tests-'))
+  database = await startEmbeddedDatabase(folder)
+  process.env.TEST_DATABASE_URL = database.url
+}
+
+export async function globalTeardown(): Promise<void> {
+  await database?.stop()
+  if (folder !== undefined) rmSync(folder, { recursive: true, force: true })
+}
