@@ -10,6 +10,7 @@ import type { WireClient } from './wire.ts'
 
 describe('late rows', () => {
   const harness = Harness.use()
+  let url = ''
   let server: RunningServer
   let db: pg.Client
   const lateMs = Date.now() - 10 * 86_400_000
@@ -18,7 +19,7 @@ describe('late rows', () => {
   const power = (name: string): string => `chargers/${name}/PowerOutput`
 
   before(async () => {
-    const url = await harness.database()
+    url = await harness.database()
     // One ordinary lane: everybody is everybody's neighbour.
     server = await harness.server(url, { workers: 1 })
     db = await harness.session(url)
@@ -124,6 +125,19 @@ describe('late rows', () => {
     ])
     const { rows: rejected } = await db.query('DELETE FROM rejected_messages RETURNING code')
     assert.deepEqual(rejected, [{ code: 'conflict' }])
+  })
+
+  it('a server starts without looking into old chunks', async t => {
+    const { rows: engine } = await db.query("SELECT FROM pg_extension WHERE extname = 'timescaledb'")
+    if (engine.length === 0) return t.skip('needs TimescaleDB: set TEST_DATABASE_URL')
+    await until(
+      async () => (await db.query('SELECT count(DISTINCT charger_id)::integer AS n FROM latest_readings')).rows[0].n,
+      known => known === 3
+    )
+    await whileLateChunkIsLocked(async () => {
+      const second = await harness.server(url, { workers: 1, nodeId: 'second' })
+      await second.stop()
+    })
   })
 
   it('a server that stops stores and acknowledges late rows as well', async () => {

@@ -20,26 +20,12 @@ const microseconds = (column: string): string => `(extract(epoch FROM ${column})
 
 /** The newest stored value of every topic, in parts that `committed` can take in any order. */
 export async function* loadLatest(db: Pool): AsyncGenerator<Newest> {
-  yield newestOf(
-    await db.query<LatestRow>(
-      `SELECT chargers.name AS charger, latest.name, ${microseconds('time')} AS time_us, value
-       FROM latest_readings latest JOIN chargers ON chargers.id = latest.charger_id`
-    )
+  const { rows } = await db.query<ChargerRow | LatestRow>(
+    `SELECT chargers.id, chargers.name AS charger, latest.name, ${microseconds('time')} AS time_us, value
+     FROM chargers LEFT JOIN latest_readings latest ON latest.charger_id = chargers.id`
   )
-  yield toppedUp(
-    await db.query<TopUpRow>({
-      rowMode: 'array',
-      text: `
-        SELECT chargers.name, ${valueSpecs.map(({ column }) => `${newest(column)}, ${newestTime(column)}`).join(', ')}
-        FROM chargers
-        LEFT JOIN (SELECT charger_id, max(time) AS time FROM latest_readings GROUP BY charger_id) known
-          ON known.charger_id = chargers.id
-        CROSS JOIN LATERAL (
-          SELECT * FROM ev_readings
-          WHERE charger_id = chargers.id AND time > COALESCE(known.time - ${topUpMargin}, '-infinity')) recent
-        GROUP BY chargers.id, chargers.name`
-    })
-  )
+  yield newestOf(rows.filter(isLatest))
+  for (const known of byDay(rows)) yield toppedUp(await topUp(db, known))
   yield statusesOf(
     await db.query<StatusRow>(
       `SELECT chargers.name AS charger, ${microseconds('time')} AS time_us, status
@@ -48,30 +34,82 @@ export async function* loadLatest(db: Pool): AsyncGenerator<Newest> {
   )
 }
 
+interface ChargerRow {
+  id: number
+  charger: string
+  name: null
+}
+
 interface LatestRow {
+  id: number
   charger: string
   name: string
   time_us: string
   value: Value
 }
 
+const isLatest = (row: ChargerRow | LatestRow): row is LatestRow => row.name !== null
+
+const dayUs = 86_400_000_000
+
+/** Ids of chargers, and the newest time that is known of each (-Infinity for none); those of one day together. */
+function byDay(rows: readonly (ChargerRow | LatestRow)[]): Map<number, number>[] {
+  const newestUs = new Map<number, number>()
+  for (const row of rows) {
+    const timeUs = isLatest(row) ? Number(row.time_us) : Number.NEGATIVE_INFINITY
+    newestUs.set(row.id, Math.max(timeUs, newestUs.get(row.id) ?? Number.NEGATIVE_INFINITY))
+  }
+  const days = new Map<number, Map<number, number>>()
+  for (const [id, timeUs] of newestUs) {
+    const day = Math.floor(timeUs / dayUs)
+    days.set(day, (days.get(day) ?? new Map()).set(id, timeUs))
+  }
+  return [...days.values()]
+}
+
+/**
+ * What is stored of these chargers since they were known. The common bound is a constant for the planner: without it, it
+ * joins the whole table, or asks every chunk for every charger. The aggregate within keeps it from flattening the look-ups.
+ */
+async function topUp(db: Pool, known: ReadonlyMap<number, number>): Promise<TopUpRow[]> {
+  const { rows } = await db.query<TopUpRow>({
+    rowMode: 'array',
+    text: `
+      SELECT chargers.name, recent.*
+      FROM unnest($1::integer[], $2::timestamptz[]) AS known (charger_id, time)
+      JOIN chargers ON chargers.id = known.charger_id
+      CROSS JOIN LATERAL (
+        SELECT ${valueSpecs.map(({ column }) => `${newest(column)}, ${newestTime(column)}`).join(', ')}
+        FROM ev_readings stored
+        WHERE stored.charger_id = known.charger_id AND stored.time > known.time - ${topUpMargin}
+          AND stored.time > $3::timestamptz - ${topUpMargin}) recent`,
+    values: [
+      [...known.keys()],
+      Array.from(known.values(), timeOf),
+      timeOf([...known.values()].reduce((a, b) => Math.min(a, b)))
+    ]
+  })
+  return rows
+}
+
+const timeOf = (timeUs: number): string => (timeUs === Number.NEGATIVE_INFINITY ? '-infinity' : formatTime(timeUs))
+
 const newest = (column: string): string =>
-  `to_jsonb((array_agg(recent.${column} ORDER BY recent.time DESC) FILTER (WHERE recent.${column} IS NOT NULL))[1])`
-const newestTime = (column: string): string =>
-  microseconds(`max(recent.time) FILTER (WHERE recent.${column} IS NOT NULL)`)
+  `to_jsonb((array_agg(${column} ORDER BY time DESC) FILTER (WHERE ${column} IS NOT NULL))[1])`
+const newestTime = (column: string): string => microseconds(`max(time) FILTER (WHERE ${column} IS NOT NULL)`)
 
 /** A charger's name; then, for each value, the newest one and its time, or null twice. */
 type TopUpRow = [charger: string, ...(Value | null)[]]
 
-const toppedUp = ({ rows }: { rows: TopUpRow[] }): Newest =>
-  newestOf({
-    rows: rows.flatMap(([charger, ...fields]) =>
+const toppedUp = (rows: readonly TopUpRow[]): Newest =>
+  newestOf(
+    rows.flatMap(([charger, ...fields]) =>
       valueSpecs.flatMap(({ name }, i) => {
         const [value, time_us] = fields.slice(2 * i, 2 * i + 2) as [Value | null, string | null]
         return value === null || time_us === null ? [] : [{ charger, name, time_us, value }]
       })
     )
-  })
+  )
 
 interface StatusRow {
   charger: string
@@ -79,7 +117,7 @@ interface StatusRow {
   status: object
 }
 
-const newestOf = ({ rows }: { rows: LatestRow[] }): Newest => ({
+const newestOf = (rows: readonly Omit<LatestRow, 'id'>[]): Newest => ({
   topics: rows.map(({ charger, name }) => topicOf(charger, name)),
   timesUs: Float64Array.from(rows, ({ time_us }) => Number(time_us)),
   payloads: rows.map(({ time_us, value }) => encodeEnvelope({ timeUs: Number(time_us), value }))
