@@ -203,6 +203,7 @@ describe('a damaged file is put aside and a new one started', () => {
   })
 })
 
+/** No charger says this: it is not taken over into a new file. */
 const long = () => ({ ChargerStatus: 'x'.repeat(900) })
 
 /** Noise over half of the pages, the first one excluded. */

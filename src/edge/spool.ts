@@ -1,61 +1,28 @@
 // The edge's disk: every sample until the server has acknowledged it and two weeks longer, and per charger its last state and
 // its energy. Promises: a sample and the state that it leads to are on disk together, or neither is (one transaction, one
 // fsync); sequence numbers only rise; what was not settled is there after a crash; the file never outgrows its bound: when it
-// is full room.ts says what goes. A damaged file is put aside, never deleted. A disk that cannot be written moves nothing.
+// is full room.ts says what goes. A damaged file is put aside, and what can be read of it goes on in a new one
+// (quarantine.ts). A disk that cannot be written moves nothing.
 
-import { existsSync, mkdirSync, renameSync } from 'node:fs'
+import { mkdirSync } from 'node:fs'
 import { dirname } from 'node:path'
-import type { ChargerValues } from '../model/chargerState.ts'
 import { ConfigError, RetryableError } from '../model/errors.ts'
 import { makeRoomCountMax, replayCountMax, settledKeepMs, settledPurgeIntervalMs } from '../model/limits.ts'
-import type { KnownValues } from './diff.ts'
-import type { EnergyState } from './energy.ts'
+import { putAside, salvage } from './quarantine.ts'
 import { makeRoom } from './room.ts'
-import { isBusy, isDamage, isDiskFault, isIoError, type Row, SpoolFile, type UnsettledTable } from './spoolFile.ts'
-import { stateNames, Thinner } from './thin.ts'
+import type { ChargerMemory, HeldSample, NewSample, SpooledSample } from './samples.ts'
+import { SpoolFile } from './spoolFile.ts'
+import { insertSample, sampleOf, shiftTotals, unsent } from './spoolRows.ts'
+import { isBusy, isDamage, isDiskFault, isIoError } from './sqliteErrors.ts'
+import { Thinner } from './thin.ts'
 
-/** What one charger was like after its last spooled sample. */
-export interface ChargerMemory {
-  /** The last sampling time, ms since the Unix epoch. */
-  readonly timeMs: number
-  readonly known: KnownValues
-  readonly energy?: EnergyState
-  readonly serial?: string
-}
-
-/** The changed values of one poll. */
-export interface NewSample {
-  readonly charger: string
-  readonly timeMs: number
-  readonly values: Readonly<Partial<ChargerValues>>
-}
-
-/**
- * A sample whose time is not known yet, because the clock was not set: it knows its boot and the monotonic clock instead.
- * It is on disk like any other, is not sent, and is given its time with `stampHeld`.
- */
-export interface HeldSample {
-  readonly charger: string
-  readonly held: {
-    /** Names one run of the monotonic clock: what another boot, or process, measured cannot be compared with it. */
-    readonly bootId: string
-    /** When the answer arrived, by the monotonic clock; kept to the whole ms. */
-    readonly monotonicMs: number
-  }
-  readonly values: Readonly<Partial<ChargerValues>>
-}
-
-export interface SpooledSample extends NewSample {
-  readonly seq: number
-  /** It was sent before, and no acknowledgement came. */
-  readonly sentBefore: boolean
-}
+export type { ChargerMemory, HeldSample, NewSample, SpooledSample }
 
 export interface SpoolOptions {
   readonly path: string
   readonly maxBytes: number
-  /** Called when a damaged file was put aside, at the start or later. */
-  readonly onQuarantine?: (file: string, cause: unknown) => void
+  /** Called when a damaged file was put aside, at the start or later, and `saved` of its unsettled samples taken over. */
+  readonly onQuarantine?: (file: string, cause: unknown, saved: number) => void
   /** Called when samples went unsent because the spool was full. With many appends in a row: report at a bounded rate. */
   readonly onDropped?: (samples: number) => void
   /** Called when values were left out because the spool was full, by the rule of thin.ts. Report at a bounded rate too. */
@@ -80,9 +47,8 @@ export function openSpool(options: SpoolOptions): Spool {
   }
 }
 
-/** Marks of the backlog. */
-const unsent = 0
-const sent = 1
+/** Enough to see past what was just acknowledged. */
+const oldestAtOnce = 128
 
 export class Spool {
   readonly #options: SpoolOptions
@@ -129,8 +95,7 @@ export class Spool {
 
   /** When the unsettled sample that is first in line was taken, ms since the Unix epoch; held ones do not count. */
   oldestUnsettledMs(): number | undefined {
-    const first = this.#read(file => file.rows('backlog', 0, this.#newestSeq, this.#settled.size + 1))
-    return first.find(({ seq }) => !this.#settled.has(seq))?.time_ms
+    return this.page(0, this.#newestSeq, oldestAtOnce)[0]?.timeMs
   }
 
   /** Bytes in use within the file, acknowledged samples included. */
@@ -153,7 +118,7 @@ export class Spool {
     const after = this.#write(file => {
       this.#purge(file)
       makeRoom(file, this.#thinner, this.#options.maxBytes, this.#newestSeq)
-      insert(file, seq, sample)
+      insertSample(file, seq, sample)
       file.putMemory(sample.charger, memory)
       return file.tally
     })
@@ -163,13 +128,20 @@ export class Spool {
     return 'held' in sample ? 0 : seq
   }
 
-  /** Unsettled samples after `afterSeq`, up to and including `throughSeq`, oldest first. Held ones are not among them. */
+  /**
+   * Unsettled samples after `afterSeq`, up to and including `throughSeq`, oldest first: none only where there are no more.
+   * Held ones are not among them.
+   */
   page(afterSeq: number, throughSeq: number, limit: number): SpooledSample[] {
-    // What was acknowledged and is not written yet must not be sent again.
-    const rows = this.#read(file => samplesOf(file, afterSeq, throughSeq, limit))
-    if (!rows.some(({ seq }) => this.#settled.has(seq))) return rows
-    this.flush()
-    return this.#read(file => samplesOf(file, afterSeq, throughSeq, limit))
+    return this.#read(file => {
+      for (let after = afterSeq; ; ) {
+        const rows = file.rows('backlog', after, throughSeq, limit)
+        // What was acknowledged and is not written yet must not be sent again.
+        const open = rows.filter(({ seq }) => !this.#settled.has(seq))
+        if (open.length > 0 || rows.length < limit) return open.map(sampleOf)
+        after = rows.at(-1)!.seq
+      }
+    })
   }
 
   /** The server has this sample. Written with the next append or flush. */
@@ -330,10 +302,7 @@ export class Spool {
     } catch (error) {
       if (!isDamage(error)) throw error
       this.#letGo()
-      quarantine(this.#options, error)
-      this.#file = this.#open(false)
-      // Numbers go on rising, so that no acknowledgement of an old sample settles a new one.
-      this.#file.startAfter(this.#newestSeq)
+      this.#file = this.#startAnew(error, this.#newestSeq)
       return work(this.#file)
     }
   }
@@ -352,53 +321,19 @@ export class Spool {
       return new SpoolFile(this.#options, check)
     } catch (error) {
       if (!isDamage(error)) throw error
-      quarantine(this.#options, error)
-      return new SpoolFile(this.#options, check)
+      return this.#startAnew(error, 0)
     }
   }
-}
 
-function insert(file: SpoolFile, seq: number, sample: NewSample | HeldSample): void {
-  const { charger, values } = sample
-  const row = { charger, sample_values: JSON.stringify(values), repeats: Number(isRepeat(file, charger, values)) }
-  if ('held' in sample) {
-    const { bootId, monotonicMs } = sample.held
-    file.insert('held', { ...row, seq: file.newestHeld() + 1, time_ms: Math.floor(monotonicMs), mark: bootId })
-  } else file.insert('backlog', { ...row, seq, time_ms: sample.timeMs, mark: unsent })
-}
-
-/** Whether the sample's states are those that were known before: a heartbeat, and not a change. */
-function isRepeat(file: SpoolFile, charger: string, values: NewSample['values']): boolean {
-  const told = stateNames.filter(name => values[name] !== undefined)
-  if (told.length === 0) return true
-  const before = file.memoryOf(charger) as ChargerMemory | undefined
-  return told.every(name => before?.known[name]?.value === values[name])
-}
-
-const samplesOf = (file: SpoolFile, afterSeq: number, throughSeq: number, limit: number): SpooledSample[] =>
-  file.rows('backlog', afterSeq, throughSeq, limit).map(row => ({
-    seq: row.seq,
-    charger: row.charger,
-    timeMs: row.time_ms,
-    values: JSON.parse(row.sample_values),
-    sentBefore: row.mark === sent
-  }))
-
-function shiftTotals(file: SpoolFile, table: UnsettledTable, charger: string, offsetWh: number): number {
-  let shifted = 0
-  for (const rows of file.pages(table)) {
-    const changed = new Map(rows.flatMap(row => (row.charger === charger ? shiftTotal(row, offsetWh) : [])))
-    if (changed.size > 0) file.rewrite(table, rows, ({ seq, sample_values }) => changed.get(seq) ?? sample_values)
-    shifted += changed.size
+  /** Numbers go on rising, so that no acknowledgement of an old sample settles a new one. */
+  #startAnew(cause: unknown, newestSeq: number): SpoolFile {
+    const damaged = putAside(this.#options.path)
+    const file = new SpoolFile(this.#options, false)
+    file.startAfter(newestSeq)
+    const saved = salvage(damaged, file)
+    this.#options.onQuarantine?.(damaged, cause, saved)
+    return file
   }
-  return shifted
-}
-
-function shiftTotal({ seq, sample_values, mark }: Row, offsetWh: number): [number, string][] {
-  const values: NewSample['values'] = JSON.parse(sample_values)
-  const { TotalEnergyConsumption: totalWh } = values
-  if (mark === sent || totalWh === undefined) return []
-  return [[seq, JSON.stringify({ ...values, TotalEnergyConsumption: totalWh + offsetWh })]]
 }
 
 /** First and last of each run of numbers that follow each other. */
@@ -416,13 +351,3 @@ const diskError = (what: 'read' | 'written', cause: unknown): RetryableError =>
   new RetryableError('spool_disk', `the spool cannot be ${what}: ${(cause as Error).message}; look at the disk`, {
     cause
   })
-
-/** The damaged file stays beside the new one, with its log, for whoever wants to look at it. */
-function quarantine({ path, onQuarantine }: SpoolOptions, cause: unknown): void {
-  const stamp = new Date().toISOString().replace(/[:.]/g, '-')
-  const target = `${path}.damaged-${stamp}`
-  for (const suffix of ['', '-wal', '-shm']) {
-    if (existsSync(path + suffix)) renameSync(path + suffix, target + suffix)
-  }
-  onQuarantine?.(target, cause)
-}

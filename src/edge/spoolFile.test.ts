@@ -174,6 +174,7 @@ describe('a disk that cannot be written', () => {
     assert.equal(spool.newestSeq, 20)
     spool.settle(1)
     assert.throws(() => spool.flush(), isDiskFault)
+    assert.deepEqual(seqsIn(spool), upTo(20).slice(1), 'an acknowledgement that cannot be written counts all the same')
     limitFiles('unlimited')
     assert.equal(append(spool, 22), 21)
     assert.deepEqual(seqsIn(spool), upTo(21).slice(1))

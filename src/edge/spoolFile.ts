@@ -6,6 +6,8 @@
 import { statSync } from 'node:fs'
 import { DatabaseSync, type SQLInputValue, type StatementSync } from 'node:sqlite'
 import { spoolLogBytesMax, spoolPageBytes } from '../model/limits.ts'
+import { prepareSchema, startedAfter } from './spoolSchema.ts'
+import { DamagedError } from './sqliteErrors.ts'
 import type { Values } from './thin.ts'
 
 /** Samples that the server does not have: those with a time, and those that wait for one. */
@@ -35,43 +37,13 @@ export interface Tally {
   thinnedThrough: Record<UnsettledTable, number[]>
 }
 
-const schemaVersion = 2
-const schema = `
-  CREATE TABLE backlog (
-    seq INTEGER PRIMARY KEY,
-    charger TEXT NOT NULL,
-    time_ms INTEGER NOT NULL,
-    sample_values TEXT NOT NULL,
-    repeats INTEGER NOT NULL,
-    sent INTEGER NOT NULL
-  ) STRICT;
-  CREATE TABLE settled (
-    seq INTEGER PRIMARY KEY,
-    charger TEXT NOT NULL,
-    time_ms INTEGER NOT NULL,
-    sample_values TEXT NOT NULL,
-    repeats INTEGER NOT NULL,
-    settled_ms INTEGER NOT NULL
-  ) STRICT;
-  CREATE TABLE held (
-    seq INTEGER PRIMARY KEY,
-    charger TEXT NOT NULL,
-    time_ms INTEGER NOT NULL,
-    sample_values TEXT NOT NULL,
-    repeats INTEGER NOT NULL,
-    boot_id TEXT NOT NULL
-  ) STRICT;
-  CREATE TABLE notes (name TEXT PRIMARY KEY, note TEXT NOT NULL) STRICT;
-  PRAGMA user_version = ${schemaVersion};
-`
-/** Version 1 had it too. */
-const chargersTable = 'CREATE TABLE chargers (charger TEXT PRIMARY KEY, memory TEXT NOT NULL) STRICT;'
-const migratedRowsAtOnce = 1_024
 const movedRowsAtOnce = 32
 const overfullPages = 64
 const crampedPages = 48
 const rowsAtOnce = 1_024
-const markOf = { backlog: 'sent', held: 'boot_id' } as const
+/** What makes a `Row`. */
+export const rowColumns = (table: UnsettledTable): string =>
+  `seq, charger, time_ms, sample_values, repeats, ${table === 'backlog' ? 'sent' : 'boot_id'} AS mark`
 
 export interface SpoolFileOptions {
   readonly path: string
@@ -117,31 +89,7 @@ export class SpoolFile {
       const { quick_check } = this.#sqlite.prepare('PRAGMA quick_check(1)').get() as { quick_check: string }
       if (quick_check !== 'ok') throw new DamagedError(quick_check)
     }
-    const version = this.#number('PRAGMA user_version')
-    if (version === 0) this.#sqlite.exec(`BEGIN; ${schema} ${chargersTable} COMMIT`)
-    else if (version === 1) this.#sqlite.exec(`BEGIN; ALTER TABLE samples RENAME TO samples_v1; ${schema} COMMIT`)
-    else if (version !== schemaVersion) throw new DamagedError(`schema ${version} is not ${schemaVersion}`)
-    this.#moveVersion1()
-  }
-
-  /** A file of version 1 keeps its rows; they move in steps, so that a kill in between loses none and needs no room twice. */
-  #moveVersion1(): void {
-    const old = this.get<{ n: number }>("SELECT count(*) AS n FROM sqlite_schema WHERE name = 'samples_v1'")
-    if (old?.n !== 1) return
-    const last = this.get<{ seq: number }>("SELECT seq FROM sqlite_sequence WHERE name = 'samples_v1'")
-    if (last !== undefined) this.startAfter(last.seq)
-    for (let moved = -1; moved !== 0; ) {
-      const through = 'SELECT max(seq) FROM (SELECT seq FROM samples_v1 ORDER BY seq LIMIT ?)'
-      this.#sqlite.exec('BEGIN IMMEDIATE')
-      this.run(
-        `INSERT INTO backlog SELECT seq, charger, time_ms, sample_values, 0, sent FROM samples_v1 WHERE seq <= (${through})`,
-        migratedRowsAtOnce
-      )
-      moved = this.run(`DELETE FROM samples_v1 WHERE seq <= (${through})`, migratedRowsAtOnce)
-      this.#sqlite.exec('COMMIT')
-    }
-    this.#statements.clear()
-    this.#sqlite.exec('DROP TABLE samples_v1')
+    prepareSchema(this.#sqlite)
   }
 
   /** The last wall: thinning works far below it. A file that is larger already may grow by what making room takes. */
@@ -194,8 +142,7 @@ export class SpoolFile {
 
   /** Rows after `afterSeq`, through `throughSeq`, by `seq`. */
   rows(table: UnsettledTable, afterSeq: number, throughSeq: number, limit: number): Row[] {
-    const columns = `seq, charger, time_ms, sample_values, repeats, ${markOf[table]} AS mark`
-    const sql = `SELECT ${columns} FROM ${table} WHERE seq > ? AND seq <= ? ORDER BY seq LIMIT ?`
+    const sql = `SELECT ${rowColumns(table)} FROM ${table} WHERE seq > ? AND seq <= ? ORDER BY seq LIMIT ?`
     return this.all<Row>(sql, afterSeq, throughSeq, limit)
   }
 
@@ -300,7 +247,7 @@ export class SpoolFile {
 
   /** The highest number ever given, as far as the file knows. */
   newestSeq(): number {
-    const started = this.get<{ note: string }>("SELECT note FROM notes WHERE name = 'started_after'")
+    const started = this.get<{ note: string }>(`SELECT note FROM notes WHERE name = '${startedAfter}'`)
     const newest = (table: string) => this.#number(`SELECT coalesce(max(seq), 0) FROM ${table}`)
     return Math.max(newest('backlog'), newest('settled'), Number(started?.note ?? 0))
   }
@@ -310,7 +257,7 @@ export class SpoolFile {
   }
 
   startAfter(seq: number): void {
-    this.run("INSERT OR REPLACE INTO notes (name, note) VALUES ('started_after', ?)", String(seq))
+    this.run('INSERT OR REPLACE INTO notes (name, note) VALUES (?, ?)', startedAfter, String(seq))
   }
 
   /** Returns how many rows have changed. */
@@ -348,33 +295,8 @@ function* steps(firstSeq: number, lastSeq: number): Generator<[number, number]> 
   }
 }
 
-/** The file is not what this software left. */
-export class DamagedError extends Error {}
-
 /** SQLite takes an empty file for a new one and would throw its log away; but a log is only written to a file that has a head. */
 function refuseTruncated(path: string): void {
   const bytes = (file: string) => statSync(file, { throwIfNoEntry: false })?.size
   if (bytes(path) === 0 && (bytes(`${path}-wal`) ?? 0) > 0) throw new DamagedError('the file was cut to nothing')
 }
-
-const sqliteBusy = 5
-const sqliteReadOnly = 8
-const sqliteIoError = 10
-const sqliteCorrupt = 11
-const sqliteFull = 13
-const sqliteCannotOpen = 14
-const sqliteNotADatabase = 26
-
-/** Extended result codes carry the primary one in their low byte. */
-const primaryCode = (error: unknown): number => ((error as { errcode?: number } | undefined)?.errcode ?? 0) & 0xff
-const hasCode =
-  (...codes: readonly number[]) =>
-  (error: unknown): boolean =>
-    codes.includes(primaryCode(error))
-
-export const isBusy = hasCode(sqliteBusy)
-export const isDiskFault = hasCode(sqliteReadOnly, sqliteIoError, sqliteFull, sqliteCannotOpen)
-export const isIoError = hasCode(sqliteIoError)
-const isCorrupt = hasCode(sqliteCorrupt, sqliteNotADatabase)
-export const isDamage = (error: unknown): boolean =>
-  error instanceof DamagedError || error instanceof SyntaxError || isCorrupt(error)

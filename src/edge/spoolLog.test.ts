@@ -26,7 +26,8 @@ test('what a full spool gives up is told at once, then once a minute with its su
 
 test('a damaged file is named, with what was found', () => {
   const { log, lines } = readableLog()
-  spoolLog(log).onQuarantine('/data/spool.sqlite.damaged-1', new Error('page 7 is torn'))
-  assert.deepEqual([lines[0]?.event, lines[0]?.file], ['spool_quarantined', '/data/spool.sqlite.damaged-1'])
+  spoolLog(log).onQuarantine('/data/spool.sqlite.damaged-1', new Error('page 7 is torn'), 12)
+  const { event, file, saved } = lines[0]!
+  assert.deepEqual([event, file, saved], ['spool_quarantined', '/data/spool.sqlite.damaged-1', 12])
   assert.match(JSON.stringify(lines[0]), /page 7 is torn/)
 })

@@ -11,10 +11,10 @@ type Callbacks = Required<
 
 export function spoolLog(log: Logger, monotonicMs: () => number = () => performance.now()): Callbacks {
   return {
-    onQuarantine: (file, cause) =>
+    onQuarantine: (file, cause, saved) =>
       log.error(
-        { event: 'spool_quarantined', file, err: cause },
-        'the spool was damaged: put aside, started a new one'
+        { event: 'spool_quarantined', file, saved, err: cause },
+        'the spool was damaged: put aside, started a new one with what could be read of it'
       ),
     onDropped: summed(monotonicMs, samples =>
       log.error({ event: 'spool_full', dropped: samples }, 'the spool is full: oldest samples are given up')

@@ -170,6 +170,8 @@ export const settledPurgeIntervalMs = 3_600_000
 export const spoolPageBytes = 1_024
 /** Edge: the spool's log is written back into its file at this size (less when the spool is small). */
 export const spoolLogBytesMax = 1024 * 1024
+/** Edge: damaged spools that are kept beside the new one. */
+export const damagedFilesMax = 2
 /** Edge: samples that one append may read, write or remove to make room; a poll must not wait for more. */
 export const makeRoomCountMax = 256
 /** Edge: samples that go whole, at once, when thinning has nothing left to give. */

@@ -1,0 +1,53 @@
+// How samples stand in the spool's file, and back.
+
+import type { ChargerMemory, HeldSample, NewSample, SpooledSample } from './samples.ts'
+import type { Row, SpoolFile, UnsettledTable } from './spoolFile.ts'
+import { stateNames } from './thin.ts'
+
+/** `backlog.sent`. */
+export const unsent = 0
+const sent = 1
+
+/** Within a transaction, before the charger's memory moves. */
+export function insertSample(file: SpoolFile, seq: number, sample: NewSample | HeldSample): void {
+  const { charger, values } = sample
+  const row = { charger, sample_values: JSON.stringify(values), repeats: Number(isRepeat(file, charger, values)) }
+  if ('held' in sample) {
+    const { bootId, monotonicMs } = sample.held
+    file.insert('held', { ...row, seq: file.newestHeld() + 1, time_ms: Math.floor(monotonicMs), mark: bootId })
+  } else file.insert('backlog', { ...row, seq, time_ms: sample.timeMs, mark: unsent })
+}
+
+/** Whether the sample's states are those that were known before: a heartbeat, and not a change. */
+function isRepeat(file: SpoolFile, charger: string, values: NewSample['values']): boolean {
+  const told = stateNames.filter(name => values[name] !== undefined)
+  if (told.length === 0) return true
+  const before = file.memoryOf(charger) as ChargerMemory | undefined
+  return told.every(name => before?.known[name]?.value === values[name])
+}
+
+export const sampleOf = ({ seq, charger, time_ms, sample_values, mark }: Row): SpooledSample => ({
+  seq,
+  charger,
+  timeMs: time_ms,
+  values: JSON.parse(sample_values),
+  sentBefore: mark === sent
+})
+
+/** Adds to the total of the charger's samples that were never sent. Returns how many have changed. */
+export function shiftTotals(file: SpoolFile, table: UnsettledTable, charger: string, offsetWh: number): number {
+  let shifted = 0
+  for (const rows of file.pages(table)) {
+    const changed = new Map(rows.flatMap(row => (row.charger === charger ? shiftTotal(row, offsetWh) : [])))
+    if (changed.size > 0) file.rewrite(table, rows, ({ seq, sample_values }) => changed.get(seq) ?? sample_values)
+    shifted += changed.size
+  }
+  return shifted
+}
+
+function shiftTotal({ seq, sample_values, mark }: Row, offsetWh: number): [number, string][] {
+  const values: NewSample['values'] = JSON.parse(sample_values)
+  const { TotalEnergyConsumption: totalWh } = values
+  if (mark === sent || totalWh === undefined) return []
+  return [[seq, JSON.stringify({ ...values, TotalEnergyConsumption: totalWh + offsetWh })]]
+}
