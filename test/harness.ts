@@ -118,7 +118,11 @@ export class Harness {
   }
 
   /** Connected with the certificate of `name`, unless the options say otherwise. */
-  async client(server: RunningServer, name: string, options: Partial<WireOptions> = {}): Promise<WireClient> {
+  async client(
+    server: Pick<RunningServer, 'mqttPorts'>,
+    name: string,
+    options: Partial<WireOptions> = {}
+  ): Promise<WireClient> {
     const client = new WireClient({ certs: this.certs, name, port: server.mqttPorts[0]!, clientId: name, ...options })
     this.#ends.push(async () => client.destroy())
     await client.connect()

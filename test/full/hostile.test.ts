@@ -1,0 +1,47 @@
+// 20,000 mutations of valid traffic from many devices at once: the same process at the end, its memory bounded, a
+// well-behaved neighbour acknowledged in time, and every message accounted for.
+
+import assert from 'node:assert/strict'
+import { it } from 'node:test'
+import { ServerProcess } from '../faults/serverProcess.ts'
+import { Harness, until } from '../harness.ts'
+import { fuzz } from '../hostile/fuzz.ts'
+import { Neighbour } from '../hostile/neighbour.ts'
+
+const harness = Harness.use()
+const names = Array.from({ length: 16 }, (_, i) => `f${i}`)
+const rounds = 20
+const sessions = 1_000
+
+it('20,000 seeded mutations: same process, acknowledgements within 3 s, memory growth below 120 MB', async t => {
+  for (const name of ['neighbour', ...names]) await harness.device(name)
+  const server = await ServerProcess.create(harness.certs, await harness.database())
+  server.start()
+  harness.onEnd(() => server.end('SIGTERM'))
+  await server.ready()
+  const client = await harness.client({ mqttPorts: [server.mqttPort] }, 'neighbour')
+  const neighbour = new Neighbour(client, 'neighbour')
+  const startMb = server.rssMb()
+  let highestMb = startMb
+  let cut = 0
+  for (let round = 0; round < rounds; round++) {
+    const result = await fuzz({ certs: harness.certs, port: server.mqttPort, names, seed: 100 + round, sessions })
+    cut += result.cut
+    highestMb = Math.max(highestMb, server.rssMb())
+  }
+  await neighbour.stop()
+  t.diagnostic(
+    `${cut} of ${rounds * sessions} cut; slowest acknowledgement ${Math.round(neighbour.slowestMs)} ms of ` +
+      `${neighbour.acknowledged}; memory ${startMb} to ${highestMb} MB`
+  )
+  assert.ok(neighbour.slowestMs < 3_000, `slowest ${neighbour.slowestMs} ms`)
+  assert.ok(highestMb - startMb < 120, `${highestMb - startMb} MB`)
+  const metrics = await until(
+    () => server.metrics(),
+    seen => seen.get('chargelift_messages_in_flight') === 0
+  )
+  const count = (name: string): number => metrics.get(`chargelift_messages_${name}_total`) ?? 0
+  assert.equal(count('received'), count('committed') + count('rejected') + count('dropped'))
+  assert.ok(count('committed') > 1_000)
+  assert.doesNotMatch(server.log, /broker_failed|"level":(50|60)/)
+})

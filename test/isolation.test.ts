@@ -1,0 +1,373 @@
+// Nobody reads, writes, replaces or disturbs what is another's. Each attempt is judged by its effect on the victim and on
+// those who watch, not by what the attacker was answered: return codes are for the polite.
+
+import assert from 'node:assert/strict'
+import { before, describe, it } from 'node:test'
+import type pg from 'pg'
+import * as packets from '../src/broker/testing/packets.ts'
+import { issueDevice } from '../src/pki/devices.ts'
+import type { RunningServer } from '../src/server/server.ts'
+import { envelope, Harness, until } from './harness.ts'
+import { WireClient } from './wire.ts'
+
+/** thief: an edge. site: an edge for other chargers. reader: a consumer of these. dash: a consumer of all. op: an operator. */
+type Who = 'thief' | 'site' | 'reader' | 'dash' | 'op'
+
+// --- publish: nothing may arrive anywhere
+
+const nowhere = [
+  'chargers/victim/PowerOutput',
+  'chargers/victim/OperationState',
+  'chargers/victim/EdgeStatus',
+  'chargers/victim/Connection',
+  'chargers/victim/Unknown',
+  'chargers/victim',
+  'chargers/victim/',
+  'chargers/victim/PowerOutput/',
+  'chargers/victim/PowerOutput/x',
+  'chargers/victim//PowerOutput',
+  'chargers//victim/PowerOutput',
+  'chargers//PowerOutput',
+  '/chargers/victim/PowerOutput',
+  'chargers/thief/../victim/PowerOutput',
+  'chargers/thief/victim/PowerOutput',
+  'chargers/thief/commands/start/x/..',
+  'chargers/VICTIM/PowerOutput',
+  'Chargers/victim/PowerOutput',
+  'chargers/thief2/PowerOutput',
+  'chargers/thie/PowerOutput',
+  'chargers/victim/PowerOutput\0',
+  'chargers/thief\0/../victim/PowerOutput',
+  'chargers/victim/Power\u200bOutput',
+  'chargers/+/PowerOutput',
+  'chargers/victim/#',
+  '#',
+  '$SYS/thief/new/clients',
+  '$SYS/thief/heartbeat',
+  '$SYS/thief/birth',
+  '$share/g/chargers/victim/PowerOutput',
+  '$chargers/victim/PowerOutput',
+  'other/topic',
+  `chargers/victim/${'x'.repeat(300)}`,
+  `chargers/victim${'/x'.repeat(120)}`
+]
+const commands = ['chargers/victim/commands/start', 'chargers/thief/commands/start', 'chargers/site-a/commands/stop']
+const publishers: [Who, readonly number[], readonly string[]][] = [
+  ['thief', [0, 1, 2], [...nowhere, ...commands]],
+  ['site', [1], [...nowhere.slice(0, 12), 'chargers/site/PowerOutput', ...commands]],
+  ['reader', [1], [...nowhere.slice(0, 6), 'chargers/site-a/PowerOutput', ...commands]],
+  ['dash', [1], [...nowhere.slice(0, 6), '$SYS/thief/new/clients', ...commands]],
+  [
+    'op',
+    [0, 1],
+    [...nowhere.slice(0, 10), '$SYS/thief/new/clients', 'chargers/victim/commands', 'chargers/+/commands/x']
+  ]
+]
+const willTopics = [
+  ...nowhere.slice(0, 6),
+  'chargers/+/PowerOutput',
+  '$SYS/thief/new/clients',
+  'chargers/thief/PowerOutput',
+  'chargers/victim/commands/start',
+  'chargers/thief/commands/start'
+]
+
+// --- subscribe: nothing of the victim, nothing of $SYS may be delivered
+
+const own = 'chargers/thief/#'
+const foreignFilters: readonly (readonly string[])[] = [
+  ['chargers/victim/#'],
+  ['chargers/victim/+'],
+  ['chargers/victim/PowerOutput'],
+  ['chargers/victim/Connection'],
+  ['chargers/victim/EdgeStatus'],
+  ['chargers/victim/commands/#'],
+  ['chargers/victim/commands/secret'],
+  ['chargers/victim'],
+  ['chargers/#'],
+  ['chargers/+/#'],
+  ['chargers/+/PowerOutput'],
+  ['chargers/+/+'],
+  ['chargers/+/commands/+'],
+  ['#'],
+  ['+/#'],
+  ['+/victim/#'],
+  ['+/+/PowerOutput'],
+  ['+/+/+'],
+  ['+/+/commands/secret'],
+  ['$SYS/#'],
+  ['$SYS/+/new/clients'],
+  ['$SYS/+/new/subscribes'],
+  ['$share/g/chargers/victim/#'],
+  ['$share/g/#'],
+  ['$queue/chargers/victim/#'],
+  ['chargers//victim/#'],
+  ['chargers/thief/../victim/#'],
+  [`${'+/'.repeat(20)}#`],
+  ['chargers/thief/#', 'chargers/victim/#'],
+  ['chargers/victim/PowerOutput', own, '#'],
+  [own, 'chargers/+/PowerOutput', 'chargers/victim/commands/#'],
+  ['$SYS/#', own],
+  [own, own, 'chargers/#', own]
+]
+const subscribers: [Who, readonly (readonly string[])[]][] = [
+  ['thief', foreignFilters],
+  ['site', [...foreignFilters.slice(0, 22), ['chargers/site-a/#', 'chargers/victim/#']]],
+  ['reader', [...foreignFilters.slice(0, 22), ['chargers/site-a/#', 'chargers/+/#']]],
+  ['dash', [['$SYS/#'], ['$SYS/+/new/clients'], ['+/+/new/clients'], ['chargers/#', '$SYS/#']]]
+]
+
+// --- client ids: nobody becomes the victim, ends its connection, takes or wipes its session
+
+const clientIds = [
+  'victim',
+  'victim:away',
+  'victim:thief',
+  'victim ',
+  ' victim',
+  'victim\0',
+  'VICTIM',
+  'victi',
+  'victim:',
+  'thief/victim',
+  'thief:\0victim',
+  'thiefvictim',
+  `thief:${'x'.repeat(200)}`,
+  'thief:\n',
+  '',
+  '+',
+  '#',
+  '$SYS',
+  '__proto__',
+  'constructor',
+  'aedes_1'
+]
+
+describe('isolation', () => {
+  const harness = Harness.use()
+  const breaches: string[] = []
+  const watchers: WireClient[] = []
+  let server: RunningServer
+  let db: pg.Client
+  let victim: WireClient
+  let attempts = 0
+  let connections = 0
+
+  before(async () => {
+    const url = await harness.database()
+    server = await harness.server(url)
+    db = await harness.session(url)
+    for (const name of ['victim', 'thief']) await harness.device(name)
+    await harness.device('site', 'edge', ['site-a', 'site-b'])
+    await harness.device('reader', 'consumer', ['site-a'])
+    for (const name of ['dash', 'turncoat']) await harness.device(name, 'consumer')
+    await harness.device('op', 'operator')
+    victim = await harness.client(server, 'victim')
+    await victim.subscribe('chargers/victim/#')
+    for (const [name, ...filters] of [
+      ['op', '#', '$SYS/#'],
+      ['dash', 'chargers/#'],
+      ['site', 'chargers/site-a/#', 'chargers/site-b/#'],
+      ['thief', 'chargers/thief/#']
+    ] as const) {
+      const watcher = await harness.client(server, name, { clientId: `${name}:watch` })
+      await watcher.subscribe(...filters)
+      watchers.push(watcher)
+    }
+    await tell('first')
+    watchers.push(victim)
+  })
+
+  /** The victim says something, and is told something: what everybody wants to know. */
+  const tell = async (word: string): Promise<void> => {
+    await victim.acked(
+      victim.publish('chargers/victim/ChargerStatus', envelope(`secret ${word}`)),
+      victim.publish('chargers/victim/PowerOutput', envelope(4_242))
+    )
+    await command(`secret ${word}`)
+  }
+  const command = async (word: string): Promise<void> => {
+    const op = await harness.client(server, 'op', { clientId: 'op:teller' })
+    await op.acked(op.publish('chargers/victim/commands/secret', word))
+    await victim.wait(() => victim.closed || victim.delivered().some(([, payload]) => payload === word))
+    op.destroy()
+  }
+  const attack = async (who: Who, options: { clientId?: string; clean?: boolean } = {}): Promise<WireClient> => {
+    attempts++
+    return harness.client(server, who, { clientId: `${who}:${++connections}`, ...options })
+  }
+  /** A few at a time. */
+  const each = async <T>(rows: readonly T[], run: (row: T, index: number) => Promise<unknown>): Promise<void> => {
+    const queue = rows.entries()
+    await Promise.all(
+      Array.from({ length: 6 }, async () => {
+        for (const [index, row] of queue) await run(row, index)
+      })
+    )
+  }
+  /** Until the server has seen the end of everybody who left. */
+  const settled = (left: number): Promise<unknown> =>
+    until(
+      async () => {
+        const text = await (await fetch(`http://127.0.0.1:${server.httpPort}/metrics`)).text()
+        return Number(/^chargelift_connections (\d+)$/m.exec(text)?.[1])
+      },
+      count => count <= left
+    )
+  const isForeign = ([topic, payload]: [string, string]): boolean =>
+    topic.startsWith('$') || topic.includes('victim') || payload.includes('secret')
+  const breach = (what: string, found: unknown): void => {
+    breaches.push(`${what}: ${JSON.stringify(found)}`)
+  }
+  const isMarked = (payload: string): boolean => payload.includes('marker')
+
+  it('nobody publishes for another, whatever the topic, the QoS and the role', async () => {
+    const rows = publishers.flatMap(([who, levels, topics]) =>
+      topics.flatMap(topic => levels.map(qos => ({ who, qos, topic })))
+    )
+    await each(rows, async ({ who, qos, topic }, i) => {
+      const client = await attack(who)
+      const payload = topic.startsWith('$SYS') ? 'victim' : envelope(`marker ${i}`)
+      client.socket.write(packets.publish({ topic, qos, payload, id: 7, retain: true }))
+      if (qos === 2) client.socket.write(packets.pubrel(7))
+      await client.ping()
+      client.destroy()
+      for (const watcher of watchers) {
+        const seen = watcher.delivered().filter(([, payload]) => payload.includes(`marker ${i}"`))
+        if (seen.length > 0) breach(`${who} published QoS ${qos} to ${topic}`, seen)
+      }
+    })
+    await settled(watchers.length)
+  })
+
+  it('nobody leaves a will for another', async () => {
+    const rows = (['thief', 'site', 'dash'] as const).flatMap(who => willTopics.map(topic => ({ who, topic })))
+    const withWill = async (who: Who, topic: string, payload: string): Promise<void> => {
+      const clientId = `${who}:will${++connections}`
+      const client = new WireClient({ certs: harness.certs, name: who, port: server.mqttPorts[0]!, clientId })
+      await client.open()
+      client.socket.write(packets.connect({ clientId, will: { topic, payload, qos: 1 } }))
+      await client.wait(() => client.closed || client.received.length > 0)
+      client.destroy()
+    }
+    await each(rows, async ({ who, topic }, i) => {
+      attempts++
+      await withWill(who, topic, topic.startsWith('$SYS') ? 'victim' : envelope(`marker will ${i}`))
+    })
+    await settled(watchers.length)
+    // A will that is allowed shows that there would have been something to see.
+    await withWill('op', 'chargers/victim/commands/farewell', 'last will')
+    await victim.wait(() => victim.closed || victim.delivered().some(([, payload]) => payload === 'last will'))
+    for (const watcher of watchers) {
+      const seen = watcher.delivered().filter(([, payload]) => isMarked(payload))
+      if (seen.length > 0) breach('a will', seen)
+    }
+  })
+
+  it('nobody is delivered what is of another: live, retained, queued, mixed with its own, after a reconnect', async () => {
+    const rows = subscribers.flatMap(([who, filters]) =>
+      filters.flatMap(some => (who === 'thief' ? [0, 1, 2] : [1]).map(qos => ({ who, some, qos })))
+    )
+    const ask = async (client: WireClient, some: readonly string[], qos: number): Promise<void> => {
+      const filters = some.flatMap(filter => [packets.text(filter), [qos]])
+      client.socket.write(packets.packet(0x82, packets.uint16(9), ...filters))
+      await client.ping()
+    }
+    const clients: { who: Who; clientId: string; client: WireClient; what: string }[] = []
+    await each(rows, async ({ who, some, qos }) => {
+      // QoS 0 in a clean session, the others in one that stays.
+      const clientId = `${who}:sub${++connections}`
+      const client = await attack(who, { clientId, clean: qos === 0 })
+      await ask(client, some, qos)
+      clients.push({ who, clientId, client, what: `${who} subscribed ${qos} to ${some.join(' ')}` })
+    })
+    await tell('live')
+    const judge = async (): Promise<void> => {
+      for (const { client, what, who } of clients) {
+        await client.ping()
+        const seen = client.delivered().filter(who === 'dash' ? ([topic]) => topic.startsWith('$') : isForeign)
+        if (seen.length > 0) breach(what, seen)
+        client.destroy()
+      }
+    }
+    await judge()
+    await settled(watchers.length)
+    await tell('while you were away')
+    await each(clients, async entry => {
+      entry.client = await harness.client(server, entry.who, { clientId: entry.clientId, clean: false })
+    })
+    await tell('again')
+    await judge()
+    await settled(watchers.length)
+  })
+
+  it('nobody becomes another by a client id, a user name or a password', async () => {
+    const away = await harness.client(server, 'victim', { clientId: 'victim:away', clean: false })
+    await away.subscribe('chargers/victim/commands/#')
+    away.destroy()
+    await settled(watchers.length)
+    await command('secret for who is away')
+    const rows = [...clientIds, 'victim by name'].flatMap(id => [true, false].map(clean => ({ id, clean })))
+    await each(rows, async ({ id, clean }) => {
+      attempts++
+      const clientId = id === 'victim by name' ? 'victim' : id
+      const login = id === 'victim by name' ? { userName: 'victim', password: 'victim' } : {}
+      const client = new WireClient({ certs: harness.certs, name: 'thief', port: server.mqttPorts[0]!, clientId })
+      await client.open()
+      client.socket.write(packets.connect({ clientId, clean, ...login }))
+      await client.wait(() => client.closed || client.received.length > 0)
+      client.socket.write(Buffer.concat([packets.subscribe('chargers/victim/#', 3), packets.pingreq()]))
+      await client.wait(() => client.closed || client.received.some(({ cmd }) => cmd === 'pingresp'))
+      if (client.delivered().length > 0) breach(`thief as ${JSON.stringify(id)}`, client.delivered())
+      client.destroy()
+    })
+    if (victim.closed) breach('a client id', 'the victim is disconnected')
+    const back = await harness.client(server, 'victim', { clientId: 'victim:away', clean: false })
+    await back.wait(() => back.delivered().length > 0)
+    assert.deepEqual(back.delivered(), [['chargers/victim/commands/secret', 'secret for who is away']])
+    back.destroy()
+  })
+
+  it('a subscription that outlived its right delivers nothing, and is dropped', async () => {
+    const filters = ['chargers/#', 'chargers/victim/commands/#', 'chargers/turncoat/#']
+    const former = await harness.client(server, 'turncoat', { clean: false })
+    assert.deepEqual(await former.subscribe(...filters), [1, 1, 1])
+    former.destroy()
+    await settled(watchers.length)
+    await tell('for a consumer')
+    await issueDevice({ dir: harness.certs, name: 'turncoat', role: 'edge', replace: true })
+    const edge = await harness.client(server, 'turncoat', { clean: false })
+    await tell('for nobody')
+    await edge.ping()
+    const seen = edge.delivered().filter(isForeign)
+    if (seen.length > 0) breach('turncoat', seen)
+    edge.destroy()
+    await settled(watchers.length)
+    // Its right comes back, the subscription does not.
+    await issueDevice({ dir: harness.certs, name: 'turncoat', role: 'consumer', replace: true })
+    const again = await harness.client(server, 'turncoat', { clean: false })
+    await tell('for a consumer that did not ask')
+    await again.ping()
+    if (again.delivered().some(isForeign)) breach('turncoat again', again.delivered())
+    attempts += filters.length
+  })
+
+  it('after all that the victim is as it was, and nothing of anybody else was stored', async () => {
+    assert.deepEqual(breaches, [])
+    assert.equal(victim.closed, false)
+    await tell('last')
+    const words = victim.delivered().filter(([topic]) => topic.startsWith('chargers/victim/commands/'))
+    assert.ok(words.every(([, payload]) => payload.startsWith('secret') || payload === 'last will'))
+    const { rows } = await db.query(
+      'SELECT DISTINCT name, charger_status AS status, power_output AS power FROM ev_readings JOIN chargers ON id = charger_id'
+    )
+    assert.ok(rows.length > 0)
+    for (const { name, status, power } of rows) {
+      assert.equal(name, 'victim')
+      assert.ok(status?.startsWith('secret') || power === 4_242, `${status} ${power}`)
+    }
+    assert.deepEqual((await db.query('SELECT identity, topic FROM rejected_messages')).rows, [])
+    for (const watcher of watchers) assert.equal(watcher.closed, false)
+    assert.ok(attempts >= 190, `${attempts} attempts`)
+  })
+})
