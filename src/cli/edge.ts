@@ -1,6 +1,7 @@
 // `chargelift edge`: runs the edge, or the sub-command that is named. Loads only what is asked for: a Pi has little memory.
 
 import { ConfigError } from '../model/errors.ts'
+import { tellConfigName } from './edge/configApart.ts'
 import { runHelp } from './edge/help.ts'
 
 interface Subcommand {
@@ -11,6 +12,8 @@ interface Subcommand {
 const subcommands: Readonly<Record<string, () => Promise<Subcommand>>> = {
   replay: () => import('./edge/replay.ts')
 }
+/** Between processes of the edge, not for people: in no help. */
+const tellConfig = async (): Promise<Subcommand> => ({ help: '', ...(await import('./edge/configApart.ts')) })
 
 /** `args`: what follows `edge`. Throws ConfigError with all faults of the command line or of the file. */
 export async function edgeCommand(args: readonly string[]): Promise<void> {
@@ -23,7 +26,7 @@ export const edgeHelp = async (args: readonly string[]): Promise<string> => (awa
 async function find(args: readonly string[]): Promise<Subcommand & { readonly rest: readonly string[] }> {
   const [name = '', ...rest] = args
   if (name === '' || name.startsWith('-')) return { help: runHelp, run: runEdge, rest: args }
-  const load = Object.hasOwn(subcommands, name) ? subcommands[name] : undefined
+  const load = name === tellConfigName ? tellConfig : Object.hasOwn(subcommands, name) ? subcommands[name] : undefined
   if (load === undefined) {
     const expected = ['flags of the edge', ...Object.keys(subcommands)].join(', or ')
     throw new ConfigError([{ path: 'edge', expected: `${expected} (see edge --help)`, found: JSON.stringify(name) }])

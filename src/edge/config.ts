@@ -17,23 +17,7 @@ import {
 } from '../model/limits.ts'
 import { chargerNameRule, chargerUrnPrefix, isChargerName } from '../model/topics.ts'
 import { devKeyOf, driverNames } from './chargers/registry.ts'
-
-/** A secret that no log line and no error message can show by accident. */
-export class Secret {
-  readonly #value: string
-  constructor(value: string) {
-    this.#value = value
-  }
-  reveal(): string {
-    return this.#value
-  }
-  toJSON(): string {
-    return '(not shown)'
-  }
-  toString(): string {
-    return '(not shown)'
-  }
-}
+import { Secret } from './secret.ts'
 
 // Every message below is the `expected` of a fault.
 const text = (expected: string) => z.string({ error: expected }).min(1, { error: expected })

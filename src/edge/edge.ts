@@ -5,7 +5,7 @@ import { setTimeout as delay } from 'node:timers/promises'
 import type { Logger } from 'pino'
 import { drainOnStopMs } from '../model/limits.ts'
 import type { Charger, Clock } from './chargers/charger.ts'
-import { openCharger } from './chargers/registry.ts'
+import { loadDriver, openCharger } from './chargers/registry.ts'
 import { isTrustworthy, systemClock } from './clock.ts'
 import type { ChargerConfig, EdgeConfig } from './config.ts'
 import { pollForever } from './poll.ts'
@@ -24,6 +24,11 @@ export interface RunningEdge {
 export interface EdgeParts {
   readonly log: Logger
   readonly clock?: Clock
+}
+
+/** Loads the code that startEdge is going to need for this configuration. */
+export async function loadEdge({ chargers }: Pick<EdgeConfig, 'chargers'>): Promise<void> {
+  await Promise.all([import('mqtt'), ...chargers.map(({ driver }) => loadDriver(driver))])
 }
 
 /** Runs until stop. Throws ConfigError when the spool cannot be opened. */

@@ -2,7 +2,9 @@
 // a new connection each time. Every way in which a charger can fail to answer becomes a PollError with one of its causes.
 // No URL ever leaves this file: it may hold the charger's key.
 
-import { Client } from 'undici'
+// Not 'undici': that loads its fetch, WebSocket and mocks, too, which a Pi would hold in memory for nothing (6 MB).
+import request from 'undici/lib/api/api-request.js'
+import Client from 'undici/lib/dispatcher/client.js'
 import { chargerAnswerBytesMax, pollConnectTimeoutMs, pollTimeoutMs } from '../../model/limits.ts'
 import { type ChargerOptions, PollError } from './charger.ts'
 
@@ -29,7 +31,7 @@ export class ChargerHttp {
   async get(path: string, call: string, accept: string, keyIsWrong: string): Promise<string> {
     const timeout = AbortSignal.timeout(this.#timeoutMs)
     try {
-      const { statusCode, headers, body } = await this.#client.request({
+      const { statusCode, headers, body } = await request.call(this.#client, {
         method: 'GET',
         path: this.#basePath + path,
         headers: { accept },

@@ -28,3 +28,8 @@ export async function openCharger(driver: string, options: ChargerOptions): Prom
   if (entry === undefined) throw new Error(`expected a driver of ${driverNames.join(', ')}, found ${driver}`)
   return (await entry.load())(options)
 }
+
+/** What openCharger would load, ahead of it. */
+export async function loadDriver(driver: string): Promise<void> {
+  await drivers[driver]?.load()
+}
