@@ -3,24 +3,26 @@
 
 import { type ChargerValues, type ValueName, valueNames } from '../model/chargerState.ts'
 
-/** What was spooled last, by value: a value and its own sampling time, ms since the Unix epoch. */
+/** What was spooled last, by value: a value and its own sampling time, ms since the Unix epoch unless it is held. */
 export type KnownValues = { readonly [Name in ValueName]?: Known<ChargerValues[Name]> }
 export interface Known<T = number | string> {
   readonly value: T
   readonly timeMs: number
+  /** The time was not known: `timeMs` is of the monotonic clock of this start of the machine. */
+  readonly held?: string
 }
 
 export function diff(
   known: KnownValues,
   values: Readonly<Partial<ChargerValues>>,
-  timeMs: number,
+  ageMs: (known: Known) => number,
   heartbeatMs: number
 ): Partial<ChargerValues> {
   const isNews = (name: ValueName): boolean => {
     const value = values[name]
     const last = known[name]
     if (value === undefined) return false
-    return last === undefined || last.value !== value || timeMs - last.timeMs >= heartbeatMs
+    return last === undefined || last.value !== value || ageMs(last) >= heartbeatMs
   }
   return pick(values, valueNames.filter(isNews))
 }
@@ -29,10 +31,10 @@ export function diff(
 export const remember = (
   known: KnownValues,
   changed: Readonly<Partial<ChargerValues>>,
-  timeMs: number
+  at: Omit<Known, 'value'>
 ): KnownValues => ({
   ...known,
-  ...Object.fromEntries(Object.entries(changed).map(([name, value]) => [name, { value, timeMs }]))
+  ...Object.fromEntries(Object.entries(changed).map(([name, value]) => [name, { value, ...at }]))
 })
 
 const pick = (values: Readonly<Partial<ChargerValues>>, names: readonly ValueName[]): Partial<ChargerValues> =>

@@ -4,10 +4,12 @@
 import { setTimeout as delay } from 'node:timers/promises'
 import type { Logger } from 'pino'
 import { drainOnStopMs } from '../model/limits.ts'
-import type { Charger, Clock } from './chargers/charger.ts'
+import { type Charger, type Clock, PollError, type Sample } from './chargers/charger.ts'
 import { loadDriver, openCharger } from './chargers/registry.ts'
-import { isTrustworthy, systemClock } from './clock.ts'
+import { askKernel, EdgeTime, readBootId, systemClock } from './clock.ts'
 import type { ChargerConfig, EdgeConfig } from './config.ts'
+import { EnergyFile } from './energyFile.ts'
+import { Held } from './held.ts'
 import { pollForever } from './poll.ts'
 import { Publisher } from './publish.ts'
 import { takeReplayRequests } from './replay.ts'
@@ -24,6 +26,14 @@ export interface RunningEdge {
 export interface EdgeParts {
   readonly log: Logger
   readonly clock?: Clock
+  /** Asks the kernel whether its clock is synchronised; see askKernel. */
+  readonly kernel?: () => Promise<boolean | undefined>
+  /** Another charger that answers at the address of a known one is that one from now on. */
+  readonly acceptsSerial?: boolean
+  /** Wh by charger: the lifetime energy of chargers that this disk does not know, as it is now. */
+  readonly energyStartWh?: ReadonlyMap<string, number>
+  /** Of a poll, for tests. */
+  readonly pollTimeoutMs?: number
 }
 
 /** Loads the code that startEdge is going to need for this configuration. */
@@ -32,29 +42,75 @@ export async function loadEdge({ chargers }: Pick<EdgeConfig, 'chargers'>): Prom
 }
 
 /** Runs until stop. Throws ConfigError when the spool cannot be opened. */
-export async function startEdge(config: EdgeConfig, { log, clock = systemClock }: EdgeParts): Promise<RunningEdge> {
+export async function startEdge(config: EdgeConfig, parts: EdgeParts): Promise<RunningEdge> {
+  const { log, clock = systemClock, kernel = askKernel } = parts
   reportConfig(config, log)
-  const spool = openSpool({ ...config.spool, ...spoolLog(log) })
+  const time = new EdgeTime({ clock, kernel, log, onKnown: () => settleTimes() })
+  const spool = openSpool({ ...config.spool, ...spoolLog(log), nowMs: () => time.now() ?? clock.nowMs() })
+  const energyFile = new EnergyFile(config.spool.path, log, clock.monotonicMs)
+  const watches = new Map<string, Watch>()
+  const bootId = readBootId()
+  const held = new Held({
+    spool,
+    time,
+    bootId,
+    memoryOf: charger => watches.get(charger)?.memory,
+    onStamped: (charger, memory) => watches.get(charger)?.stamped(memory),
+    log
+  })
   const certified = new Set(config.certifiedChargers)
-  const watches: Watch[] = []
   const publisher = new Publisher({
     broker: config.broker,
     identity: config.identity,
     tls: config.tls,
     spool,
-    currentState: () => watches.map(watch => watch.now()),
+    currentState: () => [...watches.values()].map(watch => watch.now()),
     mayPublish: charger => certified.has(charger),
     ownCharger: config.certifiedChargers[0] ?? config.identity,
-    status: statusOf(config, spool, clock),
+    onServerTime: (serverMs, roundTripMs) => time.serverSays(serverMs, roundTripMs),
+    // A time that nobody has confirmed may be one that the server refuses: it is asked before anything is published.
+    seedsWanted: () => [...watches].flatMap(([name, watch]) => (watch.wantsSeed || !time.isConfirmed ? [name] : [])),
+    onRetained: (charger, retained) => watches.get(charger)?.seed(retained),
+    status: statusOf(config, spool, watches, time),
     log
   })
-  const rounds = config.chargers.map(charger => {
-    const watch = watchOf(charger, config, spool, () => publisher.wake(), clock, log)
-    watches.push(watch)
-    return { charger, watch }
-  })
+  const onAppended = (isHeld: boolean) => (isHeld ? held.noteAppended() : publisher.wake())
+  for (const { name } of config.chargers) {
+    const watch = new Watch({
+      charger: name,
+      spool,
+      heartbeatMs: config.heartbeatMs,
+      clock,
+      time,
+      bootId,
+      log,
+      onAppended,
+      saved: energyFile.of(name),
+      onEnergy: (saved, step) => energyFile.note(name, saved, step),
+      energyStartWh: parts.energyStartWh?.get(name),
+      acceptsSerial: parts.acceptsSerial ?? false
+    })
+    watches.set(name, watch)
+  }
+  const settleTimes = () => {
+    try {
+      held.settle()
+      for (const watch of watches.values()) watch.pullBack()
+      publisher.wake()
+    } catch (error) {
+      // The disk: every sample that is taken tries again.
+      log.error({ event: 'spool_failed', err: error }, 'the spool cannot be used')
+    }
+  }
+  await time.start()
   await publisher.start()
-  const polls = await Promise.all(rounds.map(({ charger, watch }) => startPolling(charger, watch, clock, log)))
+  const take = (watch: Watch, sample: Sample) => {
+    held.settle()
+    watch.take(sample)
+  }
+  const polls = await Promise.all(
+    config.chargers.map(charger => startPolling(charger, watches.get(charger.name)!, take, parts))
+  )
   const stopReplays = new AbortController()
   void takeReplayRequests(
     { spool, spoolPath: config.spool.path, onReplay: () => publisher.rewind(), log },
@@ -64,6 +120,8 @@ export async function startEdge(config: EdgeConfig, { log, clock = systemClock }
     stopReplays.abort()
     await Promise.all(polls.map(stopPolling => stopPolling()))
     await publisher.stop(drainOnStopMs)
+    time.stop()
+    energyFile.flush()
     spool.close()
   }
   let stopping: Promise<void> | undefined
@@ -84,49 +142,57 @@ function reportConfig(config: EdgeConfig, log: Logger): void {
   log.info({ event: 'started', identity, chargers: chargers.map(({ name }) => name), certificateEnds }, 'edge started')
 }
 
-const statusOf = (config: EdgeConfig, spool: Spool, clock: Clock): StatusSource => ({
+const statusOf = (
+  config: EdgeConfig,
+  spool: Spool,
+  watches: ReadonlyMap<string, Watch>,
+  time: EdgeTime
+): StatusSource => ({
   version: readVersion(),
   certificateEndsMs: config.certificateEndsMs,
   chargers: config.chargers.map(({ name }) => name),
-  nowMs: () => (isTrustworthy(clock.nowMs()) ? clock.nowMs() : undefined),
+  nowMs: () => (time.isConfirmed ? time.now() : undefined),
+  clock: () => time.state,
   spool: () => ({
     usedBytes: spool.usedBytes(),
     unsettledCount: spool.unsettledCount(),
     oldestUnsettledMs: spool.oldestUnsettledMs(),
     thinned: spool.thinned,
     dropped: spool.dropped
-  })
+  }),
+  charger: name => {
+    const { reachability, implausible, epochs } = watches.get(name)!
+    const sinceMs = reachability && time.at(reachability.sinceMonotonicMs)
+    return {
+      implausible,
+      epochs,
+      ...(sinceMs === undefined ? {} : { reachability: { state: reachability!.state, sinceMs } })
+    }
+  }
 })
-
-const watchOf = (
-  { name }: ChargerConfig,
-  { heartbeatMs }: EdgeConfig,
-  spool: Spool,
-  onAppended: () => void,
-  clock: Clock,
-  log: Logger
-): Watch => new Watch({ charger: name, spool, heartbeatMs, clock, log, onAppended })
 
 /** Resolves with what ends the loop and waits for it. */
 async function startPolling(
   config: ChargerConfig,
   watch: Watch,
-  clock: Clock,
-  log: Logger
+  take: (watch: Watch, sample: Sample) => void,
+  { log, clock = systemClock, pollTimeoutMs }: EdgeParts
 ): Promise<() => Promise<void>> {
   const { name, driver, url, devKey, phases, pollIntervalMs } = config
   const charger: Charger = await openCharger(driver, {
     url,
     devKey: devKey?.reveal() ?? '',
     ...(phases === undefined ? {} : { phases }),
-    clock
+    clock,
+    ...(pollTimeoutMs === undefined ? {} : { timeoutMs: pollTimeoutMs })
   })
   const stop = new AbortController()
   const polling = pollForever(
     {
       charger,
       ...(pollIntervalMs === undefined ? {} : { intervalMs: pollIntervalMs }),
-      onSample: sample => watch.take(sample),
+      onSample: sample => take(watch, sample),
+      afterSample: () => fillGap(charger, watch),
       onMiss: error => watch.miss(error),
       onFault: error => log.error({ event: 'sample_failed', charger: name, err: error }, 'a sample was not spooled'),
       monotonicMs: clock.monotonicMs,
@@ -138,5 +204,17 @@ async function startPolling(
     stop.abort()
     await charger.close()
     await polling
+  }
+}
+
+/** Asks the charger's records of a gap, once, whether they answer or not. */
+async function fillGap(charger: Charger, watch: Watch): Promise<void> {
+  const gap = watch.openGap
+  if (gap === undefined) return
+  try {
+    watch.fill(await charger.records?.(gap.sinceMs, gap.nowMs))
+  } catch (error) {
+    if (!(error instanceof PollError)) throw error
+    watch.fill(undefined)
   }
 }

@@ -1,20 +1,35 @@
-// The lifetime energy of a charger that only counts sessions: it starts with the counter of the session that is seen first
-// and adds what the counter gains, across sessions, restarts and gaps. It never falls, and adds nothing that the charger
-// cannot have delivered since the sample before. Pure: the caller stores the state together with the sample.
+// The lifetime energy of a charger. Where it only counts sessions: what the session counter gains, across sessions, restarts
+// and gaps, beginning with the session that is seen first. Where it has a meter: the meter, and across a meter that fell or was
+// replaced an offset. It never falls, and adds nothing that the charger cannot have delivered since the sample before.
+// Pure: the caller stores the state together with the sample.
 
-import { powerOutputWattsMax } from '../model/limits.ts'
+import { energyDoubtsMax, powerOutputWattsMax } from '../model/limits.ts'
 import type { SessionReading } from './chargers/charger.ts'
 
 /** What is stored with the samples. Energies in Wh. */
 export interface EnergyState {
   readonly totalWh: number
-  /** The counter as it was counted last; its card is the one of that energy, not of a card shown since. */
+  /** The counter, or meter, as it was counted last; its card is the one of that energy, not of a card shown since. */
   readonly last: SessionReading
   /** Readings in a row that could not be. */
   readonly doubts: number
+  /** How often the meter began anew. */
+  readonly epochs?: number
 }
 
-export type EnergyStep = 'first' | 'same_session' | 'new_session' | 'implausible' | 'rebased'
+/**
+ * What a reading was. `implausible`: it adds nothing. `rebased`: it was that for the third time, and is followed from there.
+ * `new_epoch`: the same of a meter that stays below where it was. `caught_up`: of a meter that stays above.
+ */
+export type EnergyStep =
+  | 'first'
+  | 'same_session'
+  | 'new_session'
+  | 'implausible'
+  | 'rebased'
+  | 'same_meter'
+  | 'new_epoch'
+  | 'caught_up'
 
 export interface Accumulated {
   readonly state: EnergyState
@@ -26,11 +41,11 @@ export interface Accumulated {
 const lagSeconds = 60
 /** s; the same for its duration. */
 const durationLagSeconds = 120
-/** An impossible counter that stays is the new truth after this many readings. */
-const doubtsMax = 3
+/** ms; a meter that lags may catch up with what was delivered in this time. */
+const catchUpMs = 86_400_000
 
 /**
- * `elapsedMs` is the time since the reading that was counted last, by a clock that never steps; undefined after a restart,
+ * A charger that counts sessions. `elapsedMs` is the time since the reading that was counted last, by a clock that never steps; undefined after a restart,
  * and then a jump of any size counts: it happened while nobody looked.
  */
 export function accumulate(before: EnergyState | undefined, reading: SessionReading, elapsedMs?: number): Accumulated {
@@ -47,6 +62,38 @@ export function accumulate(before: EnergyState | undefined, reading: SessionRead
   }
   return doubted(before, reading)
 }
+
+/** A charger with a lifetime meter. A total that falls, or leaps, is nothing once and twice: a fault of one answer. */
+export function accumulateMeter(before: EnergyState | undefined, meterWh: number, elapsedMs?: number): Accumulated {
+  const reading = { energyWh: meterWh }
+  if (before === undefined) return counted(0, meterWh, reading, 'first')
+  const addedWh = meterWh - before.last.energyWh
+  const epochs = before.epochs === undefined ? {} : { epochs: before.epochs }
+  if (addedWh >= 0 && addedWh <= deliverableWh(elapsedMs)) {
+    return withState(counted(before.totalWh, addedWh, reading, 'same_meter'), epochs)
+  }
+  const doubt = doubted(before, reading)
+  if (doubt.step === 'implausible') return doubt
+  if (addedWh >= 0 && addedWh <= deliverableWh(catchUpMs)) {
+    return withState(counted(before.totalWh, addedWh, reading, 'caught_up'), epochs)
+  }
+  return withState({ ...doubt, step: 'new_epoch' }, { epochs: (before.epochs ?? 0) + 1 })
+}
+
+/**
+ * Another box stands there, on purpose: its counter is followed from where it is. What it counted before is not known to be
+ * this charger's.
+ */
+export const rebase = (before: EnergyState, reading: SessionReading): EnergyState => ({
+  ...before,
+  last: reading,
+  doubts: 0
+})
+
+const withState = (accumulated: Accumulated, more: Partial<EnergyState>): Accumulated => ({
+  ...accumulated,
+  state: { ...accumulated.state, ...more }
+})
 
 /** Facts: the counter is kept after a session ends and starts from zero with the next one. */
 function isNewSession(last: SessionReading, next: SessionReading, elapsedMs: number | undefined): boolean {
@@ -89,6 +136,6 @@ function counted(
 /** Adds nothing. A glitch passes; a counter that stays where it cannot be is followed from there. */
 function doubted(before: EnergyState, reading: SessionReading): Accumulated {
   const doubts = before.doubts + 1
-  if (doubts < doubtsMax) return { state: { ...before, doubts }, step: 'implausible', addedWh: 0 }
+  if (doubts < energyDoubtsMax) return { state: { ...before, doubts }, step: 'implausible', addedWh: 0 }
   return { state: { totalWh: before.totalWh, last: reading, doubts: 0 }, step: 'rebased', addedWh: 0 }
 }

@@ -5,7 +5,6 @@ import { PollError, type Sample } from './chargers/charger.ts'
 import { type PollOptions, pauseMs, pollForever } from './poll.ts'
 
 const sampleOf = (state: OperationState): Sample => ({
-  arrivedMs: 0,
   arrivedMonotonicMs: 0,
   values: { OperationState: state },
   implausible: []

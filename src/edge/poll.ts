@@ -9,7 +9,10 @@ export interface PollOptions {
   readonly charger: Pick<Charger, 'poll'>
   /** ms from the start of one poll to the start of the next. Given, it holds always; else it depends on the state. */
   readonly intervalMs?: number
+  /** Throws PollError for a sample that is as good as none. */
   readonly onSample: (sample: Sample) => void
+  /** After a sample was taken: what else the charger is to be asked, before the next poll. */
+  readonly afterSample?: () => Promise<void>
   readonly onMiss: (error: PollError) => void
   /** Anything but a PollError: a fault of this software or of the disk. Polling goes on. */
   readonly onFault: (error: unknown) => void
@@ -37,6 +40,7 @@ async function pollOnce(options: PollOptions, signal: AbortSignal): Promise<Samp
     const sample = await options.charger.poll()
     if (signal.aborted) return undefined
     options.onSample(sample)
+    await options.afterSample?.()
     return sample
   } catch (error) {
     if (signal.aborted) return undefined

@@ -37,9 +37,9 @@ class Site {
 
   poll(spool: Spool, timeMs: number): void {
     const values = this.#valuesAt(timeMs)
-    const changed = diff(this.#memory.known, values, timeMs, this.#heartbeatMs)
+    const changed = diff(this.#memory.known, values, last => timeMs - last.timeMs, this.#heartbeatMs)
     if (Object.keys(changed).length === 0) return
-    this.#memory = { timeMs, known: remember(this.#memory.known, changed, timeMs) }
+    this.#memory = { timeMs, known: remember(this.#memory.known, changed, { timeMs }) }
     spool.append({ charger: this.#charger, timeMs, values: changed }, this.#memory)
     this.told.push({ timeMs, values: changed })
   }

@@ -3,6 +3,8 @@
 import type { ChargerValues } from '../model/chargerState.ts'
 import type { KnownValues } from './diff.ts'
 import type { EnergyState } from './energy.ts'
+import type { Gap } from './gap.ts'
+import type { Seed } from './seed.ts'
 
 /** What one charger was like after its last spooled sample. */
 export interface ChargerMemory {
@@ -10,6 +12,13 @@ export interface ChargerMemory {
   readonly timeMs: number
   readonly known: KnownValues
   readonly energy?: EnergyState
+  /** When that energy was counted last, ms since the Unix epoch; absent where the time was not known. */
+  readonly countedAtMs?: number | undefined
+  /** The energy began without knowing what was counted before: the server is asked. */
+  readonly seed?: Seed
+  /** A time without readings, of which the charger's records are to be asked. */
+  readonly gap?: Gap
+  /** The charger's serial number; another one at its address is not this charger. */
   readonly serial?: string
 }
 

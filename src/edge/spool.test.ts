@@ -328,7 +328,7 @@ describe('a sample whose time is not known', () => {
     assert.deepEqual(timesIn(again), [1])
     assert.equal(again.unsettledCount(), 2)
     assert.deepEqual(again.memoryOf('wb'), memoryAt(10.7))
-    assert.deepEqual(again.heldFrom(), ['boot-1'])
+    assert.deepEqual(again.heldFrom(), [{ bootId: 'boot-1', newestMonotonicMs: 10 }])
   })
 
   test('comes after everything else once it is stamped, in the order in which it was appended', t => {
@@ -337,8 +337,12 @@ describe('a sample whose time is not known', () => {
     hold(spool, 'boot-1', 5)
     for (let ms = 1; ms <= 3_000; ms++) hold(spool, 'boot-2', ms, ms % 2 === 0 ? 'a' : 'b')
     const passed = append(spool, 1)
-    assert.deepEqual(spool.heldFrom(), ['boot-1', 'boot-2'])
-    const memories = new Map([['a', memoryAt(77)]])
+    const boots = [
+      { bootId: 'boot-1', newestMonotonicMs: 5 },
+      { bootId: 'boot-2', newestMonotonicMs: 3_000 }
+    ]
+    assert.deepEqual(spool.heldFrom(), boots)
+    const memories = () => new Map([['a', memoryAt(77)]])
     assert.equal(
       spool.stampHeld('boot-2', ms => 1_000_000 + ms, memories),
       3_000
@@ -351,7 +355,7 @@ describe('a sample whose time is not known', () => {
     assert.ok(samples.every(({ sentBefore }) => !sentBefore))
     assert.equal(spool.unsettledCount(), 3_002)
     assert.deepEqual(spool.memoryOf('a'), memoryAt(77))
-    assert.deepEqual(spool.heldFrom(), ['boot-1'])
+    assert.deepEqual(spool.heldFrom(), boots.slice(0, 1))
     assert.equal(append(spool, 2_000_000), passed + 3_001)
     spool.close()
     assert.equal(open(t, path).page(passed, 10_000, 10_000).length, 3_001)

@@ -12,7 +12,7 @@ import { putAside, salvage } from './quarantine.ts'
 import { makeRoom } from './room.ts'
 import type { ChargerMemory, HeldSample, NewSample, SpooledSample } from './samples.ts'
 import { SpoolFile } from './spoolFile.ts'
-import { insertSample, sampleOf, shiftTotals, unsent } from './spoolRows.ts'
+import { insertSample, pullBack, sampleOf, shiftTotals, unsent } from './spoolRows.ts'
 import { isBusy, isDamage, isDiskFault, isIoError } from './sqliteErrors.ts'
 import { Thinner } from './thin.ts'
 
@@ -163,22 +163,23 @@ export class Spool {
     if (this.#settled.size > 0) this.#write(() => {})
   }
 
-  /** Boots of which samples are held, oldest first. */
-  heldFrom(): string[] {
-    const sql = 'SELECT boot_id FROM held GROUP BY boot_id ORDER BY min(seq)'
-    return this.#read(file => file.all<{ boot_id: string }>(sql)).map(({ boot_id }) => boot_id)
+  /** Boots of which samples are held, oldest first, each with its newest mark. */
+  heldFrom(): { readonly bootId: string; readonly newestMonotonicMs: number }[] {
+    const sql = 'SELECT boot_id, max(time_ms) AS newest FROM held GROUP BY boot_id ORDER BY min(seq)'
+    const boots = this.#read(file => file.all<{ boot_id: string; newest: number }>(sql))
+    return boots.map(({ boot_id, newest }) => ({ bootId: boot_id, newestMonotonicMs: newest }))
   }
 
   /**
    * Gives all held samples of a boot their time, in the order in which they were appended, in one transaction: they get new
    * sequence numbers at the end, so that a feed that reads on sees them, and `page` returns them from now on.
    * `toTimeMs` returns ms since the Unix epoch, rising for each charger; `undefined` drops the sample, counted in `dropped`.
-   * `memories` (by charger) are stored in the same transaction. Returns how many samples were stamped.
+   * `memories` (by charger) is asked after that, and stored in the same transaction. Returns how many samples were stamped.
    */
   stampHeld(
     bootId: string,
     toTimeMs: (monotonicMs: number, charger: string) => number | undefined,
-    memories: ReadonlyMap<string, ChargerMemory> = new Map()
+    memories: () => ReadonlyMap<string, ChargerMemory> = () => new Map()
   ): number {
     const { dropped } = this.#read(file => file.tally)
     const stamped = this.#write(file => {
@@ -192,7 +193,7 @@ export class Spool {
         }
       }
       if (file.tally.held === 0) file.tally.thinnedThrough.held = []
-      for (const [charger, memory] of memories) file.putMemory(charger, memory)
+      for (const [charger, memory] of memories()) file.putMemory(charger, memory)
       file.noteTally()
       return seq - this.#newestSeq
     })
@@ -210,6 +211,19 @@ export class Spool {
     return this.#write(file => {
       file.putMemory(charger, memory)
       return shiftTotals(file, 'backlog', charger, offsetWh) + shiftTotals(file, 'held', charger, offsetWh)
+    })
+  }
+
+  /**
+   * Moves samples of the charger that lie after `nowMs`, and were never sent, back, so that the newest is of now: they were
+   * stamped by a clock that was wrong. Their times still rise. Stores what `memoryAt` makes of the newest time, in the same
+   * transaction. Returns how many were moved.
+   */
+  pullBack(charger: string, nowMs: number, memoryAt: (newestMs: number) => ChargerMemory): number {
+    return this.#write(file => {
+      const { newestMs, moved } = pullBack(file, charger, nowMs)
+      file.putMemory(charger, memoryAt(newestMs))
+      return moved
     })
   }
 

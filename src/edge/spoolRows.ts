@@ -51,3 +51,21 @@ function shiftTotal({ seq, sample_values, mark }: Row, offsetWh: number): [numbe
   if (mark === sent || totalWh === undefined) return []
   return [[seq, JSON.stringify({ ...values, TotalEnergyConsumption: totalWh + offsetWh })]]
 }
+
+/** Samples of the charger that were never sent and lie after `nowMs`: the newest moves to now, the others with it. */
+export function pullBack(file: SpoolFile, charger: string, nowMs: number): { newestMs: number; moved: number } {
+  const where = `FROM backlog WHERE charger = ? AND sent = ${unsent} AND time_ms`
+  const ahead = file.all<{ seq: number; time_ms: number }>(
+    `SELECT seq, time_ms ${where} > ? ORDER BY seq`,
+    charger,
+    nowMs
+  )
+  const before = file.get<{ newest: number | null }>(`SELECT max(time_ms) AS newest ${where} <= ?`, charger, nowMs)
+  const backMs = (ahead.at(-1)?.time_ms ?? nowMs) - nowMs
+  let newestMs = before?.newest ?? 0
+  for (const { seq, time_ms } of ahead) {
+    newestMs = Math.max(newestMs + 1, time_ms - backMs)
+    file.run('UPDATE backlog SET time_ms = ? WHERE seq = ?', newestMs, seq)
+  }
+  return { newestMs: Math.max(newestMs, nowMs), moved: ahead.length }
+}

@@ -16,6 +16,8 @@ class Bench {
   dropped = 0
   clock = 'synchronised'
   reached: Record<string, { state: Reachability; sinceMs: number }> = {}
+  implausible = 0
+  epochs = 0
   counted = 0
   readonly reporter: StatusReporter
 
@@ -31,7 +33,11 @@ class Bench {
         const { usedBytes, unsettledCount, oldestUnsettledMs, thinned, dropped } = this
         return { usedBytes, unsettledCount, oldestUnsettledMs, thinned, dropped }
       },
-      reachability: charger => this.reached[charger]
+      charger: name => {
+        const { implausible, epochs } = this
+        const reachability = this.reached[name]
+        return { implausible, epochs, ...(reachability && { reachability }) }
+      }
     }
     this.reporter = new StatusReporter(source, () => this.monotonicMs)
   }
@@ -133,6 +139,12 @@ describe('what is news', () => {
     },
     'a charger that does not answer': b => {
       b.reached = { wb: { state: 'refused', sinceMs: startMs } }
+    },
+    'a value that no charger can have': b => {
+      b.implausible = 1
+    },
+    'a meter that began anew': b => {
+      b.epochs = 1
     },
     'a backlog that grows': b => {
       b.unsettledCount = 33

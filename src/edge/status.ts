@@ -28,6 +28,10 @@ export interface EdgeStatus {
   /** Samples given up since the start of the edge because the spool was full: thinned out, and dropped. */
   readonly Thinned?: number
   readonly Dropped: number
+  /** Values of this charger left out since the start of the edge because no charger can have them. */
+  readonly Implausible?: number
+  /** How often this charger's lifetime meter fell for good and was gone on from. */
+  readonly MeterEpochs?: number
   /** Whether the charger answers, or why not, and since when; absent before the first poll. */
   readonly Reachability?: Reachability
   readonly ReachabilitySince?: string
@@ -44,7 +48,13 @@ export interface StatusSource {
   readonly nowMs: () => number | undefined
   readonly clock?: () => string
   readonly spool: () => SpoolStatus
-  readonly reachability?: (charger: string) => { readonly state: Reachability; readonly sinceMs: number } | undefined
+  readonly charger?: (name: string) => ChargerStatus
+}
+
+export interface ChargerStatus {
+  readonly implausible: number
+  readonly epochs: number
+  readonly reachability?: { readonly state: Reachability; readonly sinceMs: number }
 }
 
 export interface SpoolStatus {
@@ -114,9 +124,9 @@ export class StatusReporter {
   }
 
   #factsOf(charger: string): Facts {
-    const { version, certificateEndsMs, clock, reachability } = this.#source
+    const { version, certificateEndsMs, clock } = this.#source
     const { usedBytes, unsettledCount, oldestUnsettledMs, thinned, dropped } = this.#spoolStatus()
-    const reached = reachability?.(charger)
+    const { implausible = 0, epochs = 0, reachability } = this.#source.charger?.(charger) ?? {}
     return {
       Version: version,
       ...(clock && { Clock: clock() }),
@@ -126,7 +136,9 @@ export class StatusReporter {
       SpoolBytes: usedBytes,
       ...(thinned === undefined ? {} : { Thinned: thinned }),
       Dropped: dropped,
-      ...(reached && { Reachability: reached.state, ReachabilitySince: isoTime(reached.sinceMs) })
+      ...(implausible > 0 && { Implausible: implausible }),
+      ...(epochs > 0 && { MeterEpochs: epochs }),
+      ...(reachability && { Reachability: reachability.state, ReachabilitySince: isoTime(reachability.sinceMs) })
     }
   }
 
@@ -150,13 +162,14 @@ const exactFacts = [
   'CertificateExpiry',
   'Thinned',
   'Dropped',
-  'Reachability',
-  'ReachabilitySince'
+  'MeterEpochs',
+  'Reachability'
 ] as const satisfies readonly (keyof Facts)[]
 
 const isNews = (told: Told, now: Facts, nowMs: number): boolean =>
   exactFacts.some(name => told.facts[name] !== now[name]) ||
   (isBehind(told.facts, told.timeMs) && !isBehind(now, nowMs)) ||
+  hasMoved(told.facts.Implausible ?? 0, now.Implausible ?? 0, 0) ||
   hasMoved(told.facts.UnsentSamples, now.UnsentSamples, samplesOnTheWay) ||
   hasMoved(told.facts.SpoolBytes, now.SpoolBytes, bytesOfAnEmptySpool)
 

@@ -1,34 +1,64 @@
 import assert from 'node:assert/strict'
-import { test } from 'node:test'
+import { describe, test } from 'node:test'
 import type { ChargerValues } from '../model/chargerState.ts'
 import { PollError, type Sample } from './chargers/charger.ts'
-import type { ChargerMemory, NewSample } from './spool.ts'
+import type { ChargerMemory, HeldSample, NewSample } from './spool.ts'
 import { readableLog } from './testing/log.ts'
-import { Watch } from './watch.ts'
+import { Watch, type WatchOptions } from './watch.ts'
 
 const start = Date.UTC(2026, 10, 23)
 
 /** A spool that keeps everything in memory and fails when told to. */
 class MemorySpool {
-  readonly samples: NewSample[] = []
+  readonly samples: (NewSample | HeldSample)[] = []
   readonly memories = new Map<string, ChargerMemory>()
+  readonly shifts: number[] = []
   fails = false
-  append(sample: NewSample, memory: ChargerMemory): number {
-    if (this.fails) throw new Error('disk full')
-    this.memories.set(sample.charger, structuredClone(memory))
+  append(sample: NewSample | HeldSample, memory: ChargerMemory): number {
+    this.#write(sample.charger, memory)
     return this.samples.push(sample)
   }
   memoryOf = (charger: string) => this.memories.get(charger)
+  addToTotals(charger: string, offsetWh: number, memory: ChargerMemory): number {
+    this.#write(charger, memory)
+    return this.shifts.push(offsetWh)
+  }
+  pullBack(charger: string, nowMs: number, memoryAt: (newestMs: number) => ChargerMemory): number {
+    this.#write(charger, memoryAt(nowMs))
+    return 1
+  }
+  #write(charger: string, memory: ChargerMemory): void {
+    if (this.fails) throw new Error('disk full')
+    this.memories.set(charger, structuredClone(memory))
+  }
 }
 
-function watching(spool = new MemorySpool()) {
+/** `now.ms` is both clocks; `now.known` whether the time is known, and confirmed. */
+function watching(spool = new MemorySpool(), options: Partial<WatchOptions> = {}) {
   const { log, lines, events } = readableLog()
-  const clock = { nowMs: () => now.ms, monotonicMs: () => now.ms }
-  const now = { ms: start }
+  const now = { ms: start, known: true }
+  const at = (ms: number) => (now.known ? ms : undefined)
+  const time = {
+    at,
+    now: () => at(now.ms),
+    get isConfirmed() {
+      return now.known
+    }
+  }
   let woken = 0
-  const watch = new Watch({ charger: 'wb', spool, heartbeatMs: 900_000, clock, log, onAppended: () => woken++ })
+  const watch = new Watch({
+    charger: 'wb',
+    spool,
+    heartbeatMs: 900_000,
+    clock: { monotonicMs: () => now.ms },
+    time,
+    bootId: 'boot',
+    log,
+    onAppended: () => woken++,
+    ...options
+  })
   const take = (values: Partial<ChargerValues>, more: Partial<Sample> = {}) =>
-    watch.take({ arrivedMs: now.ms, arrivedMonotonicMs: now.ms, values, implausible: [], ...more })
+    watch.take({ arrivedMonotonicMs: now.ms, values, implausible: [], ...more })
   return { watch, spool, take, now, lines, events, woken: () => woken }
 }
 
@@ -120,15 +150,56 @@ test('every other cause of failure is told once', () => {
   )
 })
 
-test('until the clock is set nothing is spooled', () => {
-  const { spool, take, now, events } = watching()
-  now.ms = 1_000
+test('until the time is known samples are held, with a mark of the clock that never steps', () => {
+  const { spool, take, now, watch } = watching()
+  now.known = false
   take({ OperationState: 'idle' }, session(5_000))
+  now.ms += 10_000.5
   take({ OperationState: 'idle' }, session(5_000))
-  assert.deepEqual([spool.samples, events()], [[], ['clock_not_set']])
+  take({ OperationState: 'charging' }, session(5_010))
+  assert.deepEqual(spool.samples, [
+    {
+      charger: 'wb',
+      held: { bootId: 'boot', monotonicMs: start },
+      values: { OperationState: 'idle', TotalEnergyConsumption: 5_000 }
+    },
+    {
+      charger: 'wb',
+      held: { bootId: 'boot', monotonicMs: start + 10_000.5 },
+      values: { OperationState: 'charging', TotalEnergyConsumption: 5_010 }
+    }
+  ])
+  assert.deepEqual(watch.now().known, {}, 'nothing of it can be published')
+})
+
+test('a heartbeat of held samples goes by the clock that never steps', () => {
+  const { spool, take, now } = watching()
+  take({ OperationState: 'idle' })
+  now.known = false
+  now.ms += 5_000_000
+  take({ OperationState: 'idle' })
+  assert.equal(spool.samples.length, 1, 'a value that is known by the other clock is not repeated')
+  take({ OperationState: 'charging' })
+  now.ms += 899_999
+  take({ OperationState: 'charging' })
+  assert.equal(spool.samples.length, 2)
+  now.ms += 1
+  take({ OperationState: 'charging' })
+  assert.equal(spool.samples.length, 3)
+})
+
+test('samples of a time that has not come are pulled back, and time goes on from now', () => {
+  const { spool, take, now, watch, events } = watching()
+  now.ms = start + 86_400_000
+  take({ OperationState: 'idle', PowerOutput: 0 })
   now.ms = start
-  take({ OperationState: 'idle' }, session(5_010))
-  assert.equal(spool.samples[0]?.values.TotalEnergyConsumption, 5_010)
+  take({ OperationState: 'charging' })
+  assert.deepEqual(spool.samples.at(-1), { charger: 'wb', timeMs: start + 1, values: { OperationState: 'charging' } })
+  assert.equal(watch.now().known.PowerOutput?.timeMs, start)
+  assert.ok(events().includes('samples_pulled_back'))
+  now.ms = start - 30_000
+  take({ OperationState: 'idle' })
+  assert.equal(events().filter(event => event === 'samples_pulled_back').length, 1, 'half a minute is no matter')
 })
 
 test('a poll without the session counter publishes no lifetime energy and loses none', () => {
@@ -154,21 +225,85 @@ test('an impossible counter adds nothing, and the time to judge the next one by 
   assert.equal(spool.samples.at(-1)?.values.TotalEnergyConsumption, 160)
 })
 
-test('the serial number is logged, remembered, and a change of it told', () => {
-  const { take, now, lines, spool } = watching()
+describe('the serial number', () => {
   const device = (serial: string) => ({ device: { serial } })
-  take({ OperationState: 'idle' }, device('1'))
-  now.ms += 1
-  take({ OperationState: 'idle' }, device('1'))
-  take({ OperationState: 'charging' }, device('2'))
-  assert.deepEqual(
-    lines.filter(({ serial }) => serial !== undefined).map(({ event, serial, before }) => [event, serial, before]),
-    [
-      ['charger_identified', '1', undefined],
-      ['charger_serial_changed', '2', '1']
-    ]
-  )
-  assert.equal(spool.memoryOf('wb')?.serial, '2')
+  const isWrongSerial = (error: unknown) =>
+    error instanceof PollError && error.code === 'wrong_serial' && /--accept-serial/.test(error.message)
+
+  test('is pinned: another charger at the address is as good as none', () => {
+    const { take, now, spool, watch, events } = watching()
+    take({ OperationState: 'idle' }, device('1'))
+    const again = watching(spool)
+    for (let poll = 1; poll <= 4; poll++) {
+      now.ms += 10_000
+      assert.throws(() => again.take({ OperationState: 'charging' }, device('2')), isWrongSerial)
+      again.watch.miss(new PollError('wrong_serial', 'another'))
+    }
+    assert.deepEqual(
+      spool.samples.map(({ values }) => values),
+      [{ OperationState: 'idle' }, { OperationState: 'unknown' }]
+    )
+    assert.equal(again.watch.reachability?.state, 'wrong_serial')
+    again.take({ OperationState: 'idle' }, device('1'))
+    assert.equal(again.watch.reachability?.state, 'ok')
+    assert.equal(watch.memory.serial, '1')
+    assert.ok(events().includes('charger_identified'))
+  })
+
+  test('of a charger that tells none is not asked for', () => {
+    const { take, watch } = watching()
+    take({ OperationState: 'idle' }, device('1'))
+    take({ OperationState: 'charging' })
+    assert.equal(watch.now().known.OperationState?.value, 'charging')
+  })
+
+  test('is accepted once, and the counter of the new charger is followed from where it is', () => {
+    const spool = new MemorySpool()
+    watching(spool).take({ OperationState: 'idle' }, { ...session(5_000), ...device('1') })
+    const { take, watch, lines } = watching(spool, { acceptsSerial: true })
+    take({ OperationState: 'charging' }, { ...session(90), ...device('2') })
+    take({ OperationState: 'charging' }, { ...session(130), ...device('2') })
+    assert.equal(watch.now().known.TotalEnergyConsumption?.value, 5_040)
+    assert.equal(watch.memory.serial, '2')
+    assert.deepEqual(lines.find(({ event }) => event === 'charger_serial_accepted')?.before, '1')
+    assert.throws(() => take({ OperationState: 'idle' }, device('3')), isWrongSerial)
+  })
+
+  test('is known from the second file, too', () => {
+    const saved = { energy: { totalWh: 1, last: { energyWh: 1 }, doubts: 0 }, serial: '1' }
+    assert.throws(() => watching(undefined, { saved }).take({ OperationState: 'idle' }, device('2')), isWrongSerial)
+  })
+})
+
+describe('a charger with a meter', () => {
+  const totals = (spool: MemorySpool) => spool.samples.map(({ values }) => values.TotalEnergyConsumption)
+
+  test('a total that falls once is dropped and counted', () => {
+    const { spool, take, now, watch } = watching()
+    for (const meterWh of [5_000, 4_000, 5_010]) {
+      take({ TotalEnergyConsumption: meterWh, PowerOutput: meterWh })
+      now.ms += 10_000
+    }
+    assert.deepEqual(totals(spool), [5_000, undefined, 5_010])
+    assert.equal(watch.implausible, 1)
+    assert.equal(watch.epochs, 0)
+  })
+
+  test('three in a row open a new epoch with an offset, also over a restart', () => {
+    const { spool, take, now, watch, lines } = watching()
+    for (const meterWh of [5_000, 0, 1, 2, 12]) {
+      take({ TotalEnergyConsumption: meterWh, PowerOutput: meterWh })
+      now.ms += 10_000
+    }
+    assert.deepEqual(totals(spool), [5_000, undefined, undefined, undefined, 5_010])
+    assert.equal(watch.epochs, 1)
+    assert.equal(lines.find(({ step }) => step === 'new_epoch')?.epochs, 1)
+    const again = watching(spool)
+    again.now.ms = now.ms
+    again.take({ TotalEnergyConsumption: 30 })
+    assert.equal(totals(spool).at(-1), 5_028)
+    assert.equal(again.watch.epochs, 1)
+  })
 })
 
 test('implausible values are counted, and told once', () => {

@@ -152,6 +152,12 @@ export const pollConnectTimeoutMs = 5_000
 export const pollTimeoutMs = 15_000
 /** Edge: no charger of the world delivers more; a value above it is a fault of the meter. */
 export const powerOutputWattsMax = 50_000
+/** Edge: a counter or meter that cannot be is the new truth when it stays for this many readings. */
+export const energyDoubtsMax = 3
+/** Edge: after so long without a reading the charger's own records of sessions are asked, once. */
+export const energyGapMs = 600_000
+/** Edge: the second copy of the lifetime energy is written when a session begins, and this often while energy is added. */
+export const energyFileIntervalMs = 900_000
 /** Edge: polls in a row that fail before the charger's state is published as unknown, and before polls become slower. */
 export const pollMissesMax = 3
 /** Edge: longest pause between polls of a charger that does not answer. */
@@ -211,6 +217,14 @@ export const drainOnStopMs = 3_000
 export const answerTimeoutMs = 5_000
 /** Edge: retained values may come a little later than what was asked for after them. */
 export const retainedGraceMs = 500
+/** Edge: a clock that is further from the server's than this is told, and not used where nobody else confirms it. */
+export const clockOffsetMsMax = 60_000
+/** Edge: a wall clock that moves by more than this between two looks has leapt. */
+export const clockStepMsMax = 60_000
+/** Edge: how often the kernel is asked whether its clock is synchronised, until it is; after the server told; and for how long. */
+export const kernelProbeIntervalMs = 10_000
+export const kernelProbeIntervalMsMax = 600_000
+export const kernelProbeTimeoutMs = 5_000
 /** Edge: how often the server is asked for its time on a connection that lives. */
 export const serverTimeIntervalMs = 3_600_000
 /** Edge: bounds of the time between two EdgeStatus of one charger, and how often it is looked whether there is news. */

@@ -6,11 +6,9 @@ import type { ChargerValues } from '../../model/chargerState.ts'
 
 /** One answer of a charger in neutral words. A value that it did not tell is absent. */
 export interface Sample {
-  /** When the answer arrived: wall clock, ms since the Unix epoch. */
-  readonly arrivedMs: number
-  /** When the answer arrived by a clock that never steps, in ms. Only differences mean anything. */
+  /** When the answer arrived, by a clock that never steps, in ms. Only differences mean anything. */
   readonly arrivedMonotonicMs: number
-  /** Without `TotalEnergyConsumption` where the model has no lifetime meter: then `session` feeds the accumulator. */
+  /** `TotalEnergyConsumption` as the charger's meter has it; absent where the model has none: then `session` is accumulated. */
   readonly values: Readonly<Partial<ChargerValues>>
   /** The counter of the current or last session, where lifetime energy has to be accumulated from it. */
   readonly session?: SessionReading
@@ -29,6 +27,16 @@ export interface SessionReading {
   readonly card?: string
 }
 
+/** One session of the charger's own list. Times in ms since the Unix epoch, by the edge's clock. */
+export interface SessionRecord {
+  readonly startMs: number
+  /** Absent while it runs. */
+  readonly endMs?: number
+  /** Wh. */
+  readonly energyWh: number
+  readonly card?: string
+}
+
 export interface Device {
   readonly serial?: string
   readonly model?: string
@@ -39,6 +47,11 @@ export interface Device {
 export interface Charger {
   /** One poll, at most one request at a time. Throws PollError when there is no answer that can be trusted. */
   poll(): Promise<Sample>
+  /**
+   * The sessions that began or ended since, where the model keeps a list. Never while a poll runs: one request at a time.
+   * `nowMs` is the time now; the charger's own clock may be wrong. Throws PollError, as poll does.
+   */
+  records?(sinceMs: number, nowMs: number): Promise<readonly SessionRecord[]>
   /** Ends a poll that runs (it throws) and gives back the connection. */
   close(): Promise<void>
 }
@@ -50,7 +63,7 @@ export interface ChargerOptions {
   readonly devKey: string
   /** Overrides what the charger says. */
   readonly phases?: number
-  readonly clock: Clock
+  readonly clock: Pick<Clock, 'monotonicMs'>
   /** Whole poll and connect limits; tests shorten them. */
   readonly timeoutMs?: number
   readonly connectTimeoutMs?: number
@@ -69,9 +82,9 @@ export type ChargerDriver = (options: ChargerOptions) => Charger
  * Why a poll gave nothing.
  * `timeout`: no complete answer in time. `refused`: nobody listens there, or the host cannot be reached.
  * `forbidden`: the key is wrong. `wrong_api`: somebody answers who does not speak this API.
- * `bad_answer`: the right API, but an answer that cannot be trusted.
+ * `bad_answer`: the right API, but an answer that cannot be trusted. `wrong_serial`: the right API, but another charger.
  */
-export type PollFault = 'timeout' | 'refused' | 'forbidden' | 'wrong_api' | 'bad_answer'
+export type PollFault = 'timeout' | 'refused' | 'forbidden' | 'wrong_api' | 'bad_answer' | 'wrong_serial'
 
 export class PollError extends Error {
   readonly code: PollFault

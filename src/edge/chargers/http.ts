@@ -8,6 +8,18 @@ import Client from 'undici/lib/dispatcher/client.js'
 import { chargerAnswerBytesMax, pollConnectTimeoutMs, pollTimeoutMs } from '../../model/limits.ts'
 import { type ChargerOptions, PollError } from './charger.ts'
 
+export interface Request {
+  /** With its query, after the path of the charger's URL. */
+  readonly path: string
+  /** Names the request in errors. */
+  readonly call: string
+  readonly accept: string
+  /** What 401 and 403 mean. */
+  readonly keyIsWrong: string
+  /** An empty body is an answer, too. */
+  readonly mayBeEmpty?: boolean
+}
+
 export class ChargerHttp {
   readonly #client: Client
   readonly #basePath: string
@@ -27,8 +39,8 @@ export class ChargerHttp {
     })
   }
 
-  /** The body of a 200 as text. `call` names the request in errors; `keyIsWrong` says what 401 and 403 mean. Throws PollError. */
-  async get(path: string, call: string, accept: string, keyIsWrong: string): Promise<string> {
+  /** The body of a 200 as text. Throws PollError. */
+  async get({ path, call, accept, keyIsWrong, mayBeEmpty = false }: Request): Promise<string> {
     const timeout = AbortSignal.timeout(this.#timeoutMs)
     try {
       const { statusCode, headers, body } = await request.call(this.#client, {
@@ -42,7 +54,7 @@ export class ChargerHttp {
       const bytes = Buffer.from(await body.arrayBuffer())
       checkStatus(statusCode, call, keyIsWrong)
       checkEncoding(headers['content-encoding'], call)
-      return textOf(bytes, call)
+      return textOf(bytes, call, mayBeEmpty)
     } catch (error) {
       throw error instanceof PollError ? error : classify(error, call, timeout.aborted)
     }
@@ -68,12 +80,12 @@ function checkEncoding(encoding: string | string[] | undefined, call: string): v
 }
 
 /** The content type is not looked at: no published sample shows which one a box sends. */
-function textOf(bytes: Buffer, call: string): string {
+function textOf(bytes: Buffer, call: string, mayBeEmpty: boolean): string {
   const text = bytes
     .toString('utf8')
     .replace(/^\uFEFF/, '')
     .trim()
-  if (text === '') throw new PollError('bad_answer', `${call}: expected an answer, found an empty body`)
+  if (text === '' && !mayBeEmpty) throw new PollError('bad_answer', `${call}: expected an answer, found an empty body`)
   if (text.startsWith('<')) throw new PollError('wrong_api', `${call}: expected no web page, found one`)
   return text
 }

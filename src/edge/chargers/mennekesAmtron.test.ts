@@ -21,7 +21,7 @@ afterEach(async () => {
 
 let monotonicMs = 0
 function open(options: Partial<ChargerOptions> = {}): Charger {
-  const clock = { nowMs: () => 1_800_000_000_000, monotonicMs: () => monotonicMs }
+  const clock = { monotonicMs: () => monotonicMs }
   const charger = mennekesAmtron({ url: fake.url, devKey, clock, timeoutMs: 2_000, ...options })
   opened.push(charger)
   return charger

@@ -1,6 +1,6 @@
 // Mennekes Amtron Xtra, Trend and Premium (controller HCC3) over its HTTP API "MHCP 1.0".
-// Reads ChargeData at every poll, and DevInfo at the start, every five minutes and when something is odd. Only GET:
-// it never commands the charger. The DevKey is part of the URL, therefore no URL ever leaves this file.
+// Reads ChargeData at every poll, DevInfo at the start, every five minutes, after a failed poll and when something is odd, and
+// ChargeRecords when asked to. Only GET: it never commands the charger. The DevKey is part of the URL, therefore no URL ever leaves this file.
 // Facts: the API is not documented by the vendor. github.com/lephisto/amtron and orlopau/amtron (fields, units, 403 on a
 // wrong key), ioBroker.amtronwallbox (samples), Mennekes "HCC3 Modbus TCP" 2021-06-25 (error codes, meaning of registers).
 
@@ -12,7 +12,8 @@ import {
   type Device,
   PollError,
   type Sample,
-  type SessionReading
+  type SessionReading,
+  type SessionRecord
 } from './charger.ts'
 import { ChargerHttp } from './http.ts'
 import { chargerWord, currentAmperesMax, optional, Plausible, sessionEnergyWhMax } from './plausible.ts'
@@ -56,14 +57,44 @@ class MennekesAmtron implements Charger {
   }
 
   async poll(): Promise<Sample> {
-    const data = checkChargeData(await this.#get('ChargeData'))
-    const { clock } = this.#options
-    const arrivedMs = clock.nowMs()
-    const arrivedMonotonicMs = clock.monotonicMs()
+    const data = checkChargeData(await this.#getChargeData())
+    const arrivedMonotonicMs = this.#options.clock.monotonicMs()
     if (this.#infoIsDue(data.ChgState, arrivedMonotonicMs)) await this.#readInfo(arrivedMonotonicMs)
     this.#lastState = data.ChgState
     const mapped = mapAnswer(data, this.#info, this.#options.phases)
-    return { arrivedMs, arrivedMonotonicMs, ...mapped, device: this.#info.device }
+    return { arrivedMonotonicMs, ...mapped, device: this.#info.device }
+  }
+
+  /** After a failed poll another box may stand there: who it is, is asked again. */
+  async #getChargeData(): Promise<Record<string, unknown>> {
+    try {
+      return await this.#get('ChargeData')
+    } catch (error) {
+      this.#infoReadMs = Number.NEGATIVE_INFINITY
+      throw error
+    }
+  }
+
+  /** Behind a lock of the box: Open, Read ten at a time while it has more, Close; each within two seconds of the one before. */
+  async records(sinceMs: number, nowMs: number): Promise<readonly SessionRecord[]> {
+    const { LocTime } = await this.#get('DevInfo')
+    const boxAheadMs = typeof LocTime === 'number' ? LocTime * 1000 - nowMs : 0
+    const seconds = (ms: number) => Math.floor((ms + boxAheadMs) / 1000)
+    const range = `&Start=${seconds(sinceMs - sessionMsMax)}&End=${seconds(nowMs + sessionMsMax)}`
+    const call = (state: string) => this.#text(`ChargeRecords`, `${range}&State=${state}`, true)
+    await call('Open')
+    try {
+      const records: SessionRecord[] = []
+      for (let left = recordsMax; left > 0; ) {
+        const page = checkRecords(parseObject(await call('Read'), 'ChargeRecords'))
+        records.push(...page.records.map(record => shifted(record, -boxAheadMs)))
+        left = page.records.length === 0 ? 0 : Math.min(left - page.records.length, page.remaining)
+      }
+      return records
+    } finally {
+      // It falls by itself after two seconds.
+      await call('Close').catch(() => {})
+    }
   }
 
   async close(): Promise<void> {
@@ -91,9 +122,17 @@ class MennekesAmtron implements Charger {
   }
 
   async #get(call: 'ChargeData' | 'DevInfo'): Promise<Record<string, unknown>> {
-    const path = `/MHCP/1.0/${call}?DevKey=${encodeURIComponent(this.#options.devKey)}`
-    const text = await this.#http.get(path, call, 'application/json', 'devKey is not PIN 1 of this charger')
-    return parseObject(text, call)
+    return parseObject(await this.#text(call), call)
+  }
+
+  async #text(call: string, query = '', mayBeEmpty = false): Promise<string> {
+    return await this.#http.get({
+      path: `/MHCP/1.0/${call}?DevKey=${encodeURIComponent(this.#options.devKey)}${query}`,
+      call,
+      accept: 'application/json',
+      keyIsWrong: 'devKey is not PIN 1 of this charger',
+      mayBeEmpty
+    })
   }
 }
 
@@ -156,6 +195,38 @@ function field(raw: Record<string, unknown>, name: string, type: string): unknow
   if (typeof value === type && (type !== 'number' || Number.isFinite(value))) return value
   throw new PollError('bad_answer', `ChargeData: expected a ${type} as ${name}, found a ${typeof value}`)
 }
+
+/** ms; a session that runs when a gap begins began within this time. */
+const sessionMsMax = 3 * 86_400_000
+/** Of one reading of the list; more than a box of one charger makes in a year. */
+const recordsMax = 2_000
+
+/** Start and Stop in s since the Unix epoch by the box's clock; Stop is 0 or null while the session runs. */
+function checkRecords(raw: Record<string, unknown>): { records: SessionRecord[]; remaining: number } {
+  const { Transactions, RemEntries } = raw
+  if (!Array.isArray(Transactions)) {
+    throw new PollError('bad_answer', 'ChargeRecords: expected a list of Transactions, found none')
+  }
+  return { records: Transactions.map(checkRecord), remaining: typeof RemEntries === 'number' ? RemEntries : 0 }
+}
+
+/** One document calls the energy ChrNr; code that ran against a box reads ChgNrg. */
+function checkRecord(raw: unknown): SessionRecord {
+  const { Start, Stop, ChgNrg, ChrNr, Uid } = (raw ?? {}) as Record<string, unknown>
+  const energyWh = ChgNrg ?? ChrNr
+  if (typeof Start !== 'number' || typeof energyWh !== 'number' || !(energyWh >= 0 && energyWh <= sessionEnergyWhMax)) {
+    throw new PollError('bad_answer', 'ChargeRecords: expected Start and ChgNrg as numbers, found something else')
+  }
+  const card = typeof Uid === 'string' ? cardOf(Uid) : undefined
+  const endMs = typeof Stop === 'number' && Stop > 0 ? Stop * 1000 : undefined
+  return { startMs: Start * 1000, energyWh, ...optional('endMs', endMs), ...optional('card', card) }
+}
+
+const shifted = (record: SessionRecord, ms: number): SessionRecord => ({
+  ...record,
+  startMs: record.startMs + ms,
+  ...optional('endMs', record.endMs === undefined ? undefined : record.endMs + ms)
+})
 
 type Mapped = Pick<Sample, 'values' | 'session' | 'implausible'>
 

@@ -14,15 +14,21 @@ export const mennekesEcu = (options: ChargerOptions): Charger => {
   const http = new ChargerHttp(options)
   return {
     poll: async () => {
-      const text = await http.get('/rest/full_state', 'full_state', 'text/plain, */*', 'the box wants a log-in here')
-      const { nowMs, monotonicMs } = options.clock
-      const arrived = { arrivedMs: nowMs(), arrivedMonotonicMs: monotonicMs() }
+      const text = await http.get(request)
+      const arrivedMonotonicMs = options.clock.monotonicMs()
       const state = parseState(text)
       const device = { ...optional('firmware', state.get('firmware_ver')?.slice(0, 64)) }
-      return { ...arrived, ...mapState(state, options.phases), device }
+      return { arrivedMonotonicMs, ...mapState(state, options.phases), device }
     },
     close: () => http.close()
   }
+}
+
+const request = {
+  path: '/rest/full_state',
+  call: 'full_state',
+  accept: 'text/plain, */*',
+  keyIsWrong: 'the box wants a log-in here'
 }
 
 /** Key to value, both trimmed. A value may hold colons, and be empty. */
