@@ -164,10 +164,10 @@ class ThreeWeeks {
         ConnectedVehicle: charges ? 'A1' : '',
         ChargerStatus: charges ? 'Charging' : 'Idle'
       }
-      const changed = diff(this.memory.known, values, timeMs, hourMs / 4)
+      const changed = diff(this.memory.known, values, last => timeMs - last.timeMs, hourMs / 4)
       if (Object.keys(changed).length > 0) {
         const last = { energyWh, durationSeconds: Math.floor(sinceMs / 1_000), card: 'A1' }
-        const known = remember(this.memory.known, changed, timeMs)
+        const known = remember(this.memory.known, changed, { timeMs })
         this.memory = { timeMs, known, energy: { totalWh, last, doubts: 0 } }
         spool.append({ charger, timeMs, values: changed }, this.memory)
         this.told.push({ timeMs, values: changed })

@@ -9,6 +9,11 @@ acknowledged waits on this machine's disk. Only reads from the charger. Logs JSO
 Options:
   --config FILE      the configuration (YAML, see below); required
   --log-level LEVEL  trace, debug, info (default), warn, error, fatal or silent
+  --accept-serial    the charger was replaced: the one that answers now is the charger from here on; without
+                     this another serial number publishes nothing. Needed for one start only
+  --energy-start-wh WH
+                     lifetime energy as it is now, for a charger that this machine does not know (a new Pi), in
+                     place of what the server had; NAME=WH, more than once, where there are several chargers
   --help             this text
 
 Configuration (paths are relative to the file):

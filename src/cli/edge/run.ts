@@ -2,7 +2,7 @@
 // Loads nothing of the edge before it is asked to run.
 
 import { parseArgs } from 'node:util'
-import { ConfigError } from '../../model/errors.ts'
+import { ConfigError, type ConfigFault } from '../../model/errors.ts'
 import { untilStopped } from '../signals.ts'
 import { readConfigApart } from './configApart.ts'
 import { lookAtCodeCache, startFromCache, startLean } from './lean.ts'
@@ -11,7 +11,7 @@ const logLevels = ['trace', 'debug', 'info', 'warn', 'error', 'fatal', 'silent']
 
 /** Throws ConfigError with all faults of the command line or of the file. */
 export async function runCommand(args: readonly string[]): Promise<void> {
-  const { config: path, level } = readFlags(args)
+  const { config: path, level, acceptsSerial, energyStart } = readFlags(args)
   startLean()
   const before = lookAtCodeCache()
   const reading = readConfigApart(path)
@@ -21,13 +21,21 @@ export async function runCommand(args: readonly string[]): Promise<void> {
   startFromCache(before)
   const log = pino({ level })
   const signal = untilStopped()
-  const edge = await startEdge(config, { log })
+  const energyStartWh = energyStartOf(energyStart, config.chargers)
+  const edge = await startEdge(config, { log, acceptsSerial, energyStartWh })
   log.info({ event: 'stopping', signal: await signal }, 'stopping')
   await edge.stop()
   log.info({ event: 'stopped' }, 'stopped')
 }
 
-function readFlags(args: readonly string[]): { config: string; level: string } {
+interface Flags {
+  readonly config: string
+  readonly level: string
+  readonly acceptsSerial: boolean
+  readonly energyStart: readonly string[]
+}
+
+function readFlags(args: readonly string[]): Flags {
   const { values } = parse(args)
   const level = values['log-level'] ?? 'info'
   const config = values.config ?? ''
@@ -37,17 +45,44 @@ function readFlags(args: readonly string[]): { config: string; level: string } {
     faults.push({ path: '--log-level', expected: `one of ${logLevels.join(', ')}`, found: JSON.stringify(level) })
   }
   if (faults.length > 0) throw new ConfigError(faults)
-  return { config, level }
+  return {
+    config,
+    level,
+    acceptsSerial: values['accept-serial'] ?? false,
+    energyStart: values['energy-start-wh'] ?? []
+  }
 }
 
 function parse(args: readonly string[]) {
   try {
     return parseArgs({
       args: [...args],
-      options: { config: { type: 'string' }, 'log-level': { type: 'string' } }
+      options: {
+        config: { type: 'string' },
+        'log-level': { type: 'string' },
+        'accept-serial': { type: 'boolean' },
+        'energy-start-wh': { type: 'string', multiple: true }
+      }
     })
   } catch (cause) {
     const found = (cause as Error).message
     throw new ConfigError([{ path: 'command line', expected: '--config FILE [--log-level LEVEL]', found }], { cause })
   }
+}
+
+const energyRule = 'WH, or NAME=WH for one of several chargers, with a number of 0 or more'
+
+/** By charger. Throws ConfigError with all faults. */
+function energyStartOf(flags: readonly string[], chargers: readonly { readonly name: string }[]): Map<string, number> {
+  const faults: ConfigFault[] = []
+  const starts = flags.map((flag): [string, number] => {
+    const [, name = chargers[0]?.name ?? '', text = ''] = /^(?:([^=]*)=)?([^=]*)$/.exec(flag) ?? []
+    const isNamed = flag.includes('=')
+    const isWh = /^\d+(\.\d+)?$/.test(text)
+    const isKnown = isNamed ? chargers.some(charger => charger.name === name) : chargers.length === 1
+    if (!isWh || !isKnown) faults.push({ path: '--energy-start-wh', expected: energyRule, found: JSON.stringify(flag) })
+    return [name, Number(text)]
+  })
+  if (faults.length > 0) throw new ConfigError(faults)
+  return new Map(starts)
 }
