@@ -2,7 +2,9 @@
 
 import { join } from 'node:path'
 import { after, before, type TestContext } from 'node:test'
+import { windowMessagesMax } from '../../src/model/limits.ts'
 import { Harness } from '../harness.ts'
+import { Device } from './device.ts'
 import { Postgres } from './postgres.ts'
 import { ServerProcess } from './serverProcess.ts'
 import { type StormOptions, storm } from './storm.ts'
@@ -11,17 +13,43 @@ export class FaultBench {
   readonly harness = new Harness()
   postgres!: Postgres
   server!: ServerProcess
+  readonly #ends: (() => void)[] = []
 
-  /** Registers its start and end with node:test. */
-  static use(): FaultBench {
+  /** Registers its start and end with node:test. `place` is told the folder of the database before there is one. */
+  static use(place: (folder: string) => void = () => {}): FaultBench {
     const bench = new FaultBench()
-    before(() => bench.#start())
+    before(() => bench.#start(place))
     after(() => bench.#stop())
     return bench
   }
 
+  get databaseFolder(): string {
+    return join(this.harness.dir, 'own')
+  }
+
   get databaseUrl(): string {
     return this.postgres.url
+  }
+
+  /** When the database has stopped. */
+  onEnd(end: () => void): void {
+    this.#ends.push(end)
+  }
+
+  /** A device, connected, that resends until it is acknowledged. */
+  async device(name: string): Promise<Device> {
+    await this.harness.device(name)
+    const { certs } = this.harness
+    const device = new Device({
+      certs,
+      name,
+      port: this.server.mqttPort,
+      window: windowMessagesMax,
+      random: Math.random
+    })
+    this.onEnd(() => device.stop())
+    device.start()
+    return device
   }
 
   async storm(
@@ -39,9 +67,10 @@ export class FaultBench {
     })
   }
 
-  async #start(): Promise<void> {
+  async #start(place: (folder: string) => void): Promise<void> {
     await this.harness.authority()
-    this.postgres = await Postgres.create(join(this.harness.dir, 'own'))
+    place(this.databaseFolder)
+    this.postgres = await Postgres.create(this.databaseFolder)
     this.server = await ServerProcess.create(this.harness.certs, this.databaseUrl)
     this.server.start()
     await this.server.ready()
@@ -50,6 +79,7 @@ export class FaultBench {
   async #stop(): Promise<void> {
     await this.server?.end('SIGKILL')
     await this.postgres?.stopImmediately()
+    for (const end of this.#ends) end()
     await this.harness.stop()
   }
 }

@@ -1,5 +1,6 @@
 // A PostgreSQL that a test may stop at any moment and start again, apart from the server's own embedded one.
 
+import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import pg from 'pg'
@@ -47,6 +48,21 @@ export class Postgres {
     if (!isPostgresOf(this.#folder, this.#pid)) return
     process.kill(this.#pid, 'SIGQUIT')
     while (isPostgresOf(this.#folder, this.#pid)) await sleep(10)
+  }
+
+  /** It neither answers nor refuses, as a disk that hangs makes it. */
+  freeze(): void {
+    for (const pid of this.#pids()) process.kill(pid, 'SIGSTOP')
+  }
+
+  thaw(): void {
+    for (const pid of this.#pids()) process.kill(pid, 'SIGCONT')
+  }
+
+  /** The postmaster first: it must not start others meanwhile. */
+  #pids(): number[] {
+    const children = readFileSync(`/proc/${this.#pid}/task/${this.#pid}/children`, 'utf8')
+    return [this.#pid, ...children.trim().split(' ').map(Number)]
   }
 
   get #folder(): string {

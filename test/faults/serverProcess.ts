@@ -53,10 +53,16 @@ export class ServerProcess {
   }
 
   async isReady(): Promise<boolean> {
+    return (await this.reasons()).length === 0
+  }
+
+  /** Why it is not ready; empty when it is. */
+  async reasons(): Promise<readonly string[]> {
     try {
-      return (await fetch(`http://127.0.0.1:${this.#httpPort}/readyz`)).ok
+      const answer = await fetch(`http://127.0.0.1:${this.#httpPort}/readyz`)
+      return ((await answer.json()) as { reasons: string[] }).reasons
     } catch {
-      return false
+      return ['it does not answer']
     }
   }
 

@@ -1,0 +1,103 @@
+// Databases that neither work nor go away: frozen, or on a disk that is full. Nothing acknowledged is lost, nothing hangs.
+
+import assert from 'node:assert/strict'
+import { spawnSync } from 'node:child_process'
+import { appendFileSync, mkdirSync, mkdtempSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { describe, it } from 'node:test'
+import { FaultBench } from '../faults/bench.ts'
+import type { Device } from '../faults/device.ts'
+import { judgeAll } from '../faults/judge.ts'
+import { until } from '../harness.ts'
+
+const baseMs = Date.now() - 3_600_000
+const publish = (device: Device, count: number): void => {
+  for (let n = 0; n < count; n++) {
+    const index = device.sent.length
+    device.publish({ name: 'PowerOutput', time: new Date(baseMs + index).toISOString(), value: index })
+  }
+}
+const untilDone = (device: Device): Promise<boolean> =>
+  until(
+    () => device.isDone,
+    isDone => isDone
+  )
+
+describe('a database that is frozen', () => {
+  const bench = FaultBench.use()
+
+  it('is told by /readyz, keeps nobody from stopping within 10 s with 0, and costs nothing', async () => {
+    const { server, postgres, databaseUrl } = bench
+    const device = await bench.device('c1')
+    publish(device, 10)
+    await untilDone(device)
+    postgres.freeze()
+    publish(device, 10)
+    const reasons = await until(
+      () => server.reasons(),
+      seen => seen.length > 0
+    )
+    assert.match(reasons.join(), /the database does not answer: nothing within 2 s/)
+    const startedMs = performance.now()
+    assert.equal(await server.end('SIGTERM'), 0)
+    const tookMs = performance.now() - startedMs
+    assert.ok(tookMs < 10_000, `${tookMs} ms`)
+    assert.equal(device.acknowledged.size, 10)
+    postgres.thaw()
+    server.start()
+    await untilDone(device)
+    await judgeAll(databaseUrl, [device], server)
+  })
+})
+
+function fillDisk(path: string): void {
+  try {
+    for (const part = Buffer.alloc(65_536); ; ) appendFileSync(path, part)
+  } catch (error) {
+    assert.equal((error as NodeJS.ErrnoException).code, 'ENOSPC')
+  }
+}
+
+/** Undefined where a file system can be mounted, else why not. */
+function mountFault(): string | undefined {
+  const folder = mkdtempSync(join(tmpdir(), 'chargelift-mount-'))
+  const { status } = spawnSync('mount', ['-t', 'tmpfs', 'tmpfs', folder])
+  if (status === 0) spawnSync('umount', [folder])
+  rmSync(folder, { recursive: true })
+  return status === 0 ? undefined : 'needs a right to mount a small file system: run it as root'
+}
+const missing = mountFault() ?? false
+
+describe('a disk that is full', { skip: missing }, () => {
+  const bench = FaultBench.use(folder => {
+    mkdirSync(folder)
+    spawnSync('mount', ['-t', 'tmpfs', '-o', 'size=200m,mode=700', 'tmpfs', folder])
+    bench.onEnd(() => spawnSync('umount', ['--lazy', folder]))
+  })
+
+  it('acknowledges nothing, says why, and stores all when there is room again', async () => {
+    const { server, databaseUrl, databaseFolder } = bench
+    const device = await bench.device('c1')
+    publish(device, 100)
+    await untilDone(device)
+    const ballast = join(databaseFolder, 'ballast')
+    fillDisk(ballast)
+    // What still fits into pages that are there already is stored: until it does not fit any more.
+    const full = await until(
+      async () => {
+        if (device.isDone) publish(device, 1_000)
+        return (await server.reasons()).join()
+      },
+      reasons => reasons.includes('53100')
+    )
+    assert.match(full, /batches are kept and retried: .*No space left on device/)
+    const unacknowledged = device.sent.length - device.acknowledged.size
+    assert.ok(unacknowledged > 0)
+    rmSync(ballast)
+    await untilDone(device)
+    await server.ready()
+    assert.deepEqual([device.disconnects, device.refusals], [0, 0])
+    await judgeAll(databaseUrl, [device], server)
+  })
+})
