@@ -85,7 +85,7 @@ export const sessionMsMax = 12 * 3_600_000
 export const sessionsPerTokenMax = 20
 export const tokenDaysMax = 3_650
 /** HTTP: what was revoked is refused after this long at the latest. */
-export const accessRefreshMs = 2_000
+export const accessRefreshMs = 1_000
 /** HTTP: attempts with wrong credentials from one address and minute that are answered 401; those over it 429. */
 export const wrongCredentialsPerMinuteMax = 10
 /** HTTP: largest body of a request, connections at once, and the time for a whole request to arrive. */

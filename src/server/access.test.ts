@@ -11,7 +11,7 @@ const tokens: Record<string, AccessRole> = { clft_v: 'viewer', clft_b: 'billing'
 const guarded = (isGuarded = true): Grants =>
   ({
     isGuarded,
-    find: (kind: string, secret: string) => {
+    find: async (kind: string, secret: string) => {
       const role = tokens[kind === 'token' ? secret : secret.replace('clft_', 'x').replace('session-', 'clft_')]
       return role && { hash: hashOf(secret), kind, name: role, role, expiresMs: Number.POSITIVE_INFINITY }
     }
@@ -21,8 +21,8 @@ function open(options: Partial<AccessOptions> = {}) {
   const events: SecurityEvent[] = []
   const report = (event: SecurityEvent): unknown => events.push(event)
   const access = new Access({ grants: () => guarded(), isLoopback: true, isTls: false, report, ...options })
-  const who = (headers: Record<string, string> = {}, method = 'GET'): string => {
-    const found = access.identify({ method, header: name => headers[name], address: '127.0.0.1:1' })
+  const who = async (headers: Record<string, string> = {}, method = 'GET'): Promise<string> => {
+    const found = await access.identify({ method, header: name => headers[name], address: '127.0.0.1:1' })
     return found === unknown ? found : found instanceof DeniedError ? found.code : `${found.name} ${found.role}`
   }
   return { access, who, events }
@@ -31,17 +31,17 @@ function open(options: Partial<AccessOptions> = {}) {
 const local = { host: 'localhost:8080' }
 const loopback = (): ReturnType<typeof open> => open({ grants: () => guarded(false) })
 
-test('until the first token, a program on this machine may do everything on loopback, and nobody anywhere else', () => {
+test('until the first token, a program on this machine may do everything on loopback, and nobody anywhere else', async () => {
   for (const host of ['localhost', 'localhost:8080', '127.0.0.1:8080', '[::1]:8080', 'LocalHost']) {
-    assert.equal(loopback().who({ host }), 'local operator', host)
+    assert.equal(await loopback().who({ host }), 'local operator', host)
   }
-  assert.equal(open({ grants: () => guarded(false), isLoopback: false, isTls: true }).who(local), 'http_no_token')
-  assert.equal(open().who(local), 'http_no_token')
+  assert.equal(await open({ grants: () => guarded(false), isLoopback: false, isTls: true }).who(local), 'http_no_token')
+  assert.equal(await open().who(local), 'http_no_token')
 })
 
-test('before the tokens are known nobody is let in', () => {
-  assert.equal(open({ grants: () => undefined }).who(local), unknown)
-  assert.equal(open({ grants: () => undefined }).who({ ...local, authorization: 'Bearer clft_o' }), unknown)
+test('before the tokens are known nobody is let in', async () => {
+  assert.equal(await open({ grants: () => undefined }).who(local), unknown)
+  assert.equal(await open({ grants: () => undefined }).who({ ...local, authorization: 'Bearer clft_o' }), unknown)
 })
 
 const foreign: [string, Record<string, string>, string][] = [
@@ -64,22 +64,25 @@ const foreign: [string, Record<string, string>, string][] = [
   ['a sandboxed frame', { ...local, origin: 'null' }, 'http_origin']
 ]
 for (const [what, headers, code] of foreign) {
-  test(`on loopback without a token: ${what} is refused`, () => assert.equal(loopback().who(headers), code))
+  test(`on loopback without a token: ${what} is refused`, async () => assert.equal(await loopback().who(headers), code))
 }
 
-test('on loopback without a token: our own pages, a typed address and a followed link are let in', () => {
+test('on loopback without a token: our own pages, a typed address and a followed link are let in', async () => {
   const { who } = loopback()
-  assert.equal(who({ ...local, 'sec-fetch-site': 'same-origin' }, 'POST'), 'local operator')
-  assert.equal(who({ ...local, 'sec-fetch-site': 'none' }), 'local operator')
-  assert.equal(who({ ...local, 'sec-fetch-site': 'cross-site', 'sec-fetch-mode': 'navigate' }), 'local operator')
-  assert.equal(who({ ...local, 'sec-fetch-site': 'cross-site', 'sec-fetch-mode': 'navigate' }, 'POST'), 'http_origin')
-  assert.equal(who({ ...local, origin: 'http://localhost:8080' }, 'POST'), 'local operator')
+  assert.equal(await who({ ...local, 'sec-fetch-site': 'same-origin' }, 'POST'), 'local operator')
+  assert.equal(await who({ ...local, 'sec-fetch-site': 'none' }), 'local operator')
+  assert.equal(await who({ ...local, 'sec-fetch-site': 'cross-site', 'sec-fetch-mode': 'navigate' }), 'local operator')
+  assert.equal(
+    await who({ ...local, 'sec-fetch-site': 'cross-site', 'sec-fetch-mode': 'navigate' }, 'POST'),
+    'http_origin'
+  )
+  assert.equal(await who({ ...local, origin: 'http://localhost:8080' }, 'POST'), 'local operator')
 })
 
-test('a token is named by its scheme, in any case, and nothing else is one', () => {
+test('a token is named by its scheme, in any case, and nothing else is one', async () => {
   const { who } = open()
-  assert.equal(who({ authorization: 'Bearer clft_v' }), 'viewer viewer')
-  assert.equal(who({ authorization: 'bearer  clft_b ' }), 'billing billing')
+  assert.equal(await who({ authorization: 'Bearer clft_v' }), 'viewer viewer')
+  assert.equal(await who({ authorization: 'bearer  clft_b ' }), 'billing billing')
   for (const authorization of [
     '',
     'clft_v',
@@ -90,30 +93,30 @@ test('a token is named by its scheme, in any case, and nothing else is one', () 
     'Bearer clft_x',
     'Bearer session-v'
   ]) {
-    assert.equal(who({ authorization }), 'http_wrong_token', authorization)
+    assert.equal(await who({ authorization }), 'http_wrong_token', authorization)
   }
   assert.equal(
-    loopback().who({ ...local, authorization: 'Bearer clft_x' }),
+    await loopback().who({ ...local, authorization: 'Bearer clft_x' }),
     'http_wrong_token',
     'also where none is needed'
   )
 })
 
-test('a session is no token and a token is no session', () => {
+test('a session is no token and a token is no session', async () => {
   const { who } = open()
-  assert.equal(who({ cookie: 'a=b; chargelift=session-v; c=d' }), 'viewer viewer')
-  assert.equal(who({ cookie: 'chargelift=clft_v' }), 'http_no_token')
-  assert.equal(who({ cookie: 'chargelift=unknown' }), 'http_no_token')
-  assert.equal(who({ cookie: 'xchargelift=session-v' }), 'http_no_token')
+  assert.equal(await who({ cookie: 'a=b; chargelift=session-v; c=d' }), 'viewer viewer')
+  assert.equal(await who({ cookie: 'chargelift=clft_v' }), 'http_no_token')
+  assert.equal(await who({ cookie: 'chargelift=unknown' }), 'http_no_token')
+  assert.equal(await who({ cookie: 'xchargelift=session-v' }), 'http_no_token')
 })
 
-test('over TLS only the cookie counts that no other host and no plain page can have set', () => {
+test('over TLS only the cookie counts that no other host and no plain page can have set', async () => {
   const { who } = open({ isTls: true, isLoopback: false })
-  assert.equal(who({ cookie: 'chargelift=session-v' }), 'http_no_token')
-  assert.equal(who({ cookie: '__Host-chargelift=session-v' }), 'viewer viewer')
+  assert.equal(await who({ cookie: 'chargelift=session-v' }), 'http_no_token')
+  assert.equal(await who({ cookie: '__Host-chargelift=session-v' }), 'viewer viewer')
 })
 
-test("a browser's cookie changes nothing for a page of another site; a token does, for whoever has it", () => {
+test("a browser's cookie changes nothing for a page of another site; a token does, for whoever has it", async () => {
   const { who } = open()
   const cookie = { host: 'h', cookie: 'chargelift=session-o' }
   for (const headers of [
@@ -121,11 +124,11 @@ test("a browser's cookie changes nothing for a page of another site; a token doe
     { 'sec-fetch-site': 'same-site' },
     { origin: 'https://evil.example' }
   ]) {
-    assert.equal(who({ ...cookie, ...headers }, 'POST'), 'http_origin')
-    assert.equal(who({ ...cookie, ...headers }), 'operator operator')
-    assert.equal(who({ host: 'h', authorization: 'Bearer clft_o', ...headers }, 'POST'), 'operator operator')
+    assert.equal(await who({ ...cookie, ...headers }, 'POST'), 'http_origin')
+    assert.equal(await who({ ...cookie, ...headers }), 'operator operator')
+    assert.equal(await who({ host: 'h', authorization: 'Bearer clft_o', ...headers }, 'POST'), 'operator operator')
   }
-  assert.equal(who({ ...cookie, origin: 'https://h' }, 'POST'), 'operator operator')
+  assert.equal(await who({ ...cookie, origin: 'https://h' }, 'POST'), 'operator operator')
 })
 
 const network: [string, string][] = [
@@ -135,20 +138,21 @@ const network: [string, string][] = [
   ['2001:db8:1:2:3:4:5:6:443', '2001:db8:1:2::/64'],
   ['2001:db8::9:443', '2001:db8::/64']
 ]
-test('attempts are counted by address, and by network where a host has as many addresses as it likes', () => {
+test('attempts are counted by address, and by network where a host has as many addresses as it likes', async () => {
   for (const [address, expected] of network) assert.equal(networkOf(address), expected)
 })
 
-test('who keeps signing in with wrong tokens is told to slow down; the right one is let in from there too', () => {
+test('who keeps signing in with wrong tokens is told to slow down; the right one is let in from there too', async () => {
   const { access } = open()
-  const signIn = (token: string, address: string): string => {
-    const found = access.signIn(token, { method: 'POST', header: () => undefined, address })
+  const signIn = async (token: string, address: string): Promise<string> => {
+    const found = await access.signIn(token, { method: 'POST', header: () => undefined, address })
     return found === unknown ? found : found instanceof DeniedError ? found.code : found.name
   }
-  const answers = Array.from({ length: 12 }, (_, port) => signIn('clft_x', `10.0.0.1:${port}`))
+  const answers: string[] = []
+  for (let port = 0; port < 12; port++) answers.push(await signIn('clft_x', `10.0.0.1:${port}`))
   assert.deepEqual(answers, [...Array(10).fill('http_wrong_token'), 'http_rate', 'http_rate'])
-  assert.equal(signIn('clft_v', '10.0.0.1:99'), 'viewer')
-  assert.equal(signIn('clft_x', '10.0.0.2:1'), 'http_wrong_token')
+  assert.equal(await signIn('clft_v', '10.0.0.1:99'), 'viewer')
+  assert.equal(await signIn('clft_x', '10.0.0.2:1'), 'http_wrong_token')
 })
 
 const routeOf = (needs: Route['needs']): Route =>
@@ -180,7 +184,7 @@ test('every route is behind the check: a role may what its own and lower routes 
   ])
 })
 
-test('a route that does not say who may call it, or is there twice, cannot be added', () => {
+test('a route that does not say who may call it, or is there twice, cannot be added', async () => {
   const { access } = open()
   const make = (...routes: Route[]) => makeApp({ routes, access, failed: assert.ifError })
   const silent = { method: 'GET', path: '/x', answer: () => new Response('in') }

@@ -38,6 +38,7 @@ export interface AccessOptions {
 const local: Caller = { name: 'local', role: 'operator' }
 /** The tokens are not known yet: nobody is let in, and nobody is blamed. */
 export const unknown = 'unknown'
+export type Who = Caller | DeniedError | typeof unknown
 
 export const statusOf: Readonly<Partial<Record<DenyCode, 401 | 403 | 429>>> = {
   http_no_token: 401,
@@ -64,13 +65,13 @@ export class Access {
   }
 
   /** Counts nothing and reports nothing: `refuse` does. */
-  identify(asked: Asked): Caller | DeniedError | typeof unknown {
+  async identify(asked: Asked): Promise<Who> {
     const grants = this.#options.grants()
     if (grants === undefined) return unknown
     const authorization = asked.header('authorization')
-    if (authorization !== undefined) return grants.find('token', bearerOf(authorization)) ?? wrongToken()
+    if (authorization !== undefined) return (await grants.find('token', bearerOf(authorization))) ?? wrongToken()
     const session = this.sessionOf(asked)
-    const grant = session === undefined ? undefined : grants.find('session', session)
+    const grant = session === undefined ? undefined : await grants.find('session', session)
     if (grant !== undefined) return originFault(asked) ?? grant
     if (this.#options.isLoopback && !grants.isGuarded) return localFault(asked) ?? local
     return new DeniedError('http_no_token', `expected a token or a session (${howToAsk}), found neither`)
@@ -80,10 +81,10 @@ export class Access {
    * The grant of a token that somebody wants to sign in with. Who keeps coming with wrong ones is told to slow down; the right
    * one is always let in, so nobody can lock out others behind his address, and 256 bits are not guessed anyway.
    */
-  signIn(token: string, { address }: Asked): Grant | DeniedError | typeof unknown {
+  async signIn(token: string, { address }: Asked): Promise<Grant | DeniedError | typeof unknown> {
     const grants = this.#options.grants()
     if (grants === undefined) return unknown
-    return grants.find('token', token) ?? (this.#isTooOften(address) ? tooOften() : wrongToken())
+    return (await grants.find('token', token)) ?? (this.#isTooOften(address) ? tooOften() : wrongToken())
   }
 
   /** The id that a browser's cookie holds. */

@@ -19,7 +19,7 @@ export interface AuditOptions {
   readonly now: () => number
 }
 
-const writeIntervalMs = 2_000
+const writeIntervalMs = 1_000
 /** The quotas are looked at after so many rows, and at least so often. */
 const evictRows = 10_000
 const evictMs = 3_600_000

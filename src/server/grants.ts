@@ -1,12 +1,14 @@
-// The tokens and sessions in force, in memory: read every few seconds, so that a request never waits for the database, and
+// The tokens and sessions in force, in memory: read every few seconds, so that a good request never waits for the database, and
 // metrics can be read while it is away. What was revoked meanwhile is then refused when the database is back.
 
 import { timingSafeEqual } from 'node:crypto'
+import { setTimeout as sleep } from 'node:timers/promises'
 import type { Pool } from 'pg'
 import { accessRefreshMs, sessionMsMax } from '../model/limits.ts'
 import { closeSession, type Grant, hashOf, loadGrants, noteUse, openSession } from './tokens.ts'
 
 const useIntervalMs = 3_600_000
+const lookIntervalMs = 200
 
 export class Grants {
   readonly #db: Pool
@@ -17,6 +19,8 @@ export class Grants {
   /** Tokens that were used, and when that was last written. */
   readonly #used = new Map<string, number>()
   #generation = 0
+  #loadedMs = 0
+  #looking: Promise<void> | undefined
   #timer: NodeJS.Timeout | undefined
 
   /** Rejects when the database does not answer: nobody is let in before it has. `failed` is told once per outage. */
@@ -37,7 +41,15 @@ export class Grants {
     return this.#isGuarded
   }
 
-  find(kind: Grant['kind'], secret: string): Grant | undefined {
+  /** One that is not known may have been made a moment ago, on the command line or by another server: then it is looked up. */
+  async find(kind: Grant['kind'], secret: string): Promise<Grant | undefined> {
+    const known = this.#findKnown(kind, secret)
+    if (known !== undefined) return known
+    await this.#lookAgain()
+    return this.#findKnown(kind, secret)
+  }
+
+  #findKnown(kind: Grant['kind'], secret: string): Grant | undefined {
     const hash = hashOf(secret)
     const grant = this.#byHash.get(hash.toString('hex'))
     if (grant?.kind !== kind || !timingSafeEqual(hash, grant.hash) || grant.expiresMs <= Date.now()) return undefined
@@ -68,6 +80,17 @@ export class Grants {
     this.#timer = undefined
   }
 
+  /** All who wait share one look, and looks keep a distance: whoever comes with wrong secrets waits, and costs next to nothing. */
+  #lookAgain(): Promise<void> {
+    this.#looking ??= sleep(Math.max(0, this.#loadedMs + lookIntervalMs - Date.now()))
+      .then(() => this.#load())
+      .catch(() => {}) // what was known is in force; the next refresh tells
+      .finally(() => {
+        this.#looking = undefined
+      })
+    return this.#looking
+  }
+
   /** What is being read just now was true before. */
   #change(apply: () => void): void {
     this.#generation++
@@ -92,6 +115,7 @@ export class Grants {
 
   async #load(): Promise<void> {
     const generation = this.#generation
+    this.#loadedMs = Date.now()
     const { grants, isGuarded } = await loadGrants(this.#db)
     if (generation !== this.#generation) return
     this.#byHash = new Map(grants.map(grant => [grant.hash.toString('hex'), grant]))

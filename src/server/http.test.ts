@@ -7,7 +7,7 @@ import { type HealthOptions, healthRoutes } from './health.ts'
 import { Http, type HttpOptions } from './http.ts'
 
 /** No token was ever made: whoever asks from this machine may ask everything. */
-const unguarded = { isGuarded: false, find: () => undefined } as unknown as Grants
+const unguarded = { isGuarded: false, find: async () => undefined } as unknown as Grants
 
 type Options = Partial<HealthOptions> & Partial<Pick<HttpOptions, 'port' | 'failed'>>
 

@@ -4,7 +4,7 @@
 import { type Context, Hono } from 'hono'
 import { DeniedError } from '../model/errors.ts'
 import { httpBodyBytesMax } from '../model/limits.ts'
-import { type Access, type Asked, type Caller, may, statusOf, unknown } from './access.ts'
+import { type Access, type Asked, type Caller, may, statusOf, unknown, type Who } from './access.ts'
 import { signInPage } from './signInPage.ts'
 import { type AccessRole, accessRoles } from './tokens.ts'
 
@@ -59,7 +59,7 @@ function addRoute(app: Hono, route: Route, access: Access): void {
       access.refuse(error, asked, who)
       return refusal(context, error)
     }
-    const who = access.identify(asked)
+    const who = await access.identify(asked)
     const caller = isCaller(who) ? who : undefined
     if (route.needs === 'anyone') return route.answer({ context, asked }, caller)
     if (who === unknown) return json(context, 503, { error: 'starting: the tokens are not known yet' })
@@ -111,8 +111,7 @@ export function json(context: Context, status: number, value: object): Response 
   return context.body(`${JSON.stringify(value)}\n`, status as 200)
 }
 
-const isCaller = (who: ReturnType<Access['identify']>): who is Caller =>
-  who !== unknown && !(who instanceof DeniedError)
+const isCaller = (who: Who): who is Caller => who !== unknown && !(who instanceof DeniedError)
 
 /** What runs it on a socket gives the address; in a test there is none. */
 const askedOf = (context: Context): Asked => {

@@ -34,7 +34,7 @@ async function signIn({ context, asked }: Call, access: Access, grants: () => Gr
     return json(context, 400, { error: 'expected {"token": "..."} as JSON, or a form with the field token' })
   }
   const next = safePath(wish.next)
-  const grant = access.signIn(wish.token, asked)
+  const grant = await access.signIn(wish.token, asked)
   if (grant === unknown) return json(context, 503, { error: 'starting: the tokens are not known yet' })
   if (grant instanceof DeniedError) {
     access.refuse(grant, asked)
