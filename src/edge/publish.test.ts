@@ -7,7 +7,7 @@ import type { PublisherOptions } from './publish.ts'
 import type { StatusSource } from './status.ts'
 import { daysFromNow, type Keyed, TestAuthority } from './testing/certificates.ts'
 import { fillSpool } from './testing/fillSpool.ts'
-import { temporaryFolder } from './testing/folder.ts'
+import { memoryFolder } from './testing/folder.ts'
 import { type Bench, Site, startMs } from './testing/publisherBench.ts'
 
 let site: Site
@@ -329,7 +329,7 @@ describe('nothing is sent to a server that is not the one', () => {
 describe('after a kill, what may have been in flight carries DUP', () => {
   /** Spools, sends, and leaves the disk as a killed process does. The values that the next process sends, with their marks. */
   async function killed(t: TestContext, polls: number): Promise<Map<unknown, boolean>> {
-    const path = join(temporaryFolder(t), 'spool.sqlite')
+    const path = join(memoryFolder(t), 'spool.sqlite')
     fillBacklog(path, polls)
     const broker = await site.broker()
     const b = site.benchOf(t, broker, {}, path)
@@ -350,7 +350,7 @@ describe('after a kill, what may have been in flight carries DUP', () => {
   })
 
   test('of a long one the oldest and the newest: what lies between was never sent, and is stored faster unmarked', async t => {
-    const marks = [...(await killed(t, 5_000))].filter(([timeMs]) => timeMs !== startMs + 1_000)
+    const marks = [...(await killed(t, 3_500))].filter(([timeMs]) => timeMs !== startMs + 1_000)
     const runs = marks.map(([, dup]) => dup).filter((dup, i, all) => dup !== all[i - 1])
     assert.deepEqual(runs, [true, false, true])
     const marked = marks.filter(([, dup]) => dup).length
@@ -442,11 +442,9 @@ test('stop does not wait for a server that acknowledges nothing, nor for one tha
   assert.equal(away.unsettled().length, 1)
 })
 
-test('200,000 spooled values drain through the window, page by page', {
-  timeout: 60_000
-}, async t => {
-  const polls = 50_000
-  const path = join(temporaryFolder(t), 'spool.sqlite')
+test('a long backlog drains through the window, page by page', async t => {
+  const polls = 5_000
+  const path = join(memoryFolder(t), 'spool.sqlite')
   fillBacklog(path, polls)
   const broker = await site.broker()
   broker.keeps = false

@@ -17,7 +17,7 @@ import { ConfigError } from '../model/errors.ts'
 import { spoolBytesMin } from '../model/limits.ts'
 import { type ChargerMemory, openSpool, type Spool, type SpoolOptions } from './spool.ts'
 import { fillSpool } from './testing/fillSpool.ts'
-import { memoryFolder, temporaryFolder } from './testing/folder.ts'
+import { memoryFolder } from './testing/folder.ts'
 
 const memoryAt = (timeMs: number): ChargerMemory => ({
   timeMs,
@@ -37,7 +37,7 @@ const append = (spool: Spool, timeMs: number, charger = 'wb') =>
 const timesIn = (spool: Spool) => spool.page(0, spool.newestSeq, 1_000_000).map(({ timeMs }) => timeMs)
 
 test('what was appended is there after a restart, in order, with the state and the energy', t => {
-  const path = join(temporaryFolder(t), 'spool.sqlite')
+  const path = join(memoryFolder(t), 'spool.sqlite')
   const before = open(t, path)
   const seqs = [1, 2, 3].map(timeMs => append(before, timeMs))
   before.close()
@@ -53,7 +53,7 @@ test('what was appended is there after a restart, in order, with the state and t
 })
 
 test('pages begin after a number, end with one, and have a limit', t => {
-  const spool = open(t, join(temporaryFolder(t), 'spool.sqlite'))
+  const spool = open(t, join(memoryFolder(t), 'spool.sqlite'))
   for (let timeMs = 1; timeMs <= 6; timeMs++) append(spool, timeMs)
   const times = (...page: [number, number, number]) => spool.page(...page).map(({ timeMs }) => timeMs)
   assert.deepEqual(times(1, 5, 10), [2, 3, 4, 5])
@@ -64,7 +64,7 @@ test('pages begin after a number, end with one, and have a limit', t => {
 describe('a settled sample is not seen again', () => {
   for (const how of ['append', 'flush', 'close'] as const) {
     test(`once ${how} has written the settlement`, t => {
-      const path = join(temporaryFolder(t), 'spool.sqlite')
+      const path = join(memoryFolder(t), 'spool.sqlite')
       const spool = open(t, path)
       const first = append(spool, 1)
       append(spool, 2)
@@ -80,7 +80,7 @@ describe('a settled sample is not seen again', () => {
 })
 
 test('killed at any moment: all that was appended is there, and a settlement not written is sent again', t => {
-  const folder = temporaryFolder(t)
+  const folder = memoryFolder(t)
   const path = join(folder, 'spool.sqlite')
   const spool = open(t, path)
   const first = append(spool, 1)
@@ -93,7 +93,7 @@ test('killed at any moment: all that was appended is there, and a settlement not
 })
 
 test('sample and state are on disk together or not at all, and so are the settlements', t => {
-  const path = join(temporaryFolder(t), 'spool.sqlite')
+  const path = join(memoryFolder(t), 'spool.sqlite')
   const spool = open(t, path)
   const first = append(spool, 1)
   spool.settle(first)
@@ -106,7 +106,7 @@ test('sample and state are on disk together or not at all, and so are the settle
 })
 
 test('what was sent and not acknowledged keeps that mark over a restart', t => {
-  const path = join(temporaryFolder(t), 'spool.sqlite')
+  const path = join(memoryFolder(t), 'spool.sqlite')
   const spool = open(t, path)
   const seqs = [1, 2, 3].map(timeMs => append(spool, timeMs))
   spool.settle(seqs[0]!)
@@ -122,7 +122,7 @@ test('what was sent and not acknowledged keeps that mark over a restart', t => {
 })
 
 test('a number is never used twice, also when the spool was empty in between', t => {
-  const path = join(temporaryFolder(t), 'spool.sqlite')
+  const path = join(memoryFolder(t), 'spool.sqlite')
   const spool = open(t, path)
   const first = append(spool, 1)
   spool.settle(first)
@@ -133,7 +133,7 @@ test('a number is never used twice, also when the spool was empty in between', t
 })
 
 test('when it is full the oldest go first, are counted, and the file stays within its bound', t => {
-  const path = join(temporaryFolder(t), 'spool.sqlite')
+  const path = join(memoryFolder(t), 'spool.sqlite')
   let reported = 0
   const spool = open(t, path, { maxBytes: spoolBytesMin, onDropped: count => (reported += count) })
   const ChargerStatus = 'x'.repeat(3_000)
@@ -167,7 +167,7 @@ describe('a damaged file is put aside and a new one started', () => {
   }
   for (const [name, damage] of Object.entries(damages)) {
     test(name, t => {
-      const folder = temporaryFolder(t)
+      const folder = memoryFolder(t)
       const path = join(folder, 'spool.sqlite')
       fillSpool(path, 500, long)
       damage(path)
@@ -182,7 +182,7 @@ describe('a damaged file is put aside and a new one started', () => {
   }
 
   test('also while it is in use: numbers go on rising', t => {
-    const folder = temporaryFolder(t)
+    const folder = memoryFolder(t)
     const path = join(folder, 'spool.sqlite')
     fillSpool(path, 4_000, long)
     const quarantined: unknown[] = []
@@ -197,7 +197,7 @@ describe('a damaged file is put aside and a new one started', () => {
   })
 
   test('an empty file is a new spool, not a damaged one', t => {
-    const path = join(temporaryFolder(t), 'spool.sqlite')
+    const path = join(memoryFolder(t), 'spool.sqlite')
     writeFileSync(path, '')
     append(open(t, path, { onQuarantine: () => assert.fail('quarantined') }), 1)
   })
@@ -216,7 +216,7 @@ function scribble(path: string): void {
 
 describe('a spool that cannot be opened is a fault of the configuration', () => {
   test('where its folder cannot be', t => {
-    const file = join(temporaryFolder(t), 'file')
+    const file = join(memoryFolder(t), 'file')
     writeFileSync(file, '')
     assert.throws(
       () => openSpool({ path: join(file, 'spool.sqlite'), maxBytes: spoolBytesMin }),
@@ -225,7 +225,7 @@ describe('a spool that cannot be opened is a fault of the configuration', () => 
   })
 
   test('where another edge uses it', t => {
-    const path = join(temporaryFolder(t), 'spool.sqlite')
+    const path = join(memoryFolder(t), 'spool.sqlite')
     append(open(t, path), 1)
     assert.throws(() => openSpool({ path, maxBytes: spoolBytesMin }), isSpoolFault(/no other edge/))
   })
@@ -239,7 +239,7 @@ const isSpoolFault = (expected: RegExp) => (error: unknown) => {
 }
 
 test('the folder is made', t => {
-  const path = join(temporaryFolder(t), 'a', 'b', 'spool.sqlite')
+  const path = join(memoryFolder(t), 'a', 'b', 'spool.sqlite')
   append(open(t, path), 1)
   assert.ok(existsSync(path))
 })
@@ -249,7 +249,7 @@ describe('acknowledged samples', () => {
 
   test('stay for two weeks after the acknowledgement, however old they are', t => {
     let nowMs = 100 * dayMs
-    const spool = open(t, join(temporaryFolder(t), 'spool.sqlite'), { nowMs: () => nowMs })
+    const spool = open(t, join(memoryFolder(t), 'spool.sqlite'), { nowMs: () => nowMs })
     const replayed = () => spool.replayStep(0, 0).samples
     for (let timeMs = 1; timeMs <= 10; timeMs++) spool.settle(append(spool, timeMs))
     nowMs += 13 * dayMs
@@ -267,7 +267,7 @@ describe('acknowledged samples', () => {
 
   test('the newest of all stays: its number must not be given again', t => {
     let nowMs = 100 * dayMs
-    const path = join(temporaryFolder(t), 'spool.sqlite')
+    const path = join(memoryFolder(t), 'spool.sqlite')
     const spool = open(t, path, { nowMs: () => nowMs })
     for (const timeMs of [1, 2]) spool.settle(append(spool, timeMs))
     spool.flush()
@@ -300,7 +300,7 @@ describe('acknowledged samples', () => {
 })
 
 test('the oldest unsettled sample is told without those whose acknowledgement is not written yet', t => {
-  const spool = open(t, join(temporaryFolder(t), 'spool.sqlite'))
+  const spool = open(t, join(memoryFolder(t), 'spool.sqlite'))
   assert.equal(spool.oldestUnsettledMs(), undefined)
   const seqs = [5, 6, 7].map(timeMs => append(spool, timeMs))
   spool.settle(seqs[0]!)
@@ -319,7 +319,7 @@ describe('a sample whose time is not known', () => {
     )
 
   test('waits on disk, is not sent, and counts as unsettled', t => {
-    const path = join(temporaryFolder(t), 'spool.sqlite')
+    const path = join(memoryFolder(t), 'spool.sqlite')
     const spool = open(t, path)
     append(spool, 1)
     assert.equal(hold(spool, 'boot-1', 10.7), 0)
@@ -332,7 +332,7 @@ describe('a sample whose time is not known', () => {
   })
 
   test('comes after everything else once it is stamped, in the order in which it was appended', t => {
-    const path = join(temporaryFolder(t), 'spool.sqlite')
+    const path = join(memoryFolder(t), 'spool.sqlite')
     const spool = open(t, path)
     hold(spool, 'boot-1', 5)
     for (let ms = 1; ms <= 3_000; ms++) hold(spool, 'boot-2', ms, ms % 2 === 0 ? 'a' : 'b')
@@ -363,7 +363,7 @@ describe('a sample whose time is not known', () => {
 
   test('is dropped and counted where no time can be found for it', t => {
     let dropped = 0
-    const path = join(temporaryFolder(t), 'spool.sqlite')
+    const path = join(memoryFolder(t), 'spool.sqlite')
     const spool = open(t, path, { onDropped: samples => (dropped += samples) })
     for (const ms of [1, 2, 3]) hold(spool, 'boot', ms)
     assert.equal(
@@ -377,7 +377,7 @@ describe('a sample whose time is not known', () => {
   })
 
   test('stays held when stamping fails in the middle', t => {
-    const spool = open(t, join(temporaryFolder(t), 'spool.sqlite'))
+    const spool = open(t, join(memoryFolder(t), 'spool.sqlite'))
     for (const ms of [1, 2, 3]) hold(spool, 'boot', ms)
     const failing = (ms: number) => {
       if (ms === 3) throw new Error('no')
@@ -395,7 +395,7 @@ describe('a sample whose time is not known', () => {
 })
 
 test('a lifetime total that is learnt is added to what waits, and not to what was sent or to others', t => {
-  const path = join(temporaryFolder(t), 'spool.sqlite')
+  const path = join(memoryFolder(t), 'spool.sqlite')
   const spool = open(t, path)
   const total = (charger: string, timeMs: number, totalWh: number) =>
     spool.append({ charger, timeMs, values: { PowerOutput: 7, TotalEnergyConsumption: totalWh } }, memoryAt(timeMs))

@@ -235,7 +235,7 @@ function writeVersion1(path: string, samples: number): void {
 test('a day of polls every 10 s, all values new, writes less than 100 MB to the card', t => {
   const path = join(temporaryFolder(t), 'spool.sqlite')
   const spool = open(t, path, { maxBytes: spoolBytesDefault })
-  const polls = 1_000
+  const polls = 700
   const poll = (i: number) => {
     const timeMs = Date.UTC(2026, 10, 23) + i * 10_000
     const values = {
@@ -255,10 +255,10 @@ test('a day of polls every 10 s, all values new, writes less than 100 MB to the 
       )
     )
   }
-  for (const i of upTo(200)) poll(i)
+  for (const i of upTo(100)) poll(i)
   const before = bytesWritten()
   if (before === undefined) return t.skip('this system does not tell')
-  for (const i of upTo(polls)) poll(200 + i)
+  for (const i of upTo(polls)) poll(100 + i)
   const perPoll = (bytesWritten()! - before) / polls
   if (perPoll === 0) return t.skip('this file system is in memory')
   const megabytes = (perPoll * 8_640) / 1e6

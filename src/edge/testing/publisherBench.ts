@@ -9,7 +9,7 @@ import { Publisher, type PublisherOptions } from '../publish.ts'
 import { openSpool, type Spool } from '../spool.ts'
 import { type Keyed, TestAuthority } from './certificates.ts'
 import { FakeBroker } from './fakeBroker.ts'
-import { temporaryFolder } from './folder.ts'
+import { memoryFolder } from './folder.ts'
 import { readableLog } from './log.ts'
 
 /** One CA, a server's certificate and that of the edge `wb`. */
@@ -41,7 +41,7 @@ export class Site {
     t: TestContext,
     broker: FakeBroker,
     options: Partial<PublisherOptions> = {},
-    path = join(temporaryFolder(t), 'spool.sqlite')
+    path = join(memoryFolder(t), 'spool.sqlite')
   ): Bench {
     return new Bench(t, this, broker, path, options)
   }
