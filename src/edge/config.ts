@@ -80,10 +80,14 @@ export const edgeSchema = section(
     tls: tlsSchema.describe('mutual TLS; paths are relative to this file'),
     spool: section(
       {
-        path: text('a path').default('spool.sqlite').describe('where unsent samples wait, relative to this file'),
+        path: text('a path')
+          .default('spool.sqlite')
+          .describe('where samples wait until they are acknowledged, relative to this file'),
         maxBytes: wholeNumber(spoolBytesMin, Number.MAX_SAFE_INTEGER, sizeRule)
           .default(spoolBytesDefault)
-          .describe('the spool never grows above this; the oldest samples go first')
+          .describe(
+            'the spool never grows above this: acknowledged samples go first, then measurements of the oldest unsent ones'
+          )
       },
       'path and maxBytes'
     )

@@ -1,6 +1,6 @@
 // Whatever happens between an edge and its server, the table holds every sample once and in order.
 // Real parts: an edge process, its disk, TLS, a server, a database. Between edge and server stands a network that refuses,
-// swallows and mutes, or leads to a server that is none. Outages last 6 s each; 30 s with FULL=1.
+// swallows and mutes, or leads to a server that is none. Outages last 30 s each.
 
 import assert from 'node:assert/strict'
 import { once } from 'node:events'
@@ -17,7 +17,7 @@ import type { RunningServer } from '../../src/server/server.ts'
 import { EdgeProcess, quickName, writeEdgeConfig } from '../edgeProcess.ts'
 import { Harness, until } from '../harness.ts'
 
-const outageMs = process.env.FULL === undefined ? 6_000 : 30_000
+const outageMs = 30_000
 const patienceMs = 150_000
 const harness = Harness.use()
 
