@@ -1,18 +1,16 @@
 // What the tests that cross modules share: a real PostgreSQL, real certificates, a real server, and a raw MQTT client
 // that shows every packet. Everything lands in one temporary folder per test file and is removed with it.
 
-import 'reflect-metadata'
-import { createPrivateKey, webcrypto } from 'node:crypto'
-import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { after, before } from 'node:test'
 import { setTimeout as sleep } from 'node:timers/promises'
-import * as x509 from '@peculiar/x509'
 import pg from 'pg'
 import { pino } from 'pino'
 import { initAuthority } from '../src/pki/authority.ts'
 import { issueDevice } from '../src/pki/devices.ts'
+import { revokeDevices } from '../src/pki/revoke.ts'
 import { parseServerConfig, type ServerConfig } from '../src/server/config.ts'
 import { type EmbeddedDatabase, startEmbeddedDatabase } from '../src/server/database.ts'
 import { type RunningServer, startServer } from '../src/server/server.ts'
@@ -93,28 +91,9 @@ export class Harness {
     await issueDevice({ dir: this.certs, name, ...(role && { role }), ...(chargers && { chargers }) })
   }
 
-  /** Path of a revocation list of our CA that names the device's certificate. */
-  async revoke(name: string): Promise<string> {
-    const read = (file: string): string => readFileSync(join(this.certs, file), 'utf8')
-    const ca = new x509.X509Certificate(read('ca.pem'))
-    const key = createPrivateKey(read('ca.key')).export({ type: 'pkcs8', format: 'der' })
-    const algorithm = { name: 'ECDSA', namedCurve: 'P-256', hash: 'SHA-256' }
-    const crl = await x509.X509CrlGenerator.create({
-      issuer: ca.subject,
-      thisUpdate: new Date(),
-      nextUpdate: new Date(Date.now() + 86_400_000),
-      signingAlgorithm: algorithm,
-      signingKey: await webcrypto.subtle.importKey('pkcs8', key, algorithm, false, ['sign']),
-      entries: [
-        { serialNumber: new x509.X509Certificate(read(`devices/${name}.pem`)).serialNumber, revocationDate: new Date() }
-      ]
-    })
-    const path = join(this.dir, `revoked-${name}.pem`)
-    writeFileSync(
-      path,
-      crl.toString('pem').replaceAll('BEGIN CRL', 'BEGIN X509 CRL').replaceAll('END CRL', 'END X509 CRL')
-    )
-    return path
+  /** As `certs revoke` does it. */
+  async revoke(name: string): Promise<void> {
+    await revokeDevices({ dir: this.certs, names: [name] })
   }
 
   /** Connected with the certificate of `name`, unless the options say otherwise. */

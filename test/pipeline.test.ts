@@ -582,16 +582,16 @@ describe('pipeline', () => {
   })
 
   it('a revoked certificate gets no MQTT; others do', async () => {
-    const crl = await harness.revoke('c9')
-    const strict = await harness.server(url, { tls: { ...harness.config(url).tls, crl } })
+    await harness.revoke('c9')
+    const other = await harness.server(url)
     const codes: (number | undefined)[] = []
     for (const name of ['c9', 'c8']) {
-      const client = new WireClient({ certs: harness.certs, name, port: strict.mqttPorts[0]!, clientId: name })
+      const client = new WireClient({ certs: harness.certs, name, port: other.mqttPorts[0]!, clientId: name })
       codes.push(await client.connect())
       client.destroy()
     }
     assert.deepEqual(codes, [undefined, 0])
-    await strict.stop()
+    await other.stop()
   })
 
   it('stopping stores and acknowledges what was admitted', async () => {

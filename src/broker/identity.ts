@@ -13,9 +13,12 @@ const clientAuth = '1.3.6.1.5.5.7.3.2'
 /** Throws DeniedError. Does not ask for revocation. */
 export function identify(certificate: X509Certificate | undefined, nowMs: number): Identity {
   if (certificate === undefined) throw new DeniedError('no_certificate', 'expected a client certificate, found none')
-  const subject = certificate.toLegacyObject().subject as Record<string, unknown>
+  const subject = subjectOf(certificate)
   const name = commonName(subject.CN)
   const role = roleOf(subject.OU)
+  if (certificate.ca) {
+    throw new DeniedError('wrong_key_usage', `expected the certificate of a device, found that of a CA (${name})`)
+  }
   // Typed as the key usage, it is the extended one.
   if (!(certificate.keyUsage as string[] | undefined)?.includes(clientAuth)) {
     throw new DeniedError(
@@ -33,6 +36,15 @@ export function identify(certificate: X509Certificate | undefined, nowMs: number
   const chargers = chargersOf(name, role, certificate.subjectAltName)
   return { name, role, chargers, issuer: certificate.issuer, serial: certificate.serialNumber, validToMs }
 }
+
+/** The name that a certificate claims, be it good or not; "" where that is no name. For reports only. */
+export function claimedName(certificate: X509Certificate): string {
+  const { CN } = subjectOf(certificate)
+  return typeof CN === 'string' && isChargerName(CN) ? CN : ''
+}
+
+const subjectOf = (certificate: X509Certificate): Record<string, unknown> =>
+  certificate.toLegacyObject().subject as Record<string, unknown>
 
 function commonName(cn: unknown): string {
   if (typeof cn === 'string' && isChargerName(cn)) return cn

@@ -1,42 +1,95 @@
-// TLS in front of the broker: mutual TLS on every port, identity and revocation asked on every connection,
-// resumed sessions included. A connection that fails here never reaches MQTT.
+// TLS in front of the broker: mutual TLS on every port, identity and trust asked on every connection, resumed sessions
+// included. A connection that fails here never reaches MQTT. Handshakes begin at a bounded rate, each network in its turn.
+// Knows every live connection by its certificate, and closes it when its right ends.
 
-import { randomBytes } from 'node:crypto'
-import type { AddressInfo } from 'node:net'
-import { createServer, type Server, type TLSSocket } from 'node:tls'
+import { randomBytes, type X509Certificate } from 'node:crypto'
+import { type AddressInfo, createServer, type Server, type Socket } from 'node:net'
+import { setImmediate } from 'node:timers/promises'
+import { createServer as createTlsServer, type TLSSocket, type Server as TlsServer } from 'node:tls'
 import type { Identity } from '../model/admission.ts'
 import { DeniedError } from '../model/errors.ts'
-import { handshakeTimeoutMs } from '../model/limits.ts'
+import {
+  connectionsMaxDefault,
+  connectionsPerIdentityMax,
+  expiryLookMs,
+  handshakesPerSecondDefault,
+  handshakeTimeoutMs,
+  listenBacklog
+} from '../model/limits.ts'
 import { denial, type HandshakeOutcome, type ReportSecurity } from '../model/security.ts'
-import { identify } from './identity.ts'
+import { HandshakeQueue, turnMs } from './handshakes.ts'
+import { claimedName, identify } from './identity.ts'
+import { LiveConnections } from './liveConnections.ts'
+
+export interface TlsMaterial {
+  readonly ca: Buffer
+  readonly cert: Buffer
+  readonly key: Buffer
+}
 
 export interface ListenerOptions {
   readonly host: string
   /** At least one; 0 takes a free port. */
   readonly ports: readonly number[]
-  readonly tls: { readonly ca: Buffer; readonly cert: Buffer; readonly key: Buffer }
-  readonly isRevoked: (issuer: string, serial: string) => boolean
+  readonly tls: TlsMaterial
+  /**
+   * Throws DeniedError for whom we do not trust. TLS has verified the certificate, now or when the session began; `anew`:
+   * verify it again, because the CAs have changed since.
+   */
+  readonly judge: (certificate: X509Certificate, anew: boolean) => void
   readonly accept: (socket: TLSSocket, identity: Identity) => void
   readonly report: ReportSecurity
+  readonly connectionsMax?: number
+  readonly connectionsPerIdentityMax?: number
+  readonly handshakesPerSecond?: number
+  /** For tests: keys of sessions that began elsewhere. */
+  readonly ticketKeys?: Buffer
+  /** For tests; default: the clock. */
+  readonly now?: () => number
 }
 
 const ticketKeyBytes = 48
 const sessionTimeoutSeconds = 24 * 3600
+/** Connections that are judged anew before others get a word in. */
+const recheckSlice = 100
 
 export class Listener {
-  readonly #servers: Server[] = []
   readonly #options: ListenerOptions
+  readonly #now: () => number
+  readonly #ports: Server[] = []
+  /** Listens nowhere: it is handed the connections whose turn has come. */
+  readonly #tls: TlsServer
+  readonly #queue: HandshakeQueue<Socket>
+  /** Waiting, or in their handshake. */
+  readonly #halfOpen = new Set<Socket>()
+  #open = 0
+  readonly #live = new LiveConnections()
+  readonly #expiryTimer: NodeJS.Timeout
+  #turnTimer: NodeJS.Timeout | undefined
+  #ticketKeys: Buffer
 
   private constructor(options: ListenerOptions) {
     this.#options = options
+    this.#now = options.now ?? Date.now
+    this.#ticketKeys = options.ticketKeys ?? randomBytes(ticketKeyBytes)
+    this.#queue = new HandshakeQueue(options.handshakesPerSecond ?? handshakesPerSecondDefault)
+    this.#tls = createTlsServer({
+      ...this.#context(options.tls),
+      requestCert: true,
+      // We refuse ourselves, first thing in `identify`: only so can it be told whose certificate it was.
+      rejectUnauthorized: false,
+      handshakeTimeout: handshakeTimeoutMs
+    })
+    this.#tls.on('secureConnection', socket => this.#identify(socket))
+    this.#tls.on('tlsClientError', (error, socket) => this.#handshakeFailed(error, socket))
+    this.#expiryTimer = setInterval(() => this.#closeExpired(), expiryLookMs).unref()
   }
 
   /** Listens on all ports, or on none: rejects with the system's error, which names the port. */
   static async open(options: ListenerOptions): Promise<Listener> {
     const listener = new Listener(options)
-    const ticketKeys = randomBytes(ticketKeyBytes)
     try {
-      for (const port of options.ports) await listener.#listen(port, ticketKeys)
+      for (const port of options.ports) await listener.#listen(port)
     } catch (error) {
       await listener.close()
       throw error
@@ -45,64 +98,209 @@ export class Listener {
   }
 
   get ports(): number[] {
-    return this.#servers.map(server => (server.address() as AddressInfo).port)
+    return this.#ports.map(server => (server.address() as AddressInfo).port)
   }
 
-  /** Takes no new connections; those that are there stay. */
+  /** Connections that wait for their handshake. */
+  get waiting(): number {
+    return this.#queue.waiting
+  }
+
+  /** New handshakes use these; `forget`: sessions that began before cannot be resumed. Throws when OpenSSL refuses them. */
+  replaceTls(tls: TlsMaterial, forget: boolean): void {
+    if (forget) this.#ticketKeys = randomBytes(ticketKeyBytes)
+    this.#tls.setSecureContext(this.#context(tls))
+  }
+
+  /** Judges every live certificate again and closes whose right has ended; the others do not notice. How many were closed. */
+  async recheck(anew: boolean): Promise<number> {
+    let closed = 0
+    let judged = 0
+    for (const { identity, sockets } of this.#live.byCertificate()) {
+      const fault = this.#faultOf(sockets, anew)
+      if (fault !== undefined) closed += this.#closeAll(identity, sockets, fault.message)
+      if (++judged % recheckSlice === 0) await setImmediate()
+    }
+    return closed
+  }
+
+  /** Takes no new connections; those that are there stay, but for the half-open ones. */
   async close(): Promise<void> {
-    for (const server of this.#servers) server.close()
+    clearInterval(this.#expiryTimer)
+    clearTimeout(this.#turnTimer)
+    for (const server of this.#ports) server.close()
+    this.#tls.close()
+    for (const socket of this.#halfOpen) socket.destroy()
   }
 
-  async #listen(port: number, ticketKeys: Buffer): Promise<void> {
-    const server = createServer({
-      ...this.#options.tls,
-      ticketKeys,
+  #context(tls: TlsMaterial) {
+    return {
+      ...tls,
+      ticketKeys: this.#ticketKeys,
       sessionTimeout: sessionTimeoutSeconds,
-      requestCert: true,
-      rejectUnauthorized: true,
-      minVersion: 'TLSv1.2',
-      handshakeTimeout: handshakeTimeoutMs
-    })
-    server.on('secureConnection', socket => this.#identify(socket))
-    // A handshake that fails or takes too long leaves its socket open unless it is destroyed here.
-    server.on('tlsClientError', (error, socket) => {
-      const outcome = (error as NodeJS.ErrnoException).code === 'ERR_TLS_HANDSHAKE_TIMEOUT' ? 'timeout' : 'failed'
-      if (socket.remoteAddress !== undefined)
-        this.#denied(socket, outcome, new DeniedError('no_certificate', error.message))
-      socket.destroy()
-    })
-    await new Promise<void>((resolve, reject) => {
-      server.once('error', reject)
-      server.listen(port, this.#options.host, resolve)
-    })
-    server.on('error', () => {}) // out of file descriptors, say: accepting goes on when it can
-    this.#servers.push(server)
-  }
-
-  #identify(socket: TLSSocket): void {
-    let identity: Identity | undefined
-    try {
-      identity = identify(socket.getPeerX509Certificate(), Date.now())
-      if (this.#options.isRevoked(identity.issuer, identity.serial)) {
-        throw new DeniedError(
-          'revoked',
-          `expected a certificate that is not revoked, found serial ${identity.serial} (${identity.name})`
-        )
-      }
-      this.#options.report({ event: 'handshake', outcome: socket.isSessionReused() ? 'resumed' : 'full' })
-      this.#options.accept(socket, identity)
-    } catch (error) {
-      if (!(error instanceof DeniedError)) throw error
-      this.#denied(socket, 'refused', error, identity)
-      socket.on('error', () => {})
-      socket.destroy()
+      minVersion: 'TLSv1.2' as const
     }
   }
 
-  #denied(socket: TLSSocket, outcome: HandshakeOutcome, error: DeniedError, identity?: Identity): void {
-    const { report } = this.#options
-    const address = `${socket.remoteAddress}:${socket.remotePort}`
-    report({ event: 'handshake', outcome })
-    report(denial(error, { identity: identity?.name ?? '', serial: identity?.serial ?? '', address }))
+  async #listen(port: number): Promise<void> {
+    // Not read before its turn: what waits costs no buffer.
+    const server = createServer({ pauseOnConnect: true, noDelay: true }, socket => this.#wait(socket))
+    await new Promise<void>((resolve, reject) => {
+      server.once('error', reject)
+      server.listen({ port, host: this.#options.host, backlog: listenBacklog }, resolve)
+    })
+    server.on('error', () => {}) // out of file descriptors, say: accepting goes on when it can
+    this.#ports.push(server)
   }
+
+  // --- before the handshake
+
+  #wait(socket: Socket): void {
+    const { report, connectionsMax = connectionsMaxDefault } = this.#options
+    socket.on('error', () => {})
+    if (this.#open >= connectionsMax) {
+      report({ event: 'handshake', outcome: 'overload' })
+      socket.destroy()
+      return
+    }
+    this.#open++
+    this.#halfOpen.add(socket)
+    socket.once('close', () => {
+      this.#open--
+      this.#halfOpen.delete(socket)
+    })
+    const dropped = this.#queue.add(socket.remoteAddress ?? '', socket, this.#now())
+    if (dropped !== undefined) this.#turnAway(dropped)
+    if (this.#turnTimer === undefined) this.#giveTurns()
+  }
+
+  #giveTurns(): void {
+    const { begin, expired } = this.#queue.take(this.#now())
+    for (const socket of expired) this.#turnAway(socket)
+    for (const socket of begin) if (!socket.destroyed) this.#tls.emit('connection', socket)
+    this.#turnTimer = this.#queue.waiting > 0 ? setTimeout(() => this.#giveTurns(), turnMs) : undefined
+  }
+
+  #turnAway(socket: Socket): void {
+    this.#options.report({ event: 'handshake', outcome: 'overload' })
+    socket.destroy()
+  }
+
+  /** It leaves its socket open unless it is destroyed here. */
+  #handshakeFailed(error: NodeJS.ErrnoException, socket: TLSSocket): void {
+    const { report } = this.#options
+    const isTimeout = error.code === 'ERR_TLS_HANDSHAKE_TIMEOUT'
+    report({ event: 'handshake', outcome: isTimeout ? 'timeout' : 'failed' })
+    // Who just went away, a load balancer that looks whether we live, is no fault to tell.
+    if (error.code !== 'ECONNRESET') {
+      const denied = new DeniedError(
+        isTimeout ? 'timeout' : 'handshake',
+        `expected a TLS handshake, found: ${error.message}`
+      )
+      report(denial(denied, { identity: '', serial: '', address: addressOf(socket) }))
+    }
+    socket.destroy()
+  }
+
+  // --- after it
+
+  #identify(socket: TLSSocket): void {
+    this.#halfOpen.delete(parentOf(socket))
+    const certificate = socket.getPeerX509Certificate()
+    const outcome = socket.isSessionReused() ? 'resumed' : 'full'
+    try {
+      if (certificate !== undefined && !socket.authorized) throw refusedByTls(socket, certificate)
+      const identity = identify(certificate, this.#now())
+      this.#options.judge(certificate!, false)
+      this.#refuseTooMany(identity)
+      this.#options.report({ event: 'handshake', outcome })
+      this.#live.add(identity, socket)
+      this.#options.accept(socket, identity)
+    } catch (error) {
+      if (!(error instanceof DeniedError)) throw error
+      this.#refuse(socket, error, certificate, certificate === undefined ? 'failed' : 'refused')
+    }
+  }
+
+  #refuseTooMany({ name }: Identity): void {
+    const { connectionsPerIdentityMax: max = connectionsPerIdentityMax } = this.#options
+    if (this.#live.countOf(name) >= max) {
+      throw new DeniedError('too_many_connections', `expected at most ${max} connections of ${name}, found one more`)
+    }
+  }
+
+  #refuse(
+    socket: TLSSocket,
+    error: DeniedError,
+    certificate: X509Certificate | undefined,
+    outcome: HandshakeOutcome
+  ): void {
+    const { report } = this.#options
+    const identity = certificate === undefined ? '' : claimedName(certificate)
+    report({ event: 'handshake', outcome })
+    report(denial(error, { identity, serial: certificate?.serialNumber ?? '', address: addressOf(socket) }))
+    socket.on('error', () => {})
+    socket.destroy()
+  }
+
+  // --- while it lives
+
+  #faultOf(sockets: ReadonlySet<TLSSocket>, anew: boolean): DeniedError | undefined {
+    try {
+      for (const socket of sockets) {
+        const certificate = socket.getPeerX509Certificate()
+        if (certificate === undefined) continue // closed just now
+        this.#options.judge(certificate, anew)
+        return undefined
+      }
+    } catch (error) {
+      if (error instanceof DeniedError && error.code !== 'crl_expired') return error
+      if (!(error instanceof DeniedError)) throw error
+    }
+    return undefined
+  }
+
+  #closeExpired(): void {
+    const nowMs = this.#now()
+    for (const { identity, sockets } of this.#live.byCertificate()) {
+      if (identity.validToMs < nowMs)
+        this.#closeAll(identity, sockets, 'expected a certificate valid now, found it ended')
+    }
+  }
+
+  #closeAll({ name, serial }: Identity, sockets: ReadonlySet<TLSSocket>, reason: string): number {
+    const all = [...sockets]
+    for (const socket of all) {
+      this.#options.report({ event: 'revoked', reason, identity: name, serial, address: addressOf(socket) })
+      socket.destroy()
+    }
+    return all.length
+  }
+}
+
+/** What OpenSSL found wrong with the certificate or its chain. */
+function refusedByTls(
+  { authorizationError }: TLSSocket,
+  { subject, validFrom, validTo }: X509Certificate
+): DeniedError {
+  const fault = String(authorizationError)
+  const whose = JSON.stringify(subject.replaceAll('\n', ', ').slice(0, 80))
+  if (fault === 'CERT_HAS_EXPIRED' || fault === 'CERT_NOT_YET_VALID') {
+    return new DeniedError(
+      'expired_certificate',
+      `expected a certificate valid now, found ${validFrom} to ${validTo} (${whose}), or a CA above it that is not`
+    )
+  }
+  if (fault === 'INVALID_PURPOSE') {
+    return new DeniedError('wrong_key_usage', `expected a certificate for clientAuth, found another (${whose})`)
+  }
+  return new DeniedError('unknown_ca', `expected a certificate of a CA that is trusted, found ${fault} (${whose})`)
+}
+
+/** The TCP socket below, which no public property tells: it still knows its address when TLS has closed. */
+const parentOf = (socket: TLSSocket): Socket => (socket as unknown as { _parent: Socket })._parent
+
+function addressOf(socket: TLSSocket): string {
+  const { remoteAddress, remotePort } = parentOf(socket)
+  return `${remoteAddress}:${remotePort}`
 }

@@ -10,7 +10,8 @@ import { untilStopped } from './signals.ts'
 export const serverHelp = (): string => `Usage: chargelift server [flags]
 
 Receives readings over MQTT with mutual TLS and commits them to the database; acknowledges after the commit.
-Each flag is also an environment variable. Logs are JSON on standard output.
+Each flag is also an environment variable. Logs are JSON on standard output. SIGHUP reads the certificate files anew, which a
+change of them does by itself within seconds.
 
 ${serverFlagsHelp()}
 `
@@ -19,6 +20,8 @@ ${serverFlagsHelp()}
 export async function serverCommand(args: readonly string[]): Promise<void> {
   const config = parseServerConfig(args)
   const log = pino({ level: config.logLevel })
+  let reload = (): void => {} // from the first moment on: SIGHUP would end the process
+  process.on('SIGHUP', () => reload())
   const abort = new AbortController()
   const stopped = untilStopped()
   stopped.then(() => abort.abort())
@@ -31,6 +34,7 @@ export async function serverCommand(args: readonly string[]): Promise<void> {
     log.info({ event: 'stopped', clean: true }, 'stopped before it was ready')
     process.exit()
   }
+  reload = () => server.reload()
   const signal = await stopped
   log.info({ event: 'stopping', signal }, 'stopping')
   const clean = await server.stop()

@@ -109,7 +109,19 @@ export const auditDaysMax = 365
 export const acceptPastMsDefault = 400 * 86_400_000
 export const acceptFutureMs = 5 * 60_000
 
-/** A TLS handshake, and the CONNECT after it with its CONNACK, must be complete within this time. */
+/** Open connections in total, half-open ones included; above it newcomers are closed unread. */
+export const connectionsMaxDefault = 50_000
+/** Connections of one identity at a time; above it the newcomer is refused. */
+export const connectionsPerIdentityMax = 100
+/** TLS handshakes begun per second; above it connections wait for their turn, each network address in its own row. */
+export const handshakesPerSecondDefault = 1_000
+/** Connections that wait for their handshake; above it the last of the longest row is closed. */
+export const handshakesWaitingMax = 20_000
+/** Connections that the system holds before the server has looked at them. */
+export const listenBacklog = 4_096
+/** Live connections are closed when their certificate ends; looked at this often. */
+export const expiryLookMs = 30_000
+/** Waiting for the turn, a TLS handshake, and the CONNECT after it with its CONNACK, must each end within this time. */
 export const handshakeTimeoutMs = 10_000
 export const connectTimeoutMs = 10_000
 /** Keepalive asked for by a client is bounded to this; 0 counts as this too. */
@@ -134,6 +146,10 @@ export const certificateBackdateMs = 86_400_000
 export const serverRenewalMs = 30 * 86_400_000
 /** The revocation list is signed anew by `certs init` when it ends within this time, and by every revocation. */
 export const crlRenewalMs = 30 * 86_400_000
+/** The clock of the machine that signs revocation lists may be ahead of a server's by this much. */
+export const clockSkewMs = 5 * 60_000
+/** CA, certificate, key and revocation list are looked at this often; what has changed is read when it stays as it is. */
+export const tlsFilesLookMs = 500
 /** Chargers named in one certificate: at 64 characters each it stays below half of what OpenSSL takes as a chain. */
 export const certificateChargersMax = 500
 

@@ -47,7 +47,7 @@ export interface ListDates {
   readonly nextUpdateMs: number
 }
 
-interface RevocationPaths {
+export interface RevocationPaths {
   /** What the faults of a ConfigError name: file paths, as a rule. */
   readonly crl: string
   readonly ca: string
@@ -80,7 +80,7 @@ export function readLists(
 }
 
 /** The form in which issuers and serials are compared: what X.500 treats as equal is equal. Errs towards revoked. */
-const normalIssuer = (issuer: string): string =>
+export const normalIssuer = (issuer: string): string =>
   issuer
     .trim()
     .replace(/[ \t]+/g, ' ')

@@ -8,6 +8,8 @@ import {
   acceptPastMsDefault,
   budgetBytesDefault,
   bytesPerSecondDefault,
+  connectionsMaxDefault,
+  handshakesPerSecondDefault,
   messagesPerSecondDefault,
   presenceGraceMsDefault
 } from '../model/limits.ts'
@@ -35,6 +37,9 @@ test('without flags and environment there are the documented defaults', () => {
     httpPort: 8080,
     httpTls: undefined,
     tls: { ca: 'certs/ca.pem', cert: 'certs/server.pem', key: 'certs/server.key', crl: 'certs/crl.pem' },
+    crlStrict: false,
+    connectionsMax: connectionsMaxDefault,
+    handshakesPerSecond: handshakesPerSecondDefault,
     databaseUrl: undefined,
     dataDir: resolve('data'),
     redisUrl: undefined,
@@ -58,6 +63,8 @@ const each: [string, string, string, (config: ServerConfig) => unknown, unknown]
   ['tls-ca', 'CHARGELIFT_TLS_CA', 'a', config => config.tls.ca, 'a'],
   ['tls-cert', 'CHARGELIFT_TLS_CERT', 'b', config => config.tls.cert, 'b'],
   ['tls-key', 'CHARGELIFT_TLS_KEY', 'c', config => config.tls.key, 'c'],
+  ['max-connections', 'CHARGELIFT_MAX_CONNECTIONS', '7', config => config.connectionsMax, 7],
+  ['handshakes-per-second', 'CHARGELIFT_HANDSHAKES_PER_SECOND', '9', config => config.handshakesPerSecond, 9],
   ['tls-crl', 'CHARGELIFT_TLS_CRL', 'd', config => config.tls.crl, 'd'],
   ['database-url', 'DATABASE_URL', 'postgresql://u:p@h/d', config => config.databaseUrl, 'postgresql://u:p@h/d'],
   ['data-dir', 'CHARGELIFT_DATA_DIR', '/x/y', config => config.dataDir, '/x/y'],
@@ -214,9 +221,23 @@ test('a password in a URL is never shown', () => {
   assert.match(errorOf([], { DATABASE_URL: 'mysql://user:s3cret@h/d' }).message, /found mysql:\/\/\.\.\. /)
 })
 
+test('a switch stands alone, or says true or false', () => {
+  const strict = (args: string[], env: Environment = {}): boolean => parse(args, env).crlStrict
+  assert.deepEqual(
+    [strict(['--crl-strict']), strict(['--crl-strict=true']), strict([], { CHARGELIFT_CRL_STRICT: 'true' })],
+    [true, true, true]
+  )
+  assert.equal(strict(['--crl-strict=false'], { CHARGELIFT_CRL_STRICT: 'true' }), false)
+  assert.deepEqual(
+    faultsOf(['--crl-strict=maybe', '--http-port', '1']).map(({ path, expected }) => [path, expected]),
+    [['--crl-strict', 'true or false']]
+  )
+})
+
 test('the help names every flag with its variable', () => {
   const help = serverFlagsHelp()
   const pair = [
+    ['crl-strict', 'CHARGELIFT_CRL_STRICT'],
     ['http-tls-cert', 'CHARGELIFT_HTTP_TLS_CERT'],
     ['http-tls-key', 'CHARGELIFT_HTTP_TLS_KEY']
   ]

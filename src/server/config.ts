@@ -12,6 +12,8 @@ import {
   budgetBytesDefault,
   budgetBytesMin,
   bytesPerSecondDefault,
+  connectionsMaxDefault,
+  handshakesPerSecondDefault,
   messagesPerSecondDefault,
   presenceGraceMsDefault
 } from '../model/limits.ts'
@@ -39,6 +41,8 @@ interface Flag {
   readonly env?: string
   /** It may hold a password, in any place where one can be mistyped: no fault shows it. */
   readonly secret?: boolean
+  /** Stands alone: there means true. */
+  readonly isSwitch?: boolean
 }
 
 const file = (path: string, help: string) => ({
@@ -79,6 +83,25 @@ const flags = {
   'tls-cert': file('certs/server.pem', 'certificate of the server'),
   'tls-key': file('certs/server.key', 'its key'),
   'tls-crl': file('certs/crl.pem', 'revoked certificates'),
+  'crl-strict': {
+    schema: z
+      .enum(['true', 'false'])
+      .default('false')
+      .transform(text => text === 'true'),
+    expected: 'true or false',
+    help: 'refuse devices of a CA whose revocation list has ended; without it they are let in, with an alarm',
+    isSwitch: true
+  },
+  'max-connections': {
+    schema: wholeNumber.pipe(z.number().min(1)).default(connectionsMaxDefault),
+    expected: 'a whole number, 1 or more',
+    help: `MQTT connections in all; newcomers above it are closed (${connectionsMaxDefault})`
+  },
+  'handshakes-per-second': {
+    schema: wholeNumber.pipe(z.number().min(1).max(100_000)).default(handshakesPerSecondDefault),
+    expected: 'a whole number, 1 to 100000',
+    help: `TLS handshakes that begin in a second; the others wait for their turn (${handshakesPerSecondDefault})`
+  },
   'database-url': {
     schema: z
       .string()
@@ -159,6 +182,9 @@ export interface ServerConfig {
   /** Absent = plain HTTP, which is for loopback alone. */
   readonly httpTls: { readonly cert: string; readonly key: string } | undefined
   readonly tls: { readonly ca: string; readonly cert: string; readonly key: string; readonly crl: string }
+  readonly crlStrict: boolean
+  readonly connectionsMax: number
+  readonly handshakesPerSecond: number
   readonly databaseUrl: string | undefined
   readonly dataDir: string
   readonly redisUrl: string | undefined
@@ -211,6 +237,9 @@ export function parseServerConfig(
     httpHost: value('http-host'),
     httpPort: value('http-port'),
     tls: { ca: value('tls-ca'), cert: value('tls-cert'), key: value('tls-key'), crl: value('tls-crl') },
+    crlStrict: value('crl-strict'),
+    connectionsMax: value('max-connections'),
+    handshakesPerSecond: value('handshakes-per-second'),
     databaseUrl: value('database-url'),
     dataDir: resolve(value('data-dir') ?? '.'),
     redisUrl: value('redis-url'),
@@ -253,13 +282,20 @@ function readHttpTls(
 
 /** What was given, by flag; what is no flag, or has no value, is a fault. */
 function parseFlags(args: readonly string[], faults: ConfigFault[]): Map<string, string | string[]> {
-  const options = Object.fromEntries(Object.keys(flags).map(name => [name, { type: 'string' } as const]))
+  const options = Object.fromEntries(
+    (Object.entries(flags) as [string, Flag][]).map(([name, { isSwitch }]) => [
+      name,
+      { type: isSwitch ? 'boolean' : 'string' } as const
+    ])
+  )
   const { tokens } = parseArgs({ args: [...args], options, strict: false, tokens: true })
   const given = new Map<string, string | string[]>()
   for (const token of tokens) {
     if (token.kind !== 'option' || !Object.hasOwn(flags, token.name)) {
       const found = token.kind === 'option' ? token.rawName : withoutSecrets(args[token.index]!)
       faults.push({ path: 'flags', expected: 'flags of --help', found })
+    } else if (token.value === undefined && (flags[token.name as FlagName] as Flag).isSwitch) {
+      given.set(token.name, 'true')
     } else if (token.value === undefined) {
       faults.push({ path: token.rawName, expected: flags[token.name as FlagName].expected, found: 'nothing' })
     } else if ((flags[token.name as FlagName] as Flag).repeatable) {

@@ -7,6 +7,8 @@ export interface Readiness {
   readonly ready: boolean
   /** Why not, one sentence each. */
   readonly reasons: readonly string[]
+  /** What needs an operator although it works. */
+  readonly warnings?: readonly string[]
   /** The reasons say nothing that a stranger may not know. */
   readonly isPublic?: boolean
 }
@@ -29,9 +31,10 @@ export const healthRoutes = ({ readiness, metrics }: HealthOptions): Route[] => 
     path: '/readyz',
     needs: 'anyone',
     answer: async ({ context }, caller) => {
-      const { ready, reasons, isPublic = false } = await readiness()
+      const { ready, reasons, warnings = [], isPublic = false } = await readiness()
       const status = ready ? 'ready' : 'not ready'
-      return json(context, ready ? 200 : 503, caller !== undefined || isPublic ? { status, reasons } : { status })
+      const details = { reasons, ...(warnings.length > 0 && { warnings }) }
+      return json(context, ready ? 200 : 503, { status, ...((caller !== undefined || isPublic) && details) })
     }
   },
   {

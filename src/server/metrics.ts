@@ -4,7 +4,7 @@ import { Counter, collectDefaultMetrics, Gauge, Histogram, Registry } from 'prom
 import type { Ingest } from '../ingest/ingest.ts'
 import type { Budget } from '../model/budget.ts'
 import type { Audit } from './audit.ts'
-import type { TlsFiles } from './tls.ts'
+import type { Credentials } from './credentials.ts'
 
 export interface MetricsSources {
   readonly ingest: Pick<Ingest, 'counters' | 'lanes' | 'trouble'>
@@ -12,7 +12,8 @@ export interface MetricsSources {
   readonly offlineDropped: () => number
   readonly budget: Pick<Budget, 'usedBytes'>
   readonly audit: Pick<Audit, 'handshakes' | 'denied' | 'evicted' | 'waiting'>
-  readonly tls: Pick<TlsFiles, 'validToMs' | 'revocation'>
+  readonly handshakesWaiting: () => number
+  readonly credentials: Pick<Credentials, 'current' | 'fault' | 'crlExpired'>
 }
 
 export class Metrics {
@@ -82,7 +83,7 @@ export class Metrics {
     )
   }
 
-  #watchState({ ingest, connections, offlineDropped, budget, tls }: MetricsSources): void {
+  #watchState({ ingest, connections, offlineDropped, budget, handshakesWaiting, credentials }: MetricsSources): void {
     this.#counter(
       'chargelift_offline_messages_dropped_total',
       'Oldest messages dropped from the full queues of subscribers that were away.',
@@ -103,11 +104,20 @@ export class Metrics {
       ingest.trouble === undefined ? 1 : 0
     )
     this.#gauge('chargelift_certificate_expiry_seconds', "Seconds until the server's certificate ends.", () =>
-      secondsUntil(tls.validToMs)
+      secondsUntil(credentials.current.validToMs)
     )
     this.#gauge('chargelift_crl_expiry_seconds', 'Seconds until the revocation list must be renewed.', () =>
-      secondsUntil(tls.revocation.nextUpdateMs)
+      secondsUntil(credentials.current.trust.revocation.nextUpdateMs)
     )
+    this.#gauge('chargelift_crl_expired', '1 when a revocation list has ended: renew it.', () =>
+      Number(credentials.crlExpired)
+    )
+    this.#gauge(
+      'chargelift_reload_failed',
+      '1 while changed certificate files are refused, and the former are in force.',
+      () => Number(credentials.fault !== undefined)
+    )
+    this.#gauge('chargelift_handshakes_waiting', 'Connections that wait for their TLS handshake.', handshakesWaiting)
     new Gauge({
       name: 'chargelift_lane_backlog_messages',
       help: 'Messages admitted and not settled, by lane.',

@@ -5,7 +5,6 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import pg from 'pg'
 import type { Logger } from 'pino'
 import { Broker } from '../broker/broker.ts'
-import { Listener } from '../broker/listener.ts'
 import { Ingest, type IngestReport } from '../ingest/ingest.ts'
 import { type Engine, makePartitions, migrateDatabase, startFault } from '../ingest/migrate.ts'
 import { Budget } from '../model/budget.ts'
@@ -15,7 +14,9 @@ import { Access } from './access.ts'
 import { Audit } from './audit.ts'
 import type { ServerConfig } from './config.ts'
 import { ConnectionWriter, loadConnections, onlineElsewhere } from './connections.ts'
+import { Credentials } from './credentials.ts'
 import { startEmbeddedDatabase } from './database.ts'
+import { openDoor } from './door.ts'
 import { Grants } from './grants.ts'
 import { healthRoutes, type Readiness } from './health.ts'
 import { Http } from './http.ts'
@@ -27,7 +28,6 @@ import { probePort } from './ports.ts'
 import { Progress, type ProgressReport } from './progress.ts'
 import { type QuotaReport, watchQuotas } from './rejectedQuota.ts'
 import { signInRoutes } from './signIn.ts'
-import { readTlsFiles } from './tls.ts'
 
 export interface RunningServer {
   readonly mqttPorts: readonly number[]
@@ -35,6 +35,8 @@ export interface RunningServer {
   readonly databaseUrl: string
   readonly engine: Engine
   readonly workers: number
+  /** Reads the certificate files now, and not only when they have been the same for a moment. */
+  reload(): void
   /** Idempotent. True when everything admitted was stored and acknowledged in time. */
   stop(): Promise<boolean>
 }
@@ -62,10 +64,14 @@ export async function startServer(
 }
 
 async function start(config: ServerConfig, log: Logger, stops: Stop[], abort: AbortSignal): Promise<RunningServer> {
-  const tls = readTlsFiles(config.tls, Date.now())
-  const httpTls = config.httpTls && readHttpTls(config.httpTls, Date.now())
-
   const audit = new Audit({ log, node: config.nodeId, now: Date.now })
+  const credentials = new Credentials({
+    paths: config.tls,
+    crlStrict: config.crlStrict,
+    report: audit.report,
+    warned: reason => log.warn({ event: 'tls_warning', reason }, 'certificates need attention')
+  })
+  const httpTls = config.httpTls && readHttpTls(config.httpTls, Date.now())
 
   // First the HTTP port: it tells what the rest is waiting for.
   let ready:
@@ -88,7 +94,7 @@ async function start(config: ServerConfig, log: Logger, stops: Stop[], abort: Ab
       routes: [
         ...healthRoutes({
           readiness: () =>
-            stopping ? goingAway : ready ? readiness(ready.db, ready.ingest, ready.progress) : starting,
+            stopping ? goingAway : ready ? readiness(ready.db, ready.ingest, ready.progress, credentials) : starting,
           metrics: () => ready?.metrics.text()
         }),
         ...signInRoutes(access, () => grants)
@@ -161,10 +167,11 @@ async function start(config: ServerConfig, log: Logger, stops: Stop[], abort: Ab
   })
   const metrics: Metrics = new Metrics({
     ingest,
-    tls,
+    credentials,
     budget,
     audit,
     connections: () => broker.gates.size,
+    handshakesWaiting: () => door.waiting,
     offlineDropped: () => broker.offlineDropped
   })
   broker.presence.load(
@@ -183,20 +190,19 @@ async function start(config: ServerConfig, log: Logger, stops: Stop[], abort: Ab
   const stopQuotas = watchQuotas(db, () => ingest.counters.rejectedTotal, quotaReport(log, metrics))
   stops.push(() => atMost(stopRestMs, stopQuotas()))
 
-  const listener = await openPort('--mqtt-port', config.mqttPorts[0]!, () =>
-    Listener.open({
-      host: config.mqttHost,
-      ports: config.mqttPorts,
-      tls,
-      isRevoked: (issuer, serial) => tls.revocation.isRevoked(issuer, serial),
+  const door = await openPort('--mqtt-port', config.mqttPorts[0]!, () =>
+    openDoor({
+      config,
+      credentials,
       accept: (socket, identity) => broker.accept(socket, identity),
-      report: audit.report
+      report: audit.report,
+      failed: error => log.error({ event: 'recheck_failed', err: error }, 'live connections not judged anew')
     })
   )
-  stops.push(() => listener.close()) // the last one, and so the first to stop: nobody new comes in while the rest ends
+  stops.push(() => door.close()) // the last one, and so the first to stop: nobody new comes in while the rest ends
   ready = { db, ingest, progress, metrics }
 
-  const mqttPorts = listener.ports
+  const mqttPorts = door.ports
   log.info(
     { event: 'listening', mqttPort: mqttPorts[0], mqttPorts, httpPort: http.port, engine: engine.name },
     'listening'
@@ -207,6 +213,7 @@ async function start(config: ServerConfig, log: Logger, stops: Stop[], abort: Ab
     databaseUrl,
     engine,
     workers: config.workers,
+    reload: () => credentials.reload(),
     stop: () => {
       stopping ??= runReversed(stops, config.drainMs + stopTotalMs).then(() => settled)
       return stopping
@@ -317,7 +324,12 @@ async function openPort<T>(flag: string, port: number, open: () => Promise<T>): 
   }
 }
 
-async function readiness(db: pg.Pool, { trouble, lanes }: Ingest, progress: Progress): Promise<Readiness> {
+async function readiness(
+  db: pg.Pool,
+  { trouble, lanes }: Ingest,
+  progress: Progress,
+  { warnings }: Credentials
+): Promise<Readiness> {
   const reasons: string[] = []
   const sinceMs = lanes.reduce((oldest, lane) => Math.min(oldest, lane.attemptSinceMs ?? oldest), Date.now())
   const seconds = Math.round((Date.now() - sinceMs) / 1000)
@@ -326,7 +338,7 @@ async function readiness(db: pg.Pool, { trouble, lanes }: Ingest, progress: Prog
   const fault = await faultOf(db)
   if (fault !== undefined) reasons.push(`the database does not answer: ${fault}`)
   else if (progress.stall !== undefined) reasons.push(progress.stall)
-  return { ready: reasons.length === 0, reasons }
+  return { ready: reasons.length === 0, reasons, warnings }
 }
 
 /** Undefined when the database answers, else why not. In time for a probe: a frozen database does not even refuse. */

@@ -2,21 +2,33 @@
 
 import { createPrivateKey, X509Certificate } from 'node:crypto'
 import { readFileSync } from 'node:fs'
+import { createSecureContext } from 'node:tls'
 import { ConfigError, type ConfigFault } from '../model/errors.ts'
-import { parseRevocation, type Revocation } from '../pki/revocation.ts'
+import { Trust } from '../pki/trust.ts'
 import type { ServerConfig } from './config.ts'
 
 export interface TlsFiles {
   readonly ca: Buffer
   readonly cert: Buffer
   readonly key: Buffer
-  readonly revocation: Revocation
+  readonly crl: Buffer
+  readonly trust: Trust
   /** End of the server's own certificate. */
   readonly validToMs: number
 }
 
-/** Throws ConfigError: missing or unreadable files, a key that does not match, an expired certificate, a foreign CRL. */
-export function readTlsFiles(paths: ServerConfig['tls'], nowMs: number): TlsFiles {
+interface ReadOptions {
+  readonly nowMs: number
+  readonly crlStrict: boolean
+  /** What is in force: the new ones must not say less. */
+  readonly former?: TlsFiles
+}
+
+/**
+ * Throws ConfigError: missing, unreadable or half-written files, a key that does not match, a certificate or CAs that are not
+ * valid now, a CRL of another signer or older than the one in force, and whatever OpenSSL refuses.
+ */
+export function readTlsFiles(paths: ServerConfig['tls'], { nowMs, crlStrict, former }: ReadOptions): TlsFiles {
   const faults: ConfigFault[] = []
   const attempt = <T>(path: string, expected: string, read: () => T): T | undefined => {
     try {
@@ -37,23 +49,43 @@ export function readTlsFiles(paths: ServerConfig['tls'], nowMs: number): TlsFile
   ]
   const certificate = cert && attempt('--tls-cert', 'a certificate in PEM', () => new X509Certificate(cert))
   const privateKey = key && attempt('--tls-key', 'a private key in PEM', () => createPrivateKey(key))
-  if (ca) attempt('--tls-ca', 'a certificate in PEM', () => new X509Certificate(ca))
   if (certificate && privateKey && !certificate.checkPrivateKey(privateKey)) {
     faults.push({ path: '--tls-key', expected: `the key of ${paths.cert}`, found: 'the key of another certificate' })
   }
-  if (certificate && certificate.validToDate.getTime() < nowMs) {
-    faults.push({
-      path: '--tls-cert',
-      expected: 'a certificate valid now',
-      found: `one that expired on ${certificate.validTo}`
-    })
-  }
-  const revocation =
+  if (certificate) faults.push(...datesFaults(certificate, nowMs))
+  const trustPaths = { ca: '--tls-ca', crl: '--tls-crl' }
+  const trust =
     ca &&
     crl &&
-    attempt('--tls-crl', 'a CRL in PEM, signed by the CA', () =>
-      parseRevocation(crl.toString(), ca.toString(), { crl: '--tls-crl', ca: '--tls-ca' })
+    attempt('--tls-ca', 'CA certificates', () =>
+      Trust.parse({
+        caPem: ca.toString(),
+        crlPem: crl.toString(),
+        paths: trustPaths,
+        nowMs,
+        crlStrict,
+        former: former?.trust
+      })
     )
+  if (faults.length === 0) {
+    attempt('--tls-cert', 'files that OpenSSL takes', () => createSecureContext({ ca: ca!, cert: cert!, key: key! }))
+  }
   if (faults.length > 0) throw new ConfigError(faults)
-  return { ca: ca!, cert: cert!, key: key!, revocation: revocation!, validToMs: certificate!.validToDate.getTime() }
+  return {
+    ca: ca!,
+    cert: cert!,
+    key: key!,
+    crl: crl!,
+    trust: trust!,
+    validToMs: certificate!.validToDate.getTime()
+  }
+}
+
+function datesFaults(
+  { validFrom, validTo, validFromDate, validToDate }: X509Certificate,
+  nowMs: number
+): ConfigFault[] {
+  const fault = (found: string): ConfigFault[] => [{ path: '--tls-cert', expected: 'a certificate valid now', found }]
+  if (validToDate.getTime() < nowMs) return fault(`one that expired on ${validTo}`)
+  return validFromDate.getTime() > nowMs ? fault(`one that is valid from ${validFrom}`) : []
 }
