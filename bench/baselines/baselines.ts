@@ -1,9 +1,12 @@
-// What the product is compared with, each in a file of its own.
+// What the product is compared with, each in a file of its own. `copy-floor` is none of these: no fleet sends to it.
 
 import type { Expected } from '../rig/product.ts'
 import type { Target } from '../rig/target.ts'
 import type { Bench } from '../scenarios/scenario.ts'
 import type { BaselineName, Settings } from '../settings.ts'
+import { floor, stockAedes } from './servers.ts'
+import { telegraf } from './telegraf.ts'
+import { tutorial } from './tutorial.ts'
 
 export interface Baseline {
   readonly summary: string
@@ -12,4 +15,10 @@ export interface Baseline {
   readonly start: (bench: Bench, expected: Expected) => Promise<Target>
 }
 
-export const baselines: Readonly<Record<Exclude<BaselineName, 'copy-floor'>, Baseline>> = {} as never
+export const baselines: Readonly<Record<Exclude<BaselineName, 'copy-floor'>, Baseline>> = {
+  tutorial: tutorial('tutorial', 'Mosquitto and a subscriber that runs one INSERT per message', 1),
+  'tutorial-batched': tutorial('tutorial-batched', 'the same, with multi-row INSERT', 1_000),
+  'stock-aedes': stockAedes,
+  floor,
+  telegraf
+}

@@ -38,8 +38,12 @@ export class Credentials {
   }
 
   contextOf(name: string): SecureContext {
-    const { certificate, key } = this.#issuer === undefined ? this.#issued(name) : this.#copyFor(name)
+    const { certificate, key } = this.keyedOf(name)
     return createSecureContext({ ca: this.#ca, cert: certificate, key })
+  }
+
+  keyedOf(name: string): KeyedCertificate {
+    return this.#issuer === undefined ? this.#issued(name) : this.#copyFor(name)
   }
 
   async #makeTemplate(name: string): Promise<void> {

@@ -11,7 +11,7 @@ import type { Figures, Moment, Run } from '../report/result.ts'
 import { Crew } from './crew.ts'
 import { bucketsBetween, risen, type Scrape } from './metrics.ts'
 import type { FleetNames } from './names.ts'
-import { type CpuReading, machineBusyMs } from './processes.ts'
+import { type CpuReading, cpuMsOf, machineBusyMs } from './processes.ts'
 import type { Target } from './target.ts'
 import { VerifyError } from './verify.ts'
 
@@ -44,6 +44,8 @@ interface Snapshot {
   readonly stored: number
   readonly cpu: CpuReading
   readonly busyMs: number
+  /** CPU of this process. */
+  readonly benchMs: number
   readonly scrape: Scrape | undefined
   readonly rssBytes: number | undefined
 }
@@ -236,6 +238,7 @@ export class Fleet {
       stored: storedNow ?? tally.acknowledged,
       cpu: cpu(),
       busyMs: machineBusyMs(),
+      benchMs: cpuMsOf(process.pid),
       rssBytes: rssBytes()
     }
   }
@@ -259,10 +262,11 @@ export class Fleet {
     const sumOf = (parts: readonly string[]): number | undefined =>
       parts.every(part => cpuUs[part] !== undefined) ? parts.reduce((sum, part) => sum + cpuUs[part]!, 0) : undefined
     const ownMs = Object.entries(after.cpu).reduce((sum, [part, ms]) => sum + ms - (before.cpu[part] ?? 0), 0)
-    const othersMs = after.busyMs - before.busyMs - ownMs - (after.tally.cpuMs - before.tally.cpuMs)
+    const othersMs =
+      after.busyMs - before.busyMs - ownMs - (after.tally.cpuMs - before.tally.cpuMs) - (after.benchMs - before.benchMs)
     return defined({
       messagesPerSecond: messages / seconds,
-      rowsPerSecond: this.#target.rowsPerMessage ? messages / seconds : rows / seconds,
+      rowsPerSecond: { poll: rows, message: messages, nothing: Number.NaN }[this.#target.row] / seconds,
       ackP50Ms: p50,
       ackP90Ms: p90,
       ackP99Ms: p99,

@@ -79,10 +79,9 @@ async function productAt(database: Database, place: Place, { names, columns }: E
   return {
     name: productName,
     address: { host, port, certs },
-    versions: { database: await database.version() },
     pid,
     database,
-    rowsPerMessage: false,
+    row: 'poll',
     storing: ['main', 'workers', 'helpers', 'database'],
     cpu() {
       const databaseMs = database.cpuMs()

@@ -7,13 +7,11 @@ import type { CpuReading } from './processes.ts'
 export interface Target {
   readonly name: string
   readonly address: Pick<GeneratorOptions, 'host' | 'port' | 'certs'>
-  /** For the report: what runs there, in which version. */
-  readonly versions: Readonly<Record<string, string>>
   /** CPU ms of its processes, from their start. Keys of `storing` are what it costs to store a message. */
   cpu(): CpuReading
   readonly storing: readonly string[]
-  /** It stores each message as a row of its own. */
-  readonly rowsPerMessage: boolean
+  /** What becomes a row. */
+  readonly row: 'poll' | 'message' | 'nothing'
   /** Undefined for a process that is not on this machine. */
   rssBytes(): number | undefined
   metrics(): Promise<Scrape | undefined>

@@ -64,7 +64,7 @@ export class Bench {
     const product = server
       ? await productThatRuns(await Database.open(url!), { ...server, certs, metricsUrl }, expected)
       : await startProduct(await (await this.databases()).fresh(), { certs, workers }, expected)
-    Object.assign(this.versions, product.versions)
+    this.versions.database = await product.database.version()
     await product.database.settle()
     return product
   }
