@@ -87,6 +87,11 @@ export class Connection {
     return this.#next * this.#shared.columns.length
   }
 
+  /** Messages that are due and not acknowledged, sent or not. */
+  get waiting(): number {
+    return (this.#next - this.#head + this.#backlog.length) * this.#shared.columns.length - this.#headAcks
+  }
+
   /** Resolves after CONNACK, with whether the TLS session was resumed. Rejects when the server says no. */
   async open(resume: boolean): Promise<boolean> {
     const { host, port } = this.#shared

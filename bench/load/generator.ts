@@ -37,6 +37,8 @@ export interface Tally {
   readonly rssBytes: number
   readonly acknowledged: number
   readonly sent: number
+  /** Due and not acknowledged, sent or not. */
+  readonly waiting: number
   readonly losses: number
   readonly open: number
 }
@@ -165,6 +167,7 @@ class Generator implements GeneratorCalls {
       rssBytes: process.memoryUsage.rss(),
       acknowledged: this.#total(({ acknowledged }) => acknowledged),
       sent: this.#total(({ sent }) => sent),
+      waiting: this.#total(({ waiting }) => waiting),
       losses: this.#total(({ losses }) => losses),
       open: this.#total(({ isOpen }) => (isOpen ? 1 : 0))
     }

@@ -3,6 +3,7 @@
 import type { HistogramCounts } from '../load/histogram.ts'
 import type { Machine } from '../rig/machine.ts'
 import type { Bucket } from '../rig/metrics.ts'
+import { type BaselineName, baselineNames } from '../settings.ts'
 
 /** Each figure: its name for people, its unit, and which way is better. */
 export const figureKinds = {
@@ -160,7 +161,7 @@ export function ratiosOf(results: Readonly<Record<string, Figures>>, product: st
   if (ours === undefined) return []
   const share = (a: number | undefined, b: number | undefined): number | null => (a && b ? a / b : null)
   return Object.entries(results)
-    .filter(([target]) => target !== product)
+    .filter(([target]) => target !== product && baselineNames.includes(target as BaselineName))
     .map(([baseline, theirs]) => ({
       baseline,
       speed: share(ours.messagesPerSecond, theirs.messagesPerSecond),

@@ -148,6 +148,7 @@ const merged = (tallies: readonly Tally[]): Tally => ({
   rssBytes: sum(tallies.map(({ rssBytes }) => rssBytes)),
   acknowledged: sum(tallies.map(({ acknowledged }) => acknowledged)),
   sent: sum(tallies.map(({ sent }) => sent)),
+  waiting: sum(tallies.map(({ waiting }) => waiting)),
   losses: sum(tallies.map(({ losses }) => losses)),
   open: sum(tallies.map(({ open }) => open))
 })

@@ -8,7 +8,7 @@ import type { Tally } from '../load/generator.ts'
 import type { Histogram } from '../load/histogram.ts'
 import type { Progress } from '../progress.ts'
 import type { Figures, Moment, Run } from '../report/result.ts'
-import { Crew } from './crew.ts'
+import { Crew, type OpenReport } from './crew.ts'
 import { bucketsBetween, risen, type Scrape } from './metrics.ts'
 import type { FleetNames } from './names.ts'
 import { type CpuReading, cpuMsOf, machineBusyMs } from './processes.ts'
@@ -104,31 +104,34 @@ export class Fleet {
 
   /** Every charger is connected. */
   static async connect(target: Target, load: Load, progress: Progress): Promise<Fleet> {
-    const { names, columns, qos, rate, churn, processes, window } = load
-    const polls = (messages: number): number => Math.max(1, Math.floor(messages / columns.length))
-    const { length } = names.names
-    const crew = await Crew.start({
-      ...target.address,
-      names: names.names,
-      values: columns.length,
-      qos,
-      window: polls(window),
-      ...samplingTimes(load),
-      pollsPerSecond: rate === undefined ? undefined : rate / columns.length,
-      churnPerSecond: churn / 100 / 60,
-      processes: Math.min(processes, length)
-    })
-    const fleet = new Fleet(crew, target, load, progress)
+    const fleet = await Fleet.create(target, load, progress)
     try {
       await fleet.open(handshakesAtOnce, false)
     } catch (error) {
-      await crew.end()
+      await fleet.end()
       throw error
     }
     return fleet
   }
 
-  async open(atOnce: number, resume: boolean): Promise<Awaited<ReturnType<Crew['open']>>> {
+  /** Nobody is connected yet. */
+  static async create(target: Target, load: Load, progress: Progress): Promise<Fleet> {
+    const { names, columns, qos, rate, churn, processes, window } = load
+    const crew = await Crew.start({
+      ...target.address,
+      names: names.names,
+      values: columns.length,
+      qos,
+      window: Math.max(1, Math.floor(window / columns.length)),
+      ...samplingTimes(load),
+      pollsPerSecond: rate === undefined ? undefined : rate / columns.length,
+      churnPerSecond: churn / 100 / 60,
+      processes: Math.min(processes, names.names.length)
+    })
+    return new Fleet(crew, target, load, progress)
+  }
+
+  async open(atOnce: number, resume: boolean): Promise<OpenReport> {
     const { length } = this.#load.names.names
     let isDone = false
     const watching = (async () => {
@@ -152,17 +155,24 @@ export class Fleet {
     await this.wait(warmUpSeconds(this.#load.seconds), 'warming up')
   }
 
-  /** The figures of the seconds from now on. `each` is called every second. */
-  async measure(seconds: number, each: () => void = () => {}): Promise<Measured> {
+  /** The figures of the seconds from now on. */
+  measure(seconds: number): Promise<Measured> {
+    return this.measureWhile(() => this.wait(seconds, 'measuring'))
+  }
+
+  /** The figures of the time that the work takes. */
+  async measureWhile(work: () => Promise<void>): Promise<Measured> {
     const firstSecond = this.crew.seconds.length
     const rss: number[] = []
     const before = await this.#snapshot()
-    await this.wait(seconds, 'measuring', () => {
-      rss.push(this.#target.rssBytes() ?? Number.NaN)
-      each()
-    })
+    const sampling = setInterval(() => rss.push(this.#target.rssBytes() ?? Number.NaN), 1_000)
+    try {
+      await work()
+    } finally {
+      clearInterval(sampling)
+    }
     const after = await this.#snapshot()
-    const moments = this.crew.seconds.slice(firstSecond, firstSecond + Math.round(seconds)).map((second, i) => ({
+    const moments = this.crew.seconds.slice(firstSecond).map((second, i) => ({
       second: i + 1,
       messagesPerSecond: second.acknowledged,
       p50Ms: known(second.p50Ms),
@@ -205,18 +215,14 @@ export class Fleet {
     await this.crew.end()
   }
 
-  async wait(seconds: number, step: string, eachSecond: () => void = () => {}): Promise<void> {
+  async wait(seconds: number, step: string): Promise<void> {
     const startMs = performance.now()
-    for (let second = 1; second <= Math.ceil(seconds); second++) {
-      const untilMs = startMs + Math.min(second, seconds) * 1000
-      while (performance.now() < untilMs) {
-        await sleep(Math.min(250, Math.max(1, untilMs - performance.now())))
-        const passed = (performance.now() - startMs) / 1000
-        const rate = this.crew.seconds.at(-1)?.acknowledged
-        const detail = `${Math.round(passed)} of ${seconds} s${rate === undefined ? '' : `, ${rate} messages/s`}`
-        this.#progress.show(`${this.#target.name}: ${step}`, passed / seconds, detail)
-      }
-      eachSecond()
+    const passed = (): number => (performance.now() - startMs) / 1000
+    while (passed() < seconds) {
+      const rate = this.crew.seconds.at(-1)?.acknowledged
+      const detail = `${Math.round(passed())} of ${seconds} s${rate === undefined ? '' : `, ${rate} messages/s`}`
+      this.#progress.show(`${this.#target.name}: ${step}`, passed() / seconds, detail)
+      await sleep(Math.min(250, Math.max(1, (seconds - passed()) * 1000)))
     }
   }
 

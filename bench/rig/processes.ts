@@ -73,8 +73,13 @@ export function machineBusyMs(): number {
 }
 
 export const rssBytesOf = (pid: number): number => statusKb(pid, 'VmRSS') * 1024
+export const peakRssBytesOf = (pid: number): number => statusKb(pid, 'VmHWM') * 1024
 const statusKb = (pid: number, name: string): number =>
   Number(new RegExp(`${name}:\\s+(\\d+) kB`).exec(textOf(`/proc/${pid}/status`))?.[1] ?? 0)
+
+/** Bytes that the process made the disk write. */
+export const writtenBytesOf = (pid: number): number =>
+  Number(/^write_bytes: (\d+)/m.exec(textOf(`/proc/${pid}/io`))?.[1] ?? 0)
 
 /** The process of this machine that listens on the TCP port. */
 export function listenerOf(port: number): number | undefined {

@@ -1,7 +1,13 @@
 // All scenarios, in the order in which they are listed.
 
+import { connectStorm, idleConnections } from './connections.ts'
+import { databaseOutage } from './databaseOutage.ts'
+import { edge } from './edge.ts'
 import { loadScenario } from './load.ts'
+import { queries } from './queries.ts'
 import type { Scenario } from './scenario.ts'
+import { soak } from './soak.ts'
+import { subscribers } from './subscribers.ts'
 
 export const scenarios: Readonly<Record<string, Scenario>> = {
   fleet: loadScenario('many chargers, each sends its next poll when the last one is acknowledged', {
@@ -15,5 +21,12 @@ export const scenarios: Readonly<Record<string, Scenario>> = {
   'spool-drain': loadScenario('recovery speed: few edges send their backlog, 256 messages unacknowledged each', {
     connections: 200,
     window: 256
-  })
+  }),
+  'connect-storm': connectStorm,
+  'idle-connections': idleConnections,
+  'database-outage': databaseOutage,
+  subscribers,
+  edge,
+  queries,
+  soak
 }

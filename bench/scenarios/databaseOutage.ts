@@ -1,0 +1,96 @@
+// The database is stopped, as by a crash, while chargers go on sending; after a minute it comes back. How long until all
+// that waited is acknowledged, what memory it took, and whether anybody was disconnected.
+
+import { rmSync } from 'node:fs'
+import { join } from 'node:path'
+import { setTimeout as sleep } from 'node:timers/promises'
+import { ConfigError } from '../../src/model/errors.ts'
+import { Postgres } from '../../test/faults/postgres.ts'
+import { Database } from '../rig/database.ts'
+import { Fleet, runOf } from '../rig/measure.ts'
+import { productName, startProduct } from '../rig/product.ts'
+import { type Bench, folder, type Scenario } from './scenario.ts'
+
+export const databaseOutage: Scenario = {
+  summary: 'the database stops for a minute while the fleet goes on: how long until all of it is stored',
+  defaults: { connections: 200, rate: 1_500, window: 1_024, 'outage-seconds': 60 },
+  run
+}
+
+const recoveryTimeoutMs = 180_000
+
+async function run(bench: Bench): Promise<void> {
+  const { settings } = bench
+  for (const flag of ['server', 'database-url'] as const) {
+    if (settings[flag] === undefined) continue
+    const expected = 'nothing: this scenario stops a database of its own'
+    throw new ConfigError([{ path: `--${flag}`, expected, found: 'a value' }])
+  }
+  const dir = join(folder, 'outage')
+  for (let repeat = 1; repeat <= settings.repeats; repeat++) {
+    rmSync(dir, { recursive: true, force: true })
+    const postgres = await Postgres.create(dir)
+    try {
+      await outage(bench, postgres, repeat)
+    } finally {
+      await postgres.stopImmediately()
+      rmSync(dir, { recursive: true, force: true })
+    }
+  }
+}
+
+async function outage(bench: Bench, postgres: Postgres, repeat: number): Promise<void> {
+  const { certs, workers } = bench.settings
+  const expected = bench.expected()
+  const database = await Database.open(postgres.url)
+  bench.versions.database = await database.version()
+  const product = await startProduct(database, { certs, workers }, expected)
+  try {
+    await bench.attempt(productName, repeat, async () => {
+      const fleet = await Fleet.connect(product, bench.load(expected), bench.progress)
+      try {
+        await fleet.start()
+        const recovery = { backlogMessages: 0, recoverySeconds: 0 }
+        const measured = await fleet.measureWhile(() => stopAndStart(bench, fleet, postgres, recovery))
+        await database.reconnect()
+        const { verified } = await fleet.finish()
+        // Speed and CPU of a run with an outage are nobody's speed.
+        const { ackMaxMs, serverRssMb, serverRssMaxMb } = measured.figures
+        const lossCount = measured.after.tally.losses
+        const figures = { ackMaxMs, serverRssMb, serverRssMaxMb, lossCount, ...recovery }
+        return { ...runOf(productName, repeat, verified, measured), figures: withoutUndefined(figures), cpuUs: {} }
+      } finally {
+        await fleet.end()
+      }
+    })
+  } finally {
+    await product.close()
+  }
+}
+
+async function stopAndStart(
+  bench: Bench,
+  fleet: Fleet,
+  postgres: Postgres,
+  recovery: { backlogMessages: number; recoverySeconds: number }
+): Promise<void> {
+  const { seconds, rate = 0, 'outage-seconds': outageSeconds = 60 } = bench.settings
+  await fleet.wait(seconds, 'before the outage')
+  await postgres.stopImmediately()
+  await fleet.wait(outageSeconds, 'database away')
+  await postgres.start()
+  const backMs = performance.now()
+  const { waiting } = await fleet.crew.tally()
+  recovery.backlogMessages = waiting
+  const usual = Math.max(100, rate / 2)
+  for (let now = waiting; now > usual; now = (await fleet.crew.tally()).waiting) {
+    bench.progress.show(`${productName}: recovering`, 1 - now / waiting, `${now} messages wait`)
+    if (performance.now() - backMs > recoveryTimeoutMs) break
+    await sleep(100)
+  }
+  recovery.recoverySeconds = (performance.now() - backMs) / 1000
+  await fleet.wait(seconds, 'after the outage')
+}
+
+const withoutUndefined = <T extends object>(figures: T): { [K in keyof T]: NonNullable<T[K]> } =>
+  Object.fromEntries(Object.entries(figures).filter(([, value]) => value !== undefined)) as never

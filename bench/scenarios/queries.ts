@@ -1,0 +1,155 @@
+// Questions to a table of ten million rows: the latest state of the fleet, and a charger's day. The rows are made by the
+// database itself, a sample every 30 s for each charger; each question is asked many times, of another charger each time.
+
+import pg from 'pg'
+import { migrateDatabase } from '../../src/ingest/migrate.ts'
+import { Histogram } from '../load/histogram.ts'
+import type { Run } from '../report/result.ts'
+import type { Database } from '../rig/database.ts'
+import { defined } from '../rig/measure.ts'
+import { productName } from '../rig/product.ts'
+import { VerifyError } from '../rig/verify.ts'
+import type { Bench, Scenario } from './scenario.ts'
+
+export const queries: Scenario = {
+  summary: "questions after ten million rows: the fleet's latest state, a charger's day",
+  defaults: { connections: 1_000, rows: 10_000_000 },
+  run
+}
+
+const pollSeconds = 30
+const dayPolls = 86_400 / pollSeconds
+const loaders = 2
+const asks = { fleet: 20, day: 200 }
+/** Values of a charger in latest_readings. */
+const names = ['PowerOutput', 'TotalEnergyConsumption', 'OutputCurrent', 'OperationState']
+
+async function run(bench: Bench): Promise<void> {
+  const { settings, progress } = bench
+  for (let repeat = 1; repeat <= settings.repeats; repeat++) {
+    const database = await (await bench.databases()).fresh()
+    try {
+      bench.versions.database = await database.version()
+      await migrateDatabase(database.url)
+      const size = await load(bench, database)
+      progress.show('queries: ANALYZE')
+      await database.query('ANALYZE')
+      await bench.attempt(productName, repeat, () => ask(bench, database, size, repeat))
+    } finally {
+      await database.close()
+    }
+  }
+}
+
+interface Size {
+  readonly chargers: number
+  readonly polls: number
+  readonly seconds: number
+}
+
+/** Each charger is idle or charges, an hour in six; energy is what was charged. */
+async function load(bench: Bench, database: Database): Promise<Size> {
+  const { connections: chargers, rows = 10_000_000 } = bench.settings
+  const polls = Math.max(1, Math.floor(rows / chargers))
+  const days = Math.ceil(polls / dayPolls)
+  await database.query('SELECT ensure_ev_readings_partitions((now() - make_interval(days => $1))::date, now()::date)', [
+    days
+  ])
+  await database.query("INSERT INTO chargers (id, name) SELECT i, 'bench-' || i FROM generate_series(1, $1) i", [
+    chargers
+  ])
+  const startedMs = performance.now()
+  let done = 0
+  const chunk = Math.max(1, Math.floor(200_000 / polls))
+  await Promise.all(
+    Array.from({ length: loaders }, async (_, loader) => {
+      const client = new pg.Client({ connectionString: database.url })
+      await client.connect()
+      for (let first = 1 + loader * chunk; first <= chargers; first += loaders * chunk) {
+        const last = Math.min(chargers, first + chunk - 1)
+        await client.query(insertRows, [first, last, polls, pollSeconds])
+        done += last - first + 1
+        bench.progress.show('queries: loading rows', done / chargers, `${done * polls} rows`)
+      }
+      await client.end()
+    })
+  )
+  await database.query(insertLatest, [names])
+  return { chargers, polls, seconds: (performance.now() - startedMs) / 1000 }
+}
+
+const insertRows = `
+  INSERT INTO ev_readings (charger_id, time, operation_state, total_energy_consumption, power_output, output_current)
+  SELECT charger, date_trunc('second', now()) - make_interval(secs => ($3::int - poll) * $4::int),
+         (CASE WHEN charging THEN 'charging' ELSE 'idle' END)::operation_state,
+         1000000 + charger + (poll / 720) * 11040 + CASE WHEN charging THEN (poll % 720) * 92 ELSE 11040 END,
+         CASE WHEN charging THEN 11040 ELSE 0 END, CASE WHEN charging THEN 16 ELSE 0 END
+  FROM generate_series($1::int, $2::int) charger, generate_series(1, $3::int) poll,
+       LATERAL (SELECT (poll + charger) % 720 < 120 AS charging) c`
+
+const insertLatest = `
+  INSERT INTO latest_readings (charger_id, name, time, value)
+  SELECT r.charger_id, n.name, r.time, CASE n.name
+    WHEN 'PowerOutput' THEN to_jsonb(r.power_output) WHEN 'OutputCurrent' THEN to_jsonb(r.output_current)
+    WHEN 'OperationState' THEN to_jsonb(r.operation_state::text) ELSE to_jsonb(r.total_energy_consumption) END
+  FROM (SELECT DISTINCT ON (charger_id) * FROM ev_readings ORDER BY charger_id, time DESC) r, unnest($1::text[]) n(name)`
+
+const latestState = `
+  SELECT c.name, l.name AS value_name, l.time, l.value FROM latest_readings l JOIN chargers c ON c.id = l.charger_id`
+
+const newestRows = `
+  SELECT c.name, r.* FROM chargers c,
+  LATERAL (SELECT * FROM ev_readings WHERE charger_id = c.id ORDER BY time DESC LIMIT 1) r`
+
+const chargerDay = `
+  SELECT time, power_output, total_energy_consumption, operation_state FROM ev_readings
+  WHERE charger_id = $1 AND time > $2::timestamptz - interval '1 day' AND time <= $2 ORDER BY time`
+
+async function ask(bench: Bench, database: Database, { chargers, polls, seconds }: Size, repeat: number): Promise<Run> {
+  const { rows: counted } = await database.query<{ count: number; newest: Date }>(
+    'SELECT count(*)::float8 AS count, max(time) AS newest FROM ev_readings'
+  )
+  const { count, newest } = counted[0]!
+  if (count !== chargers * polls) throw new VerifyError([`${chargers * polls} rows made, ${count} found`])
+  const latest = await timed(bench, database, asks.fleet, chargers * names.length, () => [latestState, []])
+  const rows = await timed(bench, database, asks.fleet, chargers, () => [newestRows, []])
+  const charger = (i: number): number => 1 + ((i * 7_919) % chargers)
+  const day = await timed(bench, database, asks.day, Math.min(polls, dayPolls), i => [chargerDay, [charger(i), newest]])
+  return {
+    target: productName,
+    repeat,
+    verified: `${count} rows of ${chargers} chargers, and every answer had as many rows as it must`,
+    figures: defined({
+      loadRowsPerSecond: count / seconds,
+      latestP50Ms: latest.atMs(0.5),
+      latestMaxMs: latest.atMs(1),
+      newestRowP50Ms: rows.atMs(0.5),
+      newestRowMaxMs: rows.atMs(1),
+      dayP50Ms: day.atMs(0.5),
+      dayMaxMs: day.atMs(1)
+    }),
+    cpuUs: {},
+    moments: [],
+    latency: day.counts(),
+    batchRows: []
+  }
+}
+
+async function timed(
+  bench: Bench,
+  database: Database,
+  times: number,
+  expected: number,
+  question: (i: number) => [sql: string, values: unknown[]]
+): Promise<Histogram> {
+  const histogram = new Histogram()
+  for (let i = 0; i < times; i++) {
+    bench.progress.show('queries: asking', i / times)
+    const startedMs = performance.now()
+    const { rows } = await database.query(...question(i))
+    histogram.recordMs(performance.now() - startedMs)
+    if (rows.length !== expected)
+      throw new VerifyError([`expected ${expected} rows as the answer, found ${rows.length}`])
+  }
+  return histogram
+}

@@ -1,0 +1,134 @@
+// A paced fleet without and with dashboards on chargers/#: what a subscriber costs per message, and how soon it sees it.
+// Verified beside the rows: no dashboard was cut, none saw time go back, and each ends with what the database has as newest.
+
+import { setTimeout as sleep } from 'node:timers/promises'
+import { encodeEnvelope } from '../../src/model/envelope.ts'
+import { topicOf } from '../../src/model/topics.ts'
+import { type Child, startChild } from '../load/calls.ts'
+import { literalOf, unitsSql } from '../load/columns.ts'
+import type { DashboardCalls, DashboardOptions, DashboardReport } from '../load/dashboards.ts'
+import { Histogram } from '../load/histogram.ts'
+import type { Figures, Run } from '../report/result.ts'
+import { defined, Fleet, measureRun, runOf } from '../rig/measure.ts'
+import { type Expected, type Product, productName } from '../rig/product.ts'
+import { VerifyError } from '../rig/verify.ts'
+import type { Bench, Scenario } from './scenario.ts'
+
+export const subscribers: Scenario = {
+  summary: 'dashboards on chargers/# beside a paced fleet: what each costs, and how soon it sees the news',
+  defaults: { connections: 2_000, rate: 20_000, window: 256, subscribers: 1 },
+  run
+}
+
+const withoutName = `${productName}, no subscriber`
+
+async function run(bench: Bench): Promise<void> {
+  for (let repeat = 1; repeat <= bench.settings.repeats; repeat++) {
+    const without = await withProduct(bench, (product, expected) =>
+      bench.attempt(withoutName, repeat, async () => {
+        const { run } = await measureRun(product, bench.load(expected), repeat, bench.progress)
+        return { ...run, target: withoutName }
+      })
+    )
+    await withProduct(bench, (product, expected) =>
+      bench.attempt(productName, repeat, () => watched(bench, product, expected, repeat, without?.figures.serverUs))
+    )
+  }
+}
+
+async function withProduct<T>(bench: Bench, work: (product: Product, expected: Expected) => Promise<T>): Promise<T> {
+  const expected = bench.expected()
+  const product = await bench.product(expected)
+  try {
+    return await work(product, expected)
+  } finally {
+    await product.close()
+  }
+}
+
+async function watched(
+  bench: Bench,
+  product: Product,
+  expected: Expected,
+  repeat: number,
+  alone: number | undefined
+): Promise<Run> {
+  const { subscribers: count = 1, seconds } = bench.settings
+  const names = Array.from({ length: count }, (_, i) => `${expected.names.prefix}board-${String(i).padStart(4, '0')}`)
+  const options: DashboardOptions = { ...product.address, names }
+  const dashboards = await startChild<DashboardCalls>(new URL('../load/dashboards.ts', import.meta.url), options)
+  try {
+    const fleet = await Fleet.connect(product, bench.load(expected), bench.progress)
+    try {
+      await fleet.start()
+      const before = await dashboards.call('report')
+      const measured = await fleet.measure(seconds)
+      const after = await dashboards.call('report')
+      const { verified } = await fleet.finish()
+      await verifyDashboards(product, expected, dashboards)
+      const news = newsFigures(before, after, count, seconds)
+      const { serverUs } = measured.figures
+      const each = alone === undefined || serverUs === undefined ? undefined : (serverUs - alone) / count
+      const figures = { ...measured.figures, ...news, ...defined({ subscribersUs: each }) }
+      const sentence = `${verified}; ${count} dashboards end with the newest of every topic`
+      return { ...runOf(productName, repeat, sentence, measured), figures }
+    } finally {
+      await fleet.end()
+    }
+  } finally {
+    dashboards.kill()
+  }
+}
+
+function newsFigures(before: DashboardReport, after: DashboardReport, count: number, seconds: number): Figures {
+  const latency = Histogram.of(after.latency)
+  return defined({
+    newsPerSecond: (after.received - before.received) / seconds / count,
+    newsP50Ms: latency.atMs(0.5),
+    newsP99Ms: latency.atMs(0.99)
+  })
+}
+
+const deliveryTimeoutMs = 10_000
+
+/** News is on its way until it is there, or until nobody can call it news any more. */
+async function verifyDashboards(
+  product: Product,
+  expected: Expected,
+  dashboards: Child<DashboardCalls>
+): Promise<void> {
+  const newest = await newestStored(product, expected)
+  for (const deadline = performance.now() + deliveryTimeoutMs; ; await sleep(100)) {
+    const report = await dashboards.call('report')
+    const behind = report.newest.reduce((sum, board) => sum + countBehind(newest, board), 0)
+    const findings = [
+      ...(report.closed > 0 ? [`${report.closed} dashboards were cut`] : []),
+      ...(report.wentBack > 0 ? [`time went back ${report.wentBack} times`] : []),
+      ...(behind > 0 ? [`${behind} topics of dashboards do not show what is stored as newest`] : [])
+    ]
+    if (findings.length === 0) return
+    if (performance.now() > deadline || report.closed + report.wentBack > 0) throw new VerifyError(findings)
+  }
+}
+
+const countBehind = (newest: ReadonlyMap<string, string>, board: ReadonlyMap<string, string>): number =>
+  [...newest].filter(([topic, payload]) => board.get(topic) !== payload).length
+
+/** By topic, the payload that the database has as its newest. */
+async function newestStored({ database }: Product, { names, columns }: Expected): Promise<Map<string, string>> {
+  const units = columns.map((column, k) => `${unitsSql(column)} AS u${k}`).join(', ')
+  const { rows } = await database.query<Record<string, number> & { name: string; ms: number }>(
+    `SELECT DISTINCT ON (r.charger_id) c.name, round(date_part('epoch', r.time) * 1000)::float8 AS ms, ${units}
+     FROM ev_readings r JOIN chargers c ON c.id = r.charger_id WHERE starts_with(c.name, $1)
+     ORDER BY r.charger_id, r.time DESC`,
+    [names.prefix]
+  )
+  return new Map(
+    rows.flatMap(row =>
+      columns.map((column, k) => {
+        const value = JSON.parse(literalOf(column, row[`u${k}`]!)) as number | string
+        return [topicOf(row.name, column.valueName), encodeEnvelope({ timeUs: row.ms * 1000, value })] as const
+      })
+    )
+  )
+}
