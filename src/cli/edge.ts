@@ -10,6 +10,7 @@ interface Subcommand {
 }
 
 const subcommands: Readonly<Record<string, () => Promise<Subcommand>>> = {
+  probe: () => import('./edge/probe.ts'),
   replay: () => import('./edge/replay.ts')
 }
 /** Between processes of the edge, not for people: in no help. */

@@ -166,6 +166,9 @@ export const pollIntervalIdleMs = 30_000
 /** Edge: connect and whole-request limits of a poll. */
 export const pollConnectTimeoutMs = 5_000
 export const pollTimeoutMs = 15_000
+/** Edge: the same limits where a person waits for the answer. */
+export const probeConnectTimeoutMs = 4_000
+export const probeTimeoutMs = 8_000
 /** Edge: no charger of the world delivers more; a value above it is a fault of the meter. */
 export const powerOutputWattsMax = 50_000
 /** Edge: a counter or meter that cannot be is the new truth when it stays for this many readings. */

@@ -1,0 +1,100 @@
+// `chargelift edge probe HOST`: which charger API answers at an address, and what to do where none does.
+
+import { parseArgs } from 'node:util'
+import type { Finding, ProbeTarget } from '../../edge/probe.ts'
+import { ConfigError } from '../../model/errors.ts'
+
+export const help = `Usage: chargelift edge probe HOST[:PORT] [--key PIN1]
+
+Asks the address which charger API answers there, one request at a time, reading only:
+  MHCP     http://HOST:25000, Mennekes Amtron Xtra, Trend and Premium (driver mennekes-amtron)
+  ECU      http://HOST:80/rest/full_state, newer Mennekes and Bender boxes (driver mennekes-ecu)
+  Modbus   HOST:502, told for your information: there is no driver for it
+With a PORT both HTTP APIs are asked for there, and Modbus is not.
+
+Options:
+  --key PIN1   PIN 1 ("APP-PIN") of the charger's set-up sheet; without it MHCP can only be recognised
+  --help       this text
+
+Exit codes: 0 a charger answers and can be polled, 1 none does (each line says why), 78 a fault of the command line.
+`
+
+/** Throws ConfigError. */
+export async function run(args: readonly string[]): Promise<void> {
+  const target = readArgs(args)
+  const { probe } = await import('../../edge/probe.ts')
+  const findings: Finding[] = []
+  for await (const finding of probe(target)) {
+    findings.push(finding)
+    print(line(finding))
+  }
+  print(`\n${verdict(findings, target)}`)
+  if (!findings.some(({ outcome }) => outcome === 'ok')) process.exitCode = 1
+}
+
+const line = ({ family, address, outcome, meaning }: Finding): string =>
+  `${outcome === 'ok' ? 'ok  ' : '-   '}  ${family.padEnd(6)}  ${address}  ${meaning}`
+
+function verdict(findings: readonly Finding[], { host, devKey }: ProbeTarget): string {
+  const found = findings.find(({ outcome }) => outcome === 'ok')
+  if (found !== undefined) return chargerOf(found, devKey)
+  if (findings.some(({ outcome }) => outcome === 'forbidden')) return 'A charger answers, and needs its right key.'
+  if (findings.some(({ outcome }) => outcome === 'spoken')) {
+    return 'It speaks Modbus only: an Amtron has MHCP on port 25000, an ECU box /rest/full_state from firmware 5.13 on.'
+  }
+  if (findings.every(({ outcome }) => outcome === 'timeout' || outcome === 'refused')) {
+    if (findings.every(({ meaning }) => meaning.includes('name is not known')))
+      return `There is no ${host} in this network.`
+    const isSilent = findings.every(({ meaning }) => !meaning.startsWith('refused'))
+    return isSilent
+      ? `Nothing answers at ${host}: is the charger on, in the same network, and is that its address (see the router)?`
+      : `There is a device at ${host}, but none of the known APIs: is that the charger's address (see the router)?`
+  }
+  return `At ${host} is something else, or a charger that is not supported.`
+}
+
+/** Ready to be pasted. */
+function chargerOf({ address, driver, sample }: Finding, devKey: string): string {
+  const { serial, model } = sample?.device ?? {}
+  const about = [model && `model ${model}`, serial && `serial ${serial}`].filter(Boolean).join(', ')
+  return [
+    `A charger that can be polled${about && ` (${about})`}. In edge.yaml:`,
+    '',
+    'chargers:',
+    '  - name: NAME',
+    `    driver: ${driver}`,
+    `    url: ${address}`,
+    ...(driver === 'mennekes-amtron' ? [`    devKey: "${devKey && 'PIN 1'}"`] : [])
+  ].join('\n')
+}
+
+function readArgs(args: readonly string[]): ProbeTarget {
+  const { values, positionals } = parse(args)
+  const [place = '', ...extra] = positionals
+  const found = extra.length > 0 ? positionals.join(' ') : JSON.stringify(place)
+  const url = URL.parse(place.includes('://') ? place : `http://${bracketed(place)}`)
+  if (place === '' || extra.length > 0 || url === null || url.protocol !== 'http:') {
+    throw new ConfigError([{ path: 'edge probe', expected: 'one HOST, HOST:PORT or http://HOST:PORT', found }])
+  }
+  const host = url.hostname.replace(/^\[|\]$/g, '')
+  // URL drops a port that is usual for http.
+  const port = url.port !== '' ? Number(url.port) : /:0*80\/?$/.test(place) ? 80 : undefined
+  return { host, devKey: values.key ?? '', ...(port === undefined ? {} : { port }) }
+}
+
+/** An IPv6 address as people type it. */
+const bracketed = (place: string): string =>
+  place.split(':').length > 2 && !place.startsWith('[') ? `[${place}]` : place
+
+function parse(args: readonly string[]) {
+  try {
+    return parseArgs({ args: [...args], allowPositionals: true, options: { key: { type: 'string' } } })
+  } catch (cause) {
+    const found = (cause as Error).message
+    throw new ConfigError([{ path: 'command line', expected: 'HOST [--key PIN1]', found }], { cause })
+  }
+}
+
+function print(text: string): void {
+  process.stdout.write(`${text}\n`)
+}
