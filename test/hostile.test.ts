@@ -3,7 +3,7 @@
 import assert from 'node:assert/strict'
 import { before, describe, it } from 'node:test'
 import { ServerProcess } from './faults/serverProcess.ts'
-import { Harness, until } from './harness.ts'
+import { envelope, Harness, until } from './harness.ts'
 import { fuzz } from './hostile/fuzz.ts'
 import { harmless, malformed } from './hostile/malformed.ts'
 import { Neighbour } from './hostile/neighbour.ts'
@@ -16,7 +16,7 @@ describe('hostile input', () => {
 
   before(async () => {
     for (const name of ['c1', 'neighbour', 'f1', 'f2', 'f3', 'f4']) await harness.device(name)
-    server = await ServerProcess.create(harness.certs, await harness.database())
+    server = await ServerProcess.create(harness.certs, await harness.database(), '--messages-per-second', '1000')
     server.start()
     harness.onEnd(() => server.end('SIGTERM'))
     await server.ready()
@@ -83,6 +83,20 @@ describe('hostile input', () => {
     assert.ok(cut > 60 && borne > 30, `${cut} cut, ${borne} borne`)
     const grownMb = server.rssMb() - beforeMb
     assert.ok(grownMb < 120, `${grownMb} MB more than before`)
+  })
+
+  it('one that sends more than its rate is slowed, and loses nothing', async () => {
+    const client = await open('c1', 'c1:fast')
+    assert.equal(await client.connect(), 0)
+    const sinceMs = performance.now()
+    const ids = client.publishAll(
+      Array.from({ length: 3_000 }, (_, i) => ['chargers/c1/SessionEnergy', envelope(i)] as const)
+    )
+    await client.wait(() => client.closed || client.acks().length === ids.length, 30_000)
+    assert.deepEqual(client.acks(), ids)
+    // A burst of one second is free.
+    const seconds = (performance.now() - sinceMs) / 1000
+    assert.ok(seconds > 1, `${ids.length} messages in ${seconds} s`)
   })
 
   it('a neighbour was acknowledged all the while, and every message is accounted for', async () => {

@@ -19,6 +19,7 @@ import { Interest } from './interest.ts'
 import { type OpenPersistence, openPersistence } from './persistence.ts'
 import { Presence, type PresenceOptions } from './presence.ts'
 import { Rate, type RateLimits } from './rate.ts'
+import { Sessions } from './sessions.ts'
 import { covers, Shadow, type ShadowEntry } from './shadow.ts'
 import { Window } from './window.ts'
 
@@ -55,6 +56,7 @@ export class Broker {
   readonly #interest = new Interest()
   readonly #limits: RateLimits
   readonly #shared = new Map<string, Shared>()
+  readonly #sessions = new Sessions()
   #aedes!: Aedes
   #persistence!: OpenPersistence
   /** Subscribers of other servers are not known here. */
@@ -280,7 +282,21 @@ export class Broker {
       this.#denied(gate, error)
       return Object.assign(error, { returnCode: 2 })
     }
-    return this.#budget.isOver ? Object.assign(new Error('over the memory budget'), { returnCode: 3 }) : null
+    if (this.#budget.isOver) return Object.assign(new Error('over the memory budget'), { returnCode: 3 })
+    this.#boundSessions(gate.identity, client)
+    return null
+  }
+
+  #boundSessions({ name }: Identity, { id, clean }: Client): void {
+    const ended = this.#sessions.connect(name, id, clean, other => this.#clients[other] !== undefined)
+    if (ended === undefined) return
+    this.#interest.forget(ended)
+    this.#persistence.forgetSession(ended).catch(this.#failed)
+  }
+
+  /** By client id, those that are connected. */
+  get #clients(): Record<string, Client> {
+    return (this.#aedes as unknown as { clients: Record<string, Client> }).clients
   }
 
   /** `client` is null when another node's will is published. */

@@ -39,6 +39,7 @@ export interface OpenPersistence {
   /** The message emitter; absent = Aedes' own, in memory. */
   readonly mq?: object
   forgetSubscription(clientId: string, filter: string): Promise<void>
+  forgetSession(clientId: string): Promise<void>
   /** False while Redis is away: what is published then would pile up in memory. */
   isReachable(): boolean
   /** Messages that clean=false subscribers did not get because too many waited. */
@@ -55,6 +56,7 @@ export async function openPersistence(options: PersistenceOptions): Promise<Open
   return {
     persistence,
     forgetSubscription: (id, filter) => persistence.removeSubscriptions({ id }, [filter]),
+    forgetSession: id => persistence.cleanSubscriptions({ id }),
     isReachable: () => true,
     offlineDropped: () => queue.dropped,
     close() {}
@@ -92,6 +94,7 @@ async function openRedis(url: string, { shadow, maySubscribe, failed }: Persiste
   return {
     persistence,
     forgetSubscription: (id, filter) => persistence.removeSubscriptions({ id }, [filter]),
+    forgetSession: id => persistence.cleanSubscriptions({ id }),
     mq,
     isReachable: () => conn.status === 'ready' && pubConn.status === 'ready',
     offlineDropped: () => 0, // Redis keeps the queues, and does not tell

@@ -9,6 +9,8 @@ export const topicBytesMax = 256
 export const topicLevelsMax = 16
 /** Filters of one client, and of one SUBSCRIBE: an edge asks for a few topics of each of its chargers. */
 export const clientFiltersMax = 2_048
+/** Sessions with clean=false that one identity keeps; one more ends the one that was used longest ago. */
+export const identitySessionsMax = 16
 /** Longest client id: a name, a colon and a suffix. */
 export const clientIdCharactersMax = 128
 /** Longest name of a charger or device: the pattern of `isChargerName`. */
