@@ -89,6 +89,24 @@ test('nothing new, nothing spooled; the same again after a heartbeat with the ti
   assert.deepEqual(spool.samples.at(-1), { charger: 'wb', timeMs: start + 900_000, values: { OperationState: 'idle' } })
 })
 
+test('while polls fail there is no heartbeat; the first poll that answers tells everything again', () => {
+  const { spool, take, watch, now } = watching()
+  const values = { OperationState: 'idle', PowerOutput: 0, ChargerStatus: 'Idle' } as const
+  take(values)
+  for (let miss = 1; miss <= 5; miss++) {
+    now.ms += 900_000
+    watch.miss(late)
+  }
+  assert.deepEqual(
+    spool.samples.slice(1).map(sample => sample.values),
+    [{ OperationState: 'unknown' }],
+    'silence tells that nobody knows'
+  )
+  now.ms += 900_000
+  take(values)
+  assert.deepEqual(spool.samples.at(-1), { charger: 'wb', timeMs: start + 6 * 900_000, values })
+})
+
 test('when the disk fails nothing moves, and the next poll tells the same news', () => {
   const { spool, take, now, watch } = watching()
   take({ OperationState: 'idle' }, session(100))
