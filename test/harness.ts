@@ -22,6 +22,9 @@ export class Harness {
   #adminUrl = ''
   readonly #databases: string[] = []
   readonly #ends: (() => Promise<unknown>)[] = []
+  /** What servers told at level `warn` or above. */
+  readonly warnings: { readonly event?: string }[] = []
+  readonly #log = pino({ level: 'warn' }, { write: line => this.warnings.push(JSON.parse(line)) })
 
   /** Registers its start and end with node:test. */
   static use(): Harness {
@@ -73,7 +76,7 @@ export class Harness {
   }
 
   async server(databaseUrl: string, overrides: Partial<ServerConfig> = {}): Promise<RunningServer> {
-    const server = await startServer(this.config(databaseUrl, overrides), pino({ level: 'silent' }))
+    const server = await startServer(this.config(databaseUrl, overrides), this.#log)
     this.#ends.push(() => server.stop())
     return server
   }

@@ -252,16 +252,22 @@ describe('pipeline', () => {
     assert.match(String(rejected!.reason), /^SQLSTATE 23514: /)
   })
 
-  it('killed database connections cost nothing: the batch is kept and stored', async () => {
+  it('killed database connections cost nothing, no thread and no process: the batch is kept and stored', async () => {
     const client = await harness.client(server, 'c9')
     const ids: number[] = []
     for (let round = 0; round < 5; round++) {
       for (let i = 0; i < 40; i++) ids.push(client.publish('chargers/c9/PowerOutput', envelope(i)))
-      await db.query(killIngest)
+      await db.query(killAll)
     }
     await client.acked(...ids)
     assert.deepEqual(client.acks(), ids)
     assert.equal((await rowsOf('c9')).length, 200)
+    const events = new Set(harness.warnings.map(({ event }) => event))
+    assert.deepEqual([events.has('database_connection_lost'), events.has('worker_died')], [true, false])
+    await until(
+      async () => (await fetch(`http://127.0.0.1:${server.httpPort}/readyz`)).status,
+      status => status === 200
+    )
   })
 
   it('a connection that is killed in the middle of a COPY loses nothing and acknowledges nothing', async () => {
@@ -612,6 +618,8 @@ describe('pipeline', () => {
 const ingestBackends = (what: string): string => `SELECT ${what} FROM pg_stat_activity
   WHERE application_name = 'chargelift ingest' AND datname = current_database()`
 const killIngest = ingestBackends('pg_terminate_backend(pid)')
+const killAll = `SELECT pg_terminate_backend(pid) FROM pg_stat_activity
+  WHERE application_name LIKE 'chargelift%' AND datname = current_database()`
 
 /** Until an ingest session waits for a lock; `killed` ones, by process id, may be listed for a moment yet. */
 async function waitForLockedBackend(db: pg.Client, killed: readonly number[] = []): Promise<void> {
