@@ -114,7 +114,10 @@ test('what no charger can have said, what was acknowledged and the memory are no
     [6, 7]
   )
   assert.equal(after.quarantined[0]?.saved, 3, 'the held one too')
-  assert.deepEqual(after.spool.heldFrom(), ['b'])
+  assert.deepEqual(
+    after.spool.heldFrom().map(({ bootId }) => bootId),
+    ['b']
+  )
   assert.equal(after.spool.memoryOf('wb'), undefined)
   assert.equal(after.spool.replayStep(0, 0).samples, 0)
 })
@@ -132,6 +135,35 @@ test('what only stands in the log of a killed edge is taken over too', t => {
   assert.equal(quarantined.length, 1)
   assertTrue(left)
   assert.equal(left.at(-1)?.seq, 501)
+})
+
+test('totals are taken over where they are lifetime energy, and no offset is added to them later', t => {
+  const path = join(memoryFolder(t), 'spool.sqlite')
+  const { spool } = open(t, path)
+  const energy = { totalWh: 5_000, last: { energyWh: 1 }, doubts: 0 }
+  const seed = { kind: 'session', first: { energyWh: 1 }, firstWh: 0 } as unknown as NonNullable<ChargerMemory['seed']>
+  const append = (charger: string, more: Partial<ChargerMemory>) =>
+    spool.append(
+      { charger, timeMs: 1, values: { PowerOutput: 7, TotalEnergyConsumption: 5_000 } },
+      { ...memory, ...more }
+    )
+  append('counted', { energy })
+  append('waits', { energy, seed })
+  append('unknown', {})
+  spool.close()
+  const db = new DatabaseSync(path)
+  db.exec('PRAGMA user_version = 99')
+  db.close()
+  const after = open(t, path).spool
+  assert.equal(after.addToTotals('counted', 1_000, memory), 0)
+  assert.deepEqual(
+    after.page(0, 9, 9).map(({ charger, values, sentBefore }) => [charger, values.TotalEnergyConsumption, sentBefore]),
+    [
+      ['counted', 5_000, true],
+      ['waits', undefined, false],
+      ['unknown', undefined, false]
+    ]
+  )
 })
 
 test('only the newest damaged files stay: a dying card is not filled with them', t => {

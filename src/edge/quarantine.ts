@@ -1,7 +1,7 @@
 // What becomes of a damaged spool: its file is put aside, and what can still be read of it goes on in a new one.
-// Promises: the newest of those files stay for whoever wants to look; nothing is taken over that a charger
-// cannot have said. What was acknowledged and the memory of the chargers are not taken over: the server has the one, and of
-// the other a wrong total would be worse than none.
+// Promises: the newest of those files stay for whoever wants to look; nothing is taken over that a charger cannot have said.
+// What was acknowledged and the memory of the chargers are not taken over: the server has the one, and of the other a wrong
+// total would be worse than none (a second copy of it is in energyFile.ts).
 
 import { existsSync, readdirSync, renameSync, rmSync, statSync } from 'node:fs'
 import { basename, dirname, join } from 'node:path'
@@ -10,7 +10,9 @@ import { valueSpecs } from '../model/chargerState.ts'
 import { checkValue } from '../model/envelope.ts'
 import { damagedFilesMax } from '../model/limits.ts'
 import { isChargerName } from '../model/topics.ts'
+import type { ChargerMemory } from './samples.ts'
 import { type Row, rowColumns, type SpoolFile, type UnsettledTable } from './spoolFile.ts'
+import { sent } from './spoolRows.ts'
 
 const suffixes = ['', '-wal', '-shm'] as const
 const rowsAtOnce = 256
@@ -45,10 +47,11 @@ export function salvage(damaged: string, into: SpoolFile): number {
     try {
       // Else nothing at all is read of a file that is shorter than it should be.
       sqlite.exec('PRAGMA writable_schema = ON')
+      const counted = countedChargers(sqlite)
       for (const table of ['backlog', 'held'] as const) {
         salvageTable(sqlite, table, rows => {
           into.transaction(() => {
-            for (const row of rows) into.insert(table, row)
+            for (const row of rows) into.insert(table, lastingRow(row, table, counted))
           })
           saved += rows.length
         })
@@ -60,6 +63,32 @@ export function salvage(damaged: string, into: SpoolFile): number {
     // What could not be taken over is in the file that was put aside.
   }
   return saved
+}
+
+/** Chargers whose totals are lifetime energy already, and do not wait for what the server had. */
+function countedChargers(damaged: DatabaseSync): ReadonlySet<string> {
+  const counted = new Set<string>()
+  try {
+    const rows = damaged.prepare('SELECT charger, memory FROM chargers').iterate() as Iterable<unknown>
+    for (const { charger, memory } of rows as Iterable<{ charger: string; memory: string }>) {
+      const { energy, seed }: ChargerMemory = JSON.parse(memory)
+      if (energy !== undefined && seed === undefined) counted.add(charger)
+    }
+  } catch {
+    // Of a charger that cannot be read it is not known.
+  }
+  return counted
+}
+
+/**
+ * A total is taken over where it is a lifetime's, and as one that was sent: the new file's charger may yet learn an offset,
+ * which is not for the old totals. Elsewhere it is left out, and the next sample tells the total.
+ */
+function lastingRow(row: Row, table: UnsettledTable, counted: ReadonlySet<string>): Row {
+  const { TotalEnergyConsumption: total, ...others } = JSON.parse(row.sample_values)
+  if (total === undefined) return row
+  if (table === 'backlog' && counted.has(row.charger)) return { ...row, mark: sent }
+  return { ...row, sample_values: JSON.stringify(others) }
 }
 
 type Take = (rows: readonly Row[]) => void

@@ -6,7 +6,7 @@ import { stateNames } from './thin.ts'
 
 /** `backlog.sent`. */
 export const unsent = 0
-const sent = 1
+export const sent = 1
 
 /** Within a transaction, before the charger's memory moves. */
 export function insertSample(file: SpoolFile, seq: number, sample: NewSample | HeldSample): void {
