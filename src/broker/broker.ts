@@ -5,7 +5,7 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import type { TLSSocket } from 'node:tls'
 import { Aedes, type AedesOptions, type AuthenticateError, type Client } from 'aedes'
-import type { Admission, Identity, Newest } from '../model/admission.ts'
+import { type Admission, type Identity, type Newest, Run } from '../model/admission.ts'
 import type { Budget } from '../model/budget.ts'
 import { parseTime } from '../model/envelope.ts'
 import { DeniedError } from '../model/errors.ts'
@@ -49,6 +49,7 @@ export class Broker {
   readonly presence: Presence
   readonly gates = new Set<Gate>()
   readonly #admission: Admission
+  readonly #run = new Run()
   readonly #budget: Budget
   readonly #report: ReportSecurity
   readonly #failed: BrokerOptions['failed']
@@ -101,6 +102,7 @@ export class Broker {
       rate,
       budget: this.#budget,
       admission: this.#admission,
+      run: this.#run,
       denied: (gate, error) => this.#denied(gate, error),
       failed: this.#failed
     })

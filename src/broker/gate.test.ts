@@ -336,12 +336,54 @@ test('what is admitted is the topic and the payload byte by byte, with its DUP f
   ])
 })
 
+test('telemetry that comes at once is admitted at once, in order, up to what needs an answer of its own', t => {
+  const bench = GateBench.opened(t)
+  const ping = packets.pingreq()
+  bench.arrive(
+    Buffer.concat([value(1), value(2), value(3, { qos: 0 }), value(4, { qos: 0 }), value(5), ping, value(6)])
+  )
+  assert.deepEqual(bench.admission.runs, [2, 2, 1, 1])
+  assert.deepEqual(
+    bench.admission.admitted.map(({ ticket }) => ticket),
+    [1, 2, 0, 0, 5, 6]
+  )
+  assert.deepEqual(bench.passed(), ping)
+})
+
+test('QoS 1 and 2 may share a run, and each gets its own answer', t => {
+  const bench = GateBench.opened(t)
+  bench.arrive(Buffer.concat([value(1), value(2, { qos: 2 }), value(3)]))
+  bench.settle(3)
+  assert.deepEqual(bench.written(), [Buffer.concat([packets.puback(1), packets.pubrec(2), packets.puback(3)])])
+})
+
+test('what comes at once is cut into runs that a batch has room for', t => {
+  const bench = GateBench.opened(t)
+  const sizes = [40_000, 40_000, 60_000, 60_000, 10]
+  bench.arrive(Buffer.concat(sizes.map((size, i) => value(i + 1, { payload: 'x'.repeat(size) }))))
+  assert.deepEqual(bench.admission.runs, [2, 2, 1])
+  assert.deepEqual(
+    bench.payloads.map(({ length }) => length),
+    sizes
+  )
+})
+
+test('nothing of a run is left behind by a fault of ours', t => {
+  const bench = GateBench.opened(t)
+  bench.admission.admit = () => {
+    throw new Error('ours')
+  }
+  bench.arrive(value(1))
+  assert.equal(bench.run.isEmpty, true)
+  assert.equal(bench.socket.destroyed, true)
+})
+
 // --- acknowledgements
 
 test('nothing is acknowledged before it is settled', t => {
   const bench = GateBench.opened(t)
   bench.arrive(value(1), value(2, { qos: 2 }), value(3, { qos: 0 }))
-  bench.gate.settle(1)
+  bench.gate.settle([1], 0, 1)
   assert.deepEqual(bench.written(), [])
 })
 
@@ -561,7 +603,7 @@ test('the window is one for all connections of an identity', t => {
 
 test('over the budget only a connection above its fair share is held, until the budget has room', t => {
   const bench = GateBench.opened(t, { budget: new Budget(mebibyte) })
-  bench.budget.take(mebibyte)
+  bench.budget.take(1, mebibyte)
   for (let other = 0; other < 100_000; other++) bench.budget.connected()
   bench.arrive(values(1, fairShareMessagesMin - 1))
   assert.equal(bench.socket.isPaused(), false)
@@ -576,7 +618,7 @@ test('over the budget only a connection above its fair share is held, until the 
 
 test('a held connection that fell to its fair share is read again, however full the budget is', t => {
   const bench = GateBench.opened(t, { budget: new Budget(mebibyte) })
-  bench.budget.take(mebibyte)
+  bench.budget.take(1, mebibyte)
   for (let other = 0; other < 100_000; other++) bench.budget.connected()
   bench.arrive(values(1, fairShareMessagesMin + 1))
   bench.settle(1)
@@ -587,7 +629,7 @@ test('a held connection that fell to its fair share is read again, however full 
 
 test('over the budget a connection with many small messages below its share of bytes is read', t => {
   const bench = GateBench.opened(t, { budget: new Budget(mebibyte) })
-  bench.budget.take(mebibyte)
+  bench.budget.take(1, mebibyte)
   bench.arrive(values(1, 2 * fairShareMessagesMin))
   assert.equal(bench.socket.isPaused(), false)
 })
@@ -595,7 +637,7 @@ test('over the budget a connection with many small messages below its share of b
 test('over the budget one large message in flight is more than a share', t => {
   const bench = GateBench.opened(t, { budget: new Budget(mebibyte) })
   for (let other = 0; other < 100; other++) bench.budget.connected()
-  bench.budget.take(mebibyte)
+  bench.budget.take(1, mebibyte)
   bench.arrive(packets.pingreq())
   assert.equal(bench.socket.isPaused(), false)
   bench.arrive(packets.publish({ topic: power, payload: 'x'.repeat(fairShareBytesMin), id: 1 }))

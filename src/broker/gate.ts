@@ -9,7 +9,7 @@
 
 import { Duplex } from 'node:stream'
 import type { TLSSocket } from 'node:tls'
-import { type Admission, type Identity, type Source, Telemetry } from '../model/admission.ts'
+import type { Admission, Identity, Run, Source } from '../model/admission.ts'
 import type { Budget } from '../model/budget.ts'
 import { DeniedError, type DenyCode } from '../model/errors.ts'
 import {
@@ -22,11 +22,13 @@ import {
   unsentWaitBytes
 } from '../model/limits.ts'
 import * as access from './access.ts'
+import { answersTo, ticketOf } from './answers.ts'
 import * as frames from './frames.ts'
 import { isConnection, OwnTopics } from './ownTopics.ts'
 import type { Rate } from './rate.ts'
 import { Received } from './received.ts'
 import { Rest } from './rest.ts'
+import { Runs } from './runs.ts'
 import { Unsent } from './unsent.ts'
 import type { Window } from './window.ts'
 
@@ -37,14 +39,14 @@ export interface GateOptions {
   readonly rate: Rate
   readonly budget: Budget
   readonly admission: Admission
+  /** Filled and emptied within a read: all gates share it. */
+  readonly run: Run
   /** Called before a connection is closed for a fault of the client. */
   readonly denied: (gate: Gate, error: DeniedError) => void
   /** A fault of ours, that costs this connection alone. */
   readonly failed: (error: Error) => void
 }
 
-/** A ticket is what the lane hands back: the message id, and whether it was QoS 2. 0 for QoS 0. */
-const qos2Ticket = 0x1_0000
 const notWaiting = 0
 const waitingForConnack = 1
 const waitingForAcks = 2
@@ -61,11 +63,11 @@ export class Gate extends Duplex implements Source {
   readonly #rate: Rate
   readonly #budget: Budget
   readonly #admission: Admission
+  readonly #runs: Runs
   readonly #denied: GateOptions['denied']
   readonly #failed: GateOptions['failed']
   readonly #own: OwnTopics
   readonly #frame = new frames.Frame()
-  readonly #telemetry = new Telemetry()
   #stage: 'greeting' | 'connecting' | 'open' = 'greeting'
   /** Bytes that were read and not yet consumed: a part of a frame, or what waits. */
   readonly #rest = new Rest()
@@ -79,12 +81,13 @@ export class Gate extends Duplex implements Source {
   #inFlight = 0
   /** Exact when nothing is in flight; between, each settled message counts as an average one. */
   #inFlightBytes = 0
-  #acks: number[] = []
+  /** Tickets of what is settled and not answered yet. */
+  #settled: number[] = []
   readonly #received = new Received()
   #silence: NodeJS.Timeout
   #silenceMs = 1_500 * keepaliveSecondsMax
 
-  constructor({ socket, identity, window, rate, budget, admission, denied, failed }: GateOptions) {
+  constructor({ socket, identity, window, rate, budget, admission, run, denied, failed }: GateOptions) {
     super({ allowHalfOpen: false })
     this.identity = identity
     this.address = `${socket.remoteAddress}:${socket.remotePort}`
@@ -99,6 +102,7 @@ export class Gate extends Duplex implements Source {
     this.#denied = denied
     this.#failed = failed
     this.#own = new OwnTopics(identity)
+    this.#runs = new Runs(run, this.#own, run => this.#admitRun(run))
     this.#silence = this.#closeAfter(connectTimeoutMs)
     socket.on('data', chunk => this.#receive(chunk))
     socket.on('end', () => this.push(null))
@@ -156,6 +160,7 @@ export class Gate extends Duplex implements Source {
     try {
       this.#read(chunk)
     } catch (error) {
+      this.#runs.forget()
       this.#failed(error as Error)
       this.destroy()
     }
@@ -173,6 +178,12 @@ export class Gate extends Duplex implements Source {
         lacking = frame.end - chunk.length
         break
       }
+      if (status === frames.complete && this.#stage === 'open' && this.#runs.take(chunk, at, frame)) {
+        at = frame.end
+        count++
+        continue
+      }
+      this.#runs.close()
       if (status !== frames.complete) {
         this.#refuseFrame(status, chunk[at]!)
         return
@@ -181,6 +192,7 @@ export class Gate extends Duplex implements Source {
       at = frame.end
       count++
     }
+    this.#runs.close()
     if (this.destroyed) return
     if (at < chunk.length) this.#rest.keep(chunk.subarray(at), lacking)
     this.#heldByBudget = !this.#budget.mayRead(this.#inFlight, this.#inFlightBytes)
@@ -233,14 +245,26 @@ export class Gate extends Duplex implements Source {
     return false
   }
 
+  #admitRun(run: Run): void {
+    if (this.#admission.admit(this, run)) this.#enterWindow(run.tickets.length, run.end - run.from)
+  }
+
+  #enterWindow(messages: number, bytes: number): void {
+    this.#inFlight += messages
+    this.#inFlightBytes += bytes
+    this.#window.enter(messages)
+    if (this.#window.exceeded) {
+      this.#heldByWindow = true
+      this.#window.hold(this)
+    }
+  }
+
   #takePublish(chunk: Buffer, at: number): boolean {
     const { flags, bodyAt, end } = this.#frame
     const qos = frames.qosOf(flags)
     const topicAt = bodyAt + 2
-    const topicLength = frames.readUInt16(chunk, bodyAt)
-    const topicEnd = topicAt + topicLength
-    const payloadAt = qos === 0 ? topicEnd : topicEnd + 2
-    if (payloadAt > end) return this.#malformed('a PUBLISH that is too short for its topic')
+    const topicEnd = topicAt + frames.readUInt16(chunk, bodyAt)
+    if ((qos === 0 ? topicEnd : topicEnd + 2) > end) return this.#malformed('a PUBLISH that is too short for its topic')
     const messageId = qos === 0 ? 0 : frames.readUInt16(chunk, topicEnd)
     if (qos > 0 && messageId === 0) return this.#malformed('message id 0')
     const nameAt = this.#own.nameAt(chunk, topicAt, topicEnd)
@@ -249,29 +273,9 @@ export class Gate extends Duplex implements Source {
       return this.#deny('protocol', `expected PUBREL for QoS 2 messages, found none for ${receivedMessagesMax}`)
     }
     if (isConnection(chunk, nameAt, topicEnd)) return this.#ignoreInOrder(qos, messageId)
-    if (qos === 2 && this.#isResent(messageId)) return true
-    const telemetry = this.#telemetry
-    telemetry.ticket = qos === 2 ? messageId | qos2Ticket : messageId
-    telemetry.dup = frames.isDup(flags)
-    telemetry.chunk = chunk
-    telemetry.topicAt = topicAt
-    telemetry.topicEnd = topicEnd
-    telemetry.payloadAt = payloadAt
-    telemetry.payloadEnd = end
-    const isAdmitted = this.#admission.admit(this, telemetry)
-    telemetry.chunk = noBytes // a kept chunk is memory per connection
-    if (isAdmitted) this.#enterWindow(end - topicAt)
+    if (this.#isResent(messageId)) return true
+    this.#runs.add(chunk, at, end, ticketOf(messageId, 2))
     return true
-  }
-
-  #enterWindow(bytes: number): void {
-    this.#inFlight++
-    this.#inFlightBytes += bytes
-    this.#window.enter()
-    if (this.#window.exceeded) {
-      this.#heldByWindow = true
-      this.#window.hold(this)
-    }
   }
 
   /** To Aedes, if allowed, but not before everything in flight is acknowledged: acks keep publish order. */
@@ -327,22 +331,17 @@ export class Gate extends Duplex implements Source {
 
   // --- what the lane answers
 
-  settle(ticket: number): void {
-    this.#inFlightBytes -= this.#inFlightBytes / this.#inFlight
-    this.#inFlight--
-    this.#window.leave()
-    if (ticket === 0) return
-    const messageId = ticket & 0xffff
-    if (ticket === messageId) this.#acks.push(frames.PUBACK << 4, 2, messageId >> 8, messageId & 255)
-    else {
-      this.#received.answer(messageId)
-      this.#acks.push(frames.PUBREC << 4, 2, messageId >> 8, messageId & 255)
-    }
+  settle(tickets: readonly number[], from: number, end: number): void {
+    const count = end - from
+    this.#inFlightBytes -= (this.#inFlightBytes * count) / this.#inFlight
+    this.#inFlight -= count
+    this.#window.leave(count)
+    for (let i = from; i < end; i++) if (tickets[i] !== 0) this.#settled.push(tickets[i]!)
   }
 
   acknowledge(): void {
-    this.#write(this.#acks)
-    this.#acks = []
+    if (this.#settled.length > 0 && !this.destroyed) this.#unsent.write(answersTo(this.#settled, this.#received))
+    this.#settled = []
     this.#window.releaseIfBelow()
     this.#endIfFinished()
     if (this.#heldByBudget && this.#budget.mayRead(this.#inFlight, this.#inFlightBytes)) {
@@ -446,4 +445,3 @@ export class Gate extends Duplex implements Source {
 }
 
 const awaited = { greeting: 'a CONNECT', connecting: 'an answer to CONNECT', open: 'a packet' }
-const noBytes = Buffer.alloc(0)

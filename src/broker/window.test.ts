@@ -12,20 +12,20 @@ class Connection {
 
 function filled(messages: number): Window {
   const window = new Window()
-  for (let i = 0; i < messages; i++) window.enter()
+  for (let i = 0; i < messages; i++) window.enter(1)
   return window
 }
 
 function leave(window: Window, messages: number): void {
-  for (let i = 0; i < messages; i++) window.leave()
+  for (let i = 0; i < messages; i++) window.leave(1)
 }
 
 test('nobody within the window exceeds it, the first message beyond it does', () => {
   const window = filled(windowMessagesMax)
   assert.equal(window.exceeded, false)
-  window.enter()
+  window.enter(1)
   assert.equal(window.exceeded, true)
-  window.leave()
+  window.leave(1)
   assert.equal(window.exceeded, false)
 })
 
@@ -70,19 +70,19 @@ test('it is unused only when nobody is connected and nothing is in flight: a rec
   let unused = 0
   const window = new Window(() => unused++)
   window.join()
-  window.enter()
-  window.enter()
+  window.enter(1)
+  window.enter(1)
   window.part()
   assert.equal(unused, 0)
   window.join()
-  window.leave()
-  window.leave()
+  window.leave(1)
+  window.leave(1)
   assert.equal(unused, 0)
   window.part()
   assert.equal(unused, 1)
   window.join()
-  window.enter()
+  window.enter(1)
   window.part()
-  window.leave()
+  window.leave(1)
   assert.equal(unused, 2)
 })

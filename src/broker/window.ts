@@ -32,12 +32,12 @@ export class Window {
     this.#tellIfUnused()
   }
 
-  enter(): void {
-    this.#inFlight++
+  enter(messages: number): void {
+    this.#inFlight += messages
   }
 
-  leave(): void {
-    this.#inFlight--
+  leave(messages: number): void {
+    this.#inFlight -= messages
     this.#tellIfUnused()
   }
 

@@ -1,15 +1,13 @@
 // A batch: the messages of one lane between admission and settlement, packed into one preallocated buffer.
-// The main thread appends bytes and remembers whom to answer in parallel arrays, no object per message;
-// the worker unpacks. Nothing here looks at a payload.
+// The main thread copies whole runs of packets as they came, and remembers whom to answer in parallel arrays, no object per
+// message; the worker takes the packets apart. Nothing here looks at a payload.
 //
-// Record: u16 topic length, u16 payload length, u16 number of the identity, u8 flags, u8 zero, topic, payload (little endian).
+// A run: u32 bytes of its packets, u32 number of the identity (little endian), then the PUBLISH packets (MQTT 3.1.1, 3.3).
 
-import { type Source, Telemetry } from '../model/admission.ts'
-import { batchBytesMax, batchMessagesMax, packetBytesMax } from '../model/limits.ts'
+import { Run, type Source } from '../model/admission.ts'
+import { batchBytesMax, batchMessagesMax, runBytesMax } from '../model/limits.ts'
 
 const headerBytes = 8
-const recordBytesMax = headerBytes + packetBytesMax
-const dupFlag = 1
 
 export class Batch {
   /** Survives retries: `rejected_messages` is keyed by it. */
@@ -19,10 +17,12 @@ export class Batch {
   readonly identities: string[] = []
   /** How many messages each of them sent. */
   readonly counts: number[] = []
-  /** Whom to answer, and with which ticket, per message. */
-  readonly sources: Source[] = []
+  /** Whom to answer with which ticket: per message the ticket, per run the source and where its tickets end. */
   readonly tickets: number[] = []
+  readonly sources: Source[] = []
+  readonly ends: number[] = []
   readonly #bytes = Buffer.from(new ArrayBuffer(batchBytesMax))
+  readonly #view = new DataView(this.#bytes.buffer)
   readonly #numbers = new Map<string, number>()
   #lastIdentity = ''
   #lastNumber = 0
@@ -31,34 +31,26 @@ export class Batch {
     return this.tickets.length
   }
 
-  /** True when one more record of the largest size might not fit, or the count is reached. */
+  /** True when one more run of the largest size might not fit, or the count is reached. */
   get full(): boolean {
-    return this.used > batchBytesMax - recordBytesMax || this.tickets.length >= batchMessagesMax
+    return this.used > batchBytesMax - headerBytes - runBytesMax || this.tickets.length >= batchMessagesMax
   }
 
-  /** Copies topic and payload; returns the bytes of the record. Call only while not full. */
-  add(source: Source, { ticket, dup, chunk, topicAt, topicEnd, payloadAt, payloadEnd }: Telemetry): number {
+  /** Copies the packets; returns the bytes that they take. Call only while not full. */
+  add(source: Source, { chunk, from, end, tickets }: Run): number {
     const bytes = this.#bytes
-    const topicLength = topicEnd - topicAt
-    const payloadLength = payloadEnd - payloadAt
+    const length = end - from
     const number = this.#numberOf(source.identity.name)
-    let at = this.used
-    bytes[at++] = topicLength
-    bytes[at++] = topicLength >> 8
-    bytes[at++] = payloadLength
-    bytes[at++] = payloadLength >> 8
-    bytes[at++] = number
-    bytes[at++] = number >> 8
-    bytes[at++] = dup ? dupFlag : 0
-    bytes[at++] = 0
-    at += chunk.copy(bytes, at, topicAt, topicEnd)
-    at += chunk.copy(bytes, at, payloadAt, payloadEnd)
-    const added = at - this.used
-    this.used = at
-    this.counts[number]!++
+    const at = this.used
+    this.#view.setUint32(at, length, true)
+    this.#view.setUint32(at + 4, number, true)
+    chunk.copy(bytes, at + headerBytes, from, end)
+    this.used = at + headerBytes + length
+    this.counts[number]! += tickets.length
+    for (let i = 0; i < tickets.length; i++) this.tickets.push(tickets[i]!)
     this.sources.push(source)
-    this.tickets.push(ticket)
-    return added
+    this.ends.push(this.tickets.length)
+    return headerBytes + length
   }
 
   /** The packed bytes as an own copy to transfer: the batch keeps its own until it is settled, a worker may die. */
@@ -66,17 +58,19 @@ export class Batch {
     return this.#bytes.buffer.slice(0, this.used) as ArrayBuffer
   }
 
-  /** Calls `visit` for the messages that `isWanted`, in admission order, as they were admitted. */
-  each(isWanted: (index: number) => boolean, visit: (source: Source, telemetry: Telemetry) => void): void {
-    const telemetry = new Telemetry()
-    telemetry.chunk = this.#bytes
-    for (let at = 0, index = 0; at < this.used; index++, at = telemetry.payloadEnd) {
-      telemetry.topicAt = at + headerBytes
-      telemetry.topicEnd = telemetry.payloadAt = telemetry.topicAt + this.#bytes.readUInt16LE(at)
-      telemetry.payloadEnd = telemetry.payloadAt + this.#bytes.readUInt16LE(at + 2)
-      telemetry.dup = (this.#bytes[at + 6]! & dupFlag) !== 0
-      telemetry.ticket = this.tickets[index]!
-      if (isWanted(index)) visit(this.sources[index]!, telemetry)
+  /** Calls `visit` for the messages that `isWanted`, in admission order, as they were admitted: each as a run of its own. */
+  each(isWanted: (index: number) => boolean, visit: (source: Source, run: Run) => void): void {
+    const run = new Run()
+    const records = new Records(this.#bytes.buffer as ArrayBuffer, this.used)
+    for (let place = 0; records.next(); ) {
+      const { index, packetAt, end } = records
+      while (index >= this.ends[place]!) place++
+      if (!isWanted(index)) continue
+      run.chunk = this.#bytes
+      run.from = packetAt
+      run.end = end
+      run.tickets[0] = this.tickets[index]!
+      visit(this.sources[place]!, run)
     }
   }
 
@@ -86,8 +80,9 @@ export class Batch {
     this.used = 0
     this.identities.length = 0
     this.counts.length = 0
-    this.sources.length = 0
     this.tickets.length = 0
+    this.sources.length = 0
+    this.ends.length = 0
     this.#numbers.clear()
     this.#lastIdentity = ''
   }
@@ -106,39 +101,58 @@ export class Batch {
   }
 }
 
-/** Walks over the records of a packed batch in admission order, without an object per record. */
+/** Walks over the messages of a packed batch in admission order, without an object per message. */
 export class Records {
   readonly bytes: Buffer
   /** The same memory. */
   readonly view: DataView
   index = -1
+  /** Number of the identity that sent it. */
+  identity = 0
+  dup = false
+  packetAt = 0
   topicAt = 0
-  /** Where the payload begins. */
   topicEnd = 0
+  payloadAt = 0
+  /** Of the payload and the packet. */
   end = 0
+  #runEnd = 0
 
-  constructor(packed: ArrayBuffer) {
-    this.bytes = Buffer.from(packed)
+  constructor(packed: ArrayBuffer, length = packed.byteLength) {
+    this.bytes = Buffer.from(packed, 0, length)
     this.view = new DataView(packed)
   }
 
-  /** False after the last record. */
+  /** False after the last message. */
   next(): boolean {
-    const { bytes, end } = this
-    if (end >= bytes.length) return false
+    const { bytes } = this
+    if (this.end === this.#runEnd && !this.#nextRun()) return false
+    const at = this.end
+    const first = bytes[at]!
+    let position = at + 1
+    let length = 0
+    for (let shift = 0; ; shift += 7) {
+      const byte = bytes[position++]!
+      length |= (byte & 127) << shift
+      if (byte < 128) break
+    }
     this.index++
-    this.topicAt = end + headerBytes
-    this.topicEnd = this.topicAt + bytes[end]! + (bytes[end + 1]! << 8)
-    this.end = this.topicEnd + bytes[end + 2]! + (bytes[end + 3]! << 8)
+    this.dup = (first & 8) !== 0
+    this.packetAt = at
+    this.end = position + length
+    this.topicAt = position + 2
+    this.topicEnd = this.topicAt + (bytes[position]! << 8) + bytes[position + 1]!
+    this.payloadAt = (first & 6) === 0 ? this.topicEnd : this.topicEnd + 2 // QoS 0 has no message id
     return true
   }
 
-  get identity(): number {
-    return this.bytes.readUInt16LE(this.topicAt - headerBytes + 4)
-  }
-
-  get dup(): boolean {
-    return (this.bytes[this.topicAt - headerBytes + 6]! & dupFlag) !== 0
+  #nextRun(): boolean {
+    const at = this.end
+    if (at >= this.bytes.length) return false
+    this.identity = this.view.getUint32(at + 4, true)
+    this.end = at + headerBytes
+    this.#runEnd = this.end + this.view.getUint32(at, true)
+    return true
   }
 
   /** Topics that are admitted are ASCII: the names' patterns say so. */
@@ -148,6 +162,6 @@ export class Records {
 
   /** A view of the packed bytes. */
   get payload(): Buffer {
-    return this.bytes.subarray(this.topicEnd, this.end)
+    return this.bytes.subarray(this.payloadAt, this.end)
   }
 }

@@ -120,7 +120,7 @@ export function decode(packed: ArrayBuffer, window: AcceptWindow, rule: LateRule
 /** What is canonical and right is taken as it was scanned; everything else, every fault among it, is the envelope's to judge. */
 function decodeValue(records: Records, spec: ValueSpec, window: AcceptWindow, scanner: Scanner): Envelope {
   if (
-    scanner.scan(records.bytes, records.view, records.topicEnd, records.end) &&
+    scanner.scan(records.bytes, records.view, records.payloadAt, records.end) &&
     scanner.timeUs >= window.fromUs &&
     scanner.timeUs <= window.toUs &&
     isRight(scanner.value, spec)

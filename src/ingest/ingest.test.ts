@@ -2,7 +2,7 @@ import assert from 'node:assert/strict'
 import { type TestContext, test } from 'node:test'
 import { Budget } from '../model/budget.ts'
 import { Ingest, IngestCounters, type IngestOptions } from './ingest.ts'
-import { FakeSource, ranges, telemetry } from './testing/messages.ts'
+import { FakeSource, runIn } from './testing/messages.ts'
 
 /** An ingest whose database is not there: everything that is admitted is kept. */
 function homelessIngest(
@@ -24,7 +24,7 @@ function homelessIngest(
   return { ingest, kept }
 }
 
-const message = (payload: string) => ranges({ topic: 'chargers/c1/PowerOutput', payload })
+const run = (ticket: number, payload: string) => runIn({ topic: 'chargers/c1/PowerOutput', payload }, ticket)
 const backlogOf = ({ lanes }: Ingest): number => lanes.reduce((sum, { backlog }) => sum + backlog, 0)
 
 test('received = committed + rejected + in flight + dropped', () => {
@@ -41,8 +41,8 @@ test('without its database nothing is settled and nothing is lost: what is in fl
   const { ingest, kept } = homelessIngest(t, { workers: 2 })
   const sources = Array.from({ length: 20 }, (_, i) => new FakeSource(`c${i}`))
   for (const source of sources) {
-    assert.equal(ingest.admit(source, telemetry(1, false, ...message('{}'))), true)
-    assert.equal(ingest.admit(source, telemetry(0, false, ...message('{}'))), true)
+    assert.equal(ingest.admit(source, run(1, '{}')), true)
+    assert.equal(ingest.admit(source, run(0, '{}')), true)
   }
   assert.equal(await kept, 'unavailable')
   assert.ok(ingest.trouble)
@@ -57,13 +57,13 @@ test('over the budget QoS 0 is dropped and counted, and what will be acknowledge
   const { ingest } = homelessIngest(t, { budget })
   const source = new FakeSource('c1')
   assert.equal(budget.usedBytes, 0)
-  assert.equal(ingest.admit(source, telemetry(0, false, ...message('x'.repeat(50)))), true)
+  assert.equal(ingest.admit(source, run(0, 'x'.repeat(50))), true)
   assert.equal(budget.isOver, false)
-  assert.equal(ingest.admit(source, telemetry(1, false, ...message('x'.repeat(50)))), true)
+  assert.equal(ingest.admit(source, run(1, 'x'.repeat(50))), true)
   assert.equal(budget.isOver, true)
-  assert.equal(ingest.admit(source, telemetry(0, false, ...message('x'))), false)
-  assert.equal(ingest.admit(source, telemetry(2, false, ...message('x'))), true)
-  assert.equal(ingest.admit(source, telemetry(0x1_0003, false, ...message('x'))), true)
+  assert.equal(ingest.admit(source, run(0, 'x')), false)
+  assert.equal(ingest.admit(source, run(2, 'x')), true)
+  assert.equal(ingest.admit(source, run(0x1_0003, 'x')), true)
   const { received, committed, rejectedTotal, dropped, inFlight } = ingest.counters
   assert.deepEqual([received, committed, rejectedTotal, dropped, inFlight], [5, 0, 0, 1, 4])
   assert.equal(backlogOf(ingest), 4)

@@ -3,7 +3,7 @@
 
 import { availableParallelism } from 'node:os'
 import { setTimeout as sleep } from 'node:timers/promises'
-import type { Admission, Newest, Source, Telemetry } from '../model/admission.ts'
+import type { Admission, Newest, Run, Source } from '../model/admission.ts'
 import type { Budget } from '../model/budget.ts'
 import type { RejectCode } from '../model/errors.ts'
 import type { Batch } from './batch.ts'
@@ -76,14 +76,15 @@ export class Ingest implements Admission {
     return this.lanes.find(({ trouble }) => trouble !== undefined)?.trouble
   }
 
-  admit(source: Source, telemetry: Telemetry): boolean {
-    this.counters.received++
+  admit(source: Source, run: Run): boolean {
     const { budget } = this.#options
-    if (telemetry.ticket === 0 && budget.isOver) {
-      this.counters.dropped++
+    const { length } = run.tickets
+    this.counters.received += length
+    if (run.tickets[0] === 0 && budget.isOver) {
+      this.counters.dropped += length
       return false
     }
-    budget.take(this.#routes.take(source.identity.name).admit(source, telemetry))
+    budget.take(length, this.#routes.take(source.identity.name, length).admit(source, run))
     return true
   }
 
@@ -125,8 +126,8 @@ export class Ingest implements Admission {
     if (!outcomes.includes(late)) return
     batch.each(
       index => outcomes[index] === late,
-      (source, telemetry) => {
-        this.#options.budget.take(this.#routes.moved(source.identity.name).admit(source, telemetry))
+      (source, run) => {
+        this.#options.budget.take(1, this.#routes.moved(source.identity.name).admit(source, run))
       }
     )
   }
@@ -137,7 +138,8 @@ export class Ingest implements Admission {
       this.counters.rejected.set(code, (this.counters.rejected.get(code) ?? 0) + count)
       rejected += count
     }
-    const movedOn = result.outcomes.reduce((count, outcome) => (outcome === late ? count + 1 : count), 0)
+    let movedOn = 0
+    for (const outcome of result.outcomes) if (outcome === late) movedOn++
     this.counters.committed += batch.count - rejected - movedOn
     if (this.#wasInTrouble && this.trouble === undefined) {
       this.#wasInTrouble = false

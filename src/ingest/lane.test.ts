@@ -5,7 +5,7 @@ import { batchAgeMaxMs, batchBytesMax, batchMessagesMax, packetBytesMax } from '
 import type { Batch } from './batch.ts'
 import { Lane } from './lane.ts'
 import { type BatchKept, type BatchResult, committed, kept, late, rejected } from './outcome.ts'
-import { FakeSource, ranges, telemetry, unpacked } from './testing/messages.ts'
+import { FakeSource, messageIn, runIn, unpacked } from './testing/messages.ts'
 
 const newest: Newest = { topics: [], timesUs: new Float64Array(), payloads: [] }
 const away: BatchKept = { retry: { code: '57P01', message: 'the database is away' } }
@@ -68,8 +68,8 @@ class LaneBench {
   }
 
   admit(source: FakeSource, messageId: number, payload = `p${messageId}`): void {
-    const message = { topic: `chargers/${source.identity.name}/V`, payload }
-    this.admittedBytes += this.lane.admit(source, telemetry(messageId, messageId % 2 === 0, ...ranges(message)))
+    const message = { topic: `chargers/${source.identity.name}/V`, payload, dup: messageId % 2 === 0 }
+    this.admittedBytes += this.lane.admit(source, runIn(message, messageId))
   }
 
   admitAll(source: FakeSource, from: number, to: number): void {
@@ -88,11 +88,8 @@ class LaneBench {
     this.settledBytes += batch.used
     batch.each(
       index => outcomes[index] === late,
-      (source, { ticket, dup, chunk, topicAt, topicEnd, payloadAt, payloadEnd }) => {
-        const [topic, payload] = [
-          chunk.toString('latin1', topicAt, topicEnd),
-          chunk.toString('latin1', payloadAt, payloadEnd)
-        ]
+      (source, run) => {
+        const { ticket, dup, topic, payload } = messageIn(run)
         this.handedOn.push(`${source.identity.name} ${ticket} ${dup} ${topic} ${payload}`)
       }
     )
@@ -315,7 +312,9 @@ test('the backlog counts what is admitted and not settled, in messages and bytes
   const bench = new LaneBench(t)
   const source = new FakeSource('c1')
   const backlog = () => [bench.lane.backlog, bench.admittedBytes - bench.settledBytes]
-  const bytesOf = (payload: number) => 8 + 'chargers/c1/V'.length + payload
+  const [runHeader, fixedHeader, topicLength, messageId] = [8, 4, 2, 2]
+  const bytesOf = (payload: number) =>
+    runHeader + fixedHeader + topicLength + 'chargers/c1/V'.length + messageId + payload
   assert.deepEqual(backlog(), [0, 0])
   bench.admit(source, 1, 'x'.repeat(100))
   bench.admit(source, 2, '')

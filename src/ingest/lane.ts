@@ -4,7 +4,7 @@
 
 import { randomUUID } from 'node:crypto'
 import { setTimeout as sleep } from 'node:timers/promises'
-import type { Newest, Source, Telemetry } from '../model/admission.ts'
+import type { Newest, Run, Source } from '../model/admission.ts'
 import { batchAgeMaxMs, batchMessagesMax, retryDelayMaxMs, retryDelayMinMs } from '../model/limits.ts'
 import { Batch } from './batch.ts'
 import { type BatchKept, type BatchResult, kept, late } from './outcome.ts'
@@ -50,10 +50,10 @@ export class Lane {
   trouble: BatchKept['retry'] | undefined
 
   /** Returns the bytes that it takes until it is settled. */
-  admit(source: Source, telemetry: Telemetry): number {
+  admit(source: Source, run: Run): number {
     if (this.#open.full) this.#seal()
-    this.backlog++
-    const bytes = this.#open.add(source, telemetry)
+    this.backlog += run.tickets.length
+    const bytes = this.#open.add(source, run)
     if (!this.#busy) this.#schedule()
     return bytes
   }
@@ -133,19 +133,35 @@ export class Lane {
   /** One write per connection per batch, then what advanced. */
   #settle(batch: Batch, result: BatchResult): void {
     this.#options.settled(batch, result)
-    const { sources, tickets } = batch
     const touched = new Set<Source>()
-    for (let i = 0; i < tickets.length; i++) {
-      if (result.outcomes[i] === late) continue // handed on: the late lane settles it
-      const source = sources[i]!
-      source.settle(tickets[i]!)
-      touched.add(source)
-    }
+    const settles = result.outcomes.includes(late) ? settleStored : settleAll
+    settles(batch, result.outcomes, touched)
     this.backlog -= batch.count
     batch.clear()
     if (this.#spare.length < spareBatchesMax) this.#spare.push(batch)
     for (const source of touched) source.acknowledge()
     this.#options.committed(result.newest)
+  }
+}
+
+function settleAll({ sources, ends, tickets }: Batch, _outcomes: Uint8Array, touched: Set<Source>): void {
+  let from = 0
+  for (let i = 0; i < sources.length; i++) {
+    const end = ends[i]!
+    sources[i]!.settle(tickets, from, end)
+    touched.add(sources[i]!)
+    from = end
+  }
+}
+
+/** What is late is handed on: the late lane settles it. */
+function settleStored({ sources, ends, tickets }: Batch, outcomes: Uint8Array, touched: Set<Source>): void {
+  for (let i = 0, message = 0; i < sources.length; i++) {
+    for (; message < ends[i]!; message++) {
+      if (outcomes[message] === late) continue
+      sources[i]!.settle(tickets, message, message + 1)
+      touched.add(sources[i]!)
+    }
   }
 }
 

@@ -24,11 +24,11 @@ export class Routes {
     this.#late = late
   }
 
-  /** The lane of the identity's next message, which counts as in flight from now on. */
-  take(identity: string): Lane {
+  /** The lane of the identity's next messages, which count as in flight from now on. */
+  take(identity: string, messages: number): Lane {
     const route = this.#routeOf(identity)
     if (route.inFlight === 0) route.lane = route.isLate ? this.#late : route.ordinary
-    route.inFlight++
+    route.inFlight += messages
     return route.lane
   }
 

@@ -21,30 +21,65 @@ export interface Identity {
 /** A connection as the ingest path sees it. */
 export interface Source {
   readonly identity: Identity
-  /** The message is stored or rejected: answer it. Called once per message, in admission order. */
-  settle(ticket: number): void
+  /** The messages with these tickets, `from` to `end` (exclusive), are stored or rejected: answer them. Each once, in admission order. */
+  settle(tickets: readonly number[], from: number, end: number): void
   /** Called once per settled batch, after its `settle` calls: write what they gathered. */
   acknowledge(): void
 }
 
 /**
- * One telemetry message as it lies in a chunk. The sender reuses the object and the chunk: who keeps something copies it.
- * The ticket is what `settle` gets back; 0 is QoS 0, which nobody waits for.
+ * Telemetry of one connection as it lies in a chunk: whole PUBLISH packets of MQTT 3.1.1, judged to be well-formed, one right
+ * behind the other. Either all of them wait for an answer (QoS 1 and 2) or none does (QoS 0).
+ * The sender reuses the object and the chunk: who keeps something copies it.
  */
-export class Telemetry {
-  ticket = 0
-  /** The packet's DUP flag: it may be stored already. */
-  dup = false
-  chunk: Buffer = Buffer.alloc(0)
-  topicAt = 0
-  topicEnd = 0
-  payloadAt = 0
-  payloadEnd = 0
+export class Run {
+  chunk: Buffer = noBytes
+  from = 0
+  end = 0
+  /** One per packet: what `settle` gets back; 0 is QoS 0, which nobody waits for. */
+  readonly tickets: number[] = []
+
+  get isEmpty(): boolean {
+    return this.tickets.length === 0
+  }
+
+  clear(): void {
+    this.chunk = noBytes // a kept chunk is memory
+    this.tickets.length = 0
+  }
+}
+
+const noBytes = Buffer.alloc(0)
+
+export interface RunOptions {
+  /** ASCII. */
+  readonly topic: string
+  readonly payload: Buffer
+  readonly ticket: number
+  readonly dup: boolean
+}
+
+/** A run of one message that is no packet (any more): of QoS 0 when its ticket is 0, else of QoS 1. */
+export function runOf({ topic, payload, ticket, dup }: RunOptions): Run {
+  const body = Buffer.concat([
+    Buffer.from([topic.length >> 8, topic.length]),
+    Buffer.from(topic, 'latin1'),
+    Buffer.from(ticket === 0 ? [] : [ticket >> 8, ticket]),
+    payload
+  ])
+  const { length } = body
+  // A remaining length of three bytes serves every packet; it need not be the shortest.
+  const fixed = [0x30 | (dup ? 8 : 0) | (ticket === 0 ? 0 : 2), length | 128, (length >> 7) | 128, length >> 14]
+  const run = new Run()
+  run.chunk = Buffer.concat([Buffer.from(fixed), body])
+  run.end = run.chunk.length
+  run.tickets.push(ticket)
+  return run
 }
 
 export interface Admission {
-  /** Copies what it needs before it returns. False when the message was dropped (QoS 0, over budget). */
-  admit(source: Source, telemetry: Telemetry): boolean
+  /** Copies what it needs before it returns. False when the run was dropped (QoS 0, over budget). */
+  admit(source: Source, run: Run): boolean
 }
 
 /** What advanced: per topic the newest committed value of a batch, in parallel arrays. */

@@ -7,8 +7,8 @@ const limit = 1_000_000
 
 test('what is taken and held is used, until it is given back', () => {
   const budget = new Budget(limit)
-  budget.take(100)
-  budget.take(50)
+  budget.take(1, 100)
+  budget.take(1, 50)
   budget.hold()
   assert.equal(budget.usedBytes, 150 + 2 * messageOverheadBytes + heldConnectionBytes)
   budget.release()
@@ -18,17 +18,17 @@ test('what is taken and held is used, until it is given back', () => {
 
 test('at its limit the budget is over', () => {
   const budget = new Budget(limit)
-  budget.take(limit - messageOverheadBytes - 1)
+  budget.take(1, limit - messageOverheadBytes - 1)
   assert.equal(budget.isOver, false)
   budget.give(1, 0)
-  budget.take(1)
+  budget.take(1, 1)
   assert.equal(budget.isOver, true)
 })
 
 test('who may read: everybody below the budget, the modest ones over it, the idle ones always', () => {
   const below = new Budget(limit)
   const over = new Budget(limit)
-  over.take(limit)
+  over.take(1, limit)
   for (const budget of [below, over]) for (let i = 0; i < 10; i++) budget.connected()
   const share = limit / 10
   const cases: [messages: number, bytes: number, below: boolean, over: boolean][] = [
@@ -47,7 +47,7 @@ test('who may read: everybody below the budget, the modest ones over it, the idl
 
 test('the fair share grows when connections leave', () => {
   const budget = new Budget(limit)
-  budget.take(limit)
+  budget.take(1, limit)
   for (let i = 0; i < 10; i++) budget.connected()
   assert.equal(budget.mayRead(100, limit / 8), false)
   for (let i = 0; i < 5; i++) budget.disconnected()

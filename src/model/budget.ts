@@ -16,9 +16,9 @@ export class Budget {
     this.#limitBytes = limitBytes
   }
 
-  /** A message was admitted. */
-  take(bytes: number): void {
-    this.#messages++
+  /** So many messages of so many bytes in all were admitted. */
+  take(messages: number, bytes: number): void {
+    this.#messages += messages
     this.#messageBytes += bytes
   }
 

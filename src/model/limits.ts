@@ -50,6 +50,10 @@ export const offlineQueueMessagesMax = 10_000
 export const batchMessagesMax = 16_384
 export const batchBytesMax = 4 * 1024 * 1024
 export const batchAgeMaxMs = 10
+/** Packets of one connection that are admitted at once are cut off above this; the last one may reach beyond it. */
+export const runCutBytes = 64 * 1024
+/** So a run has at most this many bytes: another packet and its fixed header. */
+export const runBytesMax = runCutBytes + packetBytesMax + 5
 
 /** Topics that a worker keeps taken apart; above it it starts anew. */
 export const topicsKeptMax = 32_768

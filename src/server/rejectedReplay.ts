@@ -4,7 +4,7 @@
 
 import type { Pool } from 'pg'
 import type { Ingest } from '../ingest/ingest.ts'
-import { type Identity, type Source, Telemetry } from '../model/admission.ts'
+import { type Identity, runOf, type Source } from '../model/admission.ts'
 import { formatTime, parseTime } from '../model/envelope.ts'
 import { RejectedError } from '../model/errors.ts'
 
@@ -151,8 +151,11 @@ async function settled(ingest: Pick<Ingest, 'admit'>, messages: readonly Message
     const settle = (): void => {
       if (--open === 0) resolve()
     }
-    for (const { row, payload } of messages)
-      ingest.admit(sourceOf(row.identity, settle), telemetryOf(row.topic, payload))
+    for (const { row, payload } of messages) {
+      // DUP: much of it may be stored already, or conflict with what is.
+      const run = runOf({ topic: row.topic, payload, ticket: 1, dup: true })
+      ingest.admit(sourceOf(row.identity, settle), run)
+    }
   })
 }
 
@@ -160,18 +163,4 @@ async function settled(ingest: Pick<Ingest, 'admit'>, messages: readonly Message
 function sourceOf(name: string, settle: () => void): Source {
   const identity: Identity = { name, role: 'edge', chargers: undefined, issuer: '', serial: '', validToMs: 0 }
   return { identity, settle, acknowledge() {} }
-}
-
-/** DUP: much of it may be stored already, or conflict with what is. */
-function telemetryOf(topic: string, payload: Buffer): Telemetry {
-  const chunk = Buffer.concat([Buffer.from(topic, 'latin1'), payload])
-  const topicEnd = topic.length
-  return Object.assign(new Telemetry(), {
-    ticket: 1,
-    dup: true,
-    chunk,
-    topicEnd,
-    payloadAt: topicEnd,
-    payloadEnd: chunk.length
-  })
 }

@@ -1,10 +1,12 @@
 // A gate between a fake socket and a fake lane, without time and without a network: the test says what arrives, what is
 // settled and when Aedes reads. Everything happens within the call; nothing waits.
 
+import assert from 'node:assert/strict'
 import { EventEmitter } from 'node:events'
 import type { TestContext } from 'node:test'
 import type { TLSSocket } from 'node:tls'
-import type { Admission, Identity, Source, Telemetry } from '../../model/admission.ts'
+import { type IPublishPacket, parser as parsePackets } from 'mqtt-packet'
+import { type Admission, type Identity, Run, type Source } from '../../model/admission.ts'
 import { Budget } from '../../model/budget.ts'
 import { Gate } from '../gate.ts'
 import { Rate } from '../rate.ts'
@@ -82,13 +84,25 @@ export interface Admitted {
 
 export class FakeAdmission implements Admission {
   readonly admitted: Admitted[] = []
+  /** How many messages came at once. */
+  readonly runs: number[] = []
   drops = false
 
-  admit(_source: Source, { ticket, dup, chunk, topicAt, topicEnd, payloadAt, payloadEnd }: Telemetry): boolean {
+  /** Takes the run apart with a parser of its own. */
+  admit(_source: Source, { chunk, from, end, tickets }: Run): boolean {
     if (this.drops) return false
-    const topic = chunk.toString('latin1', topicAt, topicEnd)
-    const payload = chunk.toString('latin1', payloadAt, payloadEnd)
-    this.admitted.push({ ticket, dup, topic, payload })
+    const stream = chunk.subarray(from, end)
+    const parsed: Omit<Admitted, 'ticket'>[] = []
+    const parser = parsePackets()
+    parser.on('packet', packet => {
+      assert.equal(packet.cmd, 'publish')
+      const { topic, payload, dup } = packet as IPublishPacket
+      parsed.push({ topic, payload: (payload as Buffer).toString('latin1'), dup })
+    })
+    assert.equal(parser.parse(stream), 0, 'a run has whole packets')
+    assert.equal(parsed.length, tickets.length)
+    for (const [i, message] of parsed.entries()) this.admitted.push({ ticket: tickets[i]!, ...message })
+    this.runs.push(tickets.length)
     return true
   }
 }
@@ -103,6 +117,7 @@ export interface BenchOptions {
 export class GateBench {
   readonly socket = new FakeSocket()
   readonly admission = new FakeAdmission()
+  readonly run = new Run()
   readonly window: Window
   readonly budget: Budget
   readonly gate: Gate
@@ -132,6 +147,7 @@ export class GateBench {
       rate,
       budget,
       admission: this.admission,
+      run: this.run,
       denied: (_gate, { code }) => this.denials.push(code),
       failed: error => this.failures.push(error.message)
     })
@@ -169,9 +185,8 @@ export class GateBench {
 
   /** Settles the next `count` admitted messages as one batch. */
   settle(count: number): void {
-    for (const { ticket } of this.admission.admitted.slice(this.#settled, this.#settled + count)) {
-      this.gate.settle(ticket)
-    }
+    const tickets = this.admission.admitted.map(({ ticket }) => ticket)
+    this.gate.settle(tickets, this.#settled, this.#settled + count)
     this.#settled += count
     this.gate.acknowledge()
     this.socket.flow()

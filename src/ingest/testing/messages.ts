@@ -1,6 +1,6 @@
 // Messages and their senders for tests of the ingest path.
 
-import { type Source, Telemetry } from '../../model/admission.ts'
+import { Run, runOf, type Source } from '../../model/admission.ts'
 import { Batch, Records } from '../batch.ts'
 
 /** A connection that notes what it is told: `settle` per message, then `acknowledge` per batch. */
@@ -13,8 +13,8 @@ export class FakeSource implements Source {
     this.identity = { name, role: 'edge', chargers: [name], issuer: 'CN=test', serial: '01', validToMs: 0 }
   }
 
-  settle(messageId: number): void {
-    this.told.push(messageId)
+  settle(tickets: readonly number[], from: number, end: number): void {
+    this.told.push(...tickets.slice(from, end))
   }
 
   acknowledge(): void {
@@ -31,44 +31,51 @@ export interface Message {
   readonly by?: string
 }
 
-/** The ranges of a message that lies somewhere inside of a chunk. */
-export function ranges({ topic, payload }: Message): [Buffer, number, number, number, number] {
-  const [topicBytes, payloadBytes] = [Buffer.from(topic, 'latin1'), Buffer.from(payload as string)]
-  const chunk = Buffer.concat([Buffer.from('xx'), topicBytes, Buffer.from('xxx'), payloadBytes, Buffer.from('x')])
-  return [chunk, 2, topicBytes.length, 5 + topicBytes.length, payloadBytes.length]
+/** The run of one message that lies somewhere inside of a chunk. */
+export function runIn({ topic, payload, dup = false }: Message, ticket: number): Run {
+  const run = runOf({ topic, payload: Buffer.from(payload as string), ticket, dup })
+  const around = [Buffer.from('xx'), Buffer.from('xxx')] as const
+  run.chunk = Buffer.concat([around[0], run.chunk, around[1]])
+  run.from += around[0].length
+  run.end += around[0].length
+  return run
 }
 
-export function telemetry(
-  ticket: number,
-  dup: boolean,
-  chunk: Buffer,
-  topicAt: number,
-  topicLength: number,
-  payloadAt: number,
-  payloadLength: number
-): Telemetry {
-  const topicEnd = topicAt + topicLength
-  return Object.assign(new Telemetry(), {
-    ticket,
-    dup,
-    chunk,
-    topicAt,
-    topicEnd,
-    payloadAt,
-    payloadEnd: payloadAt + payloadLength
-  })
+/** The message of a run of one. */
+export function messageIn({ chunk, from, end, tickets }: Run): Message & { readonly ticket: number } {
+  const batch = new Batch()
+  batch.add(new FakeSource('c1'), Object.assign(new Run(), { chunk, from, end, tickets }))
+  const [{ topic, payload, dup }] = unpacked(batch.pack()) as [Unpacked]
+  return { topic, payload: payload.toString('latin1'), dup, ticket: tickets[0]! }
+}
+
+/** One run of several messages. */
+export function runOfAll(messages: readonly Message[], firstTicket: number): Run {
+  const run = new Run()
+  const runs = messages.map((message, i) => runIn(message, firstTicket === 0 ? 0 : firstTicket + i))
+  run.chunk = Buffer.concat(runs.map(({ chunk, from, end }) => chunk.subarray(from, end)))
+  run.end = run.chunk.length
+  run.tickets.push(...runs.flatMap(({ tickets }) => tickets))
+  return run
 }
 
 export function packed(messages: readonly Message[]): ArrayBuffer {
   const batch = new Batch()
   messages.forEach((message, i) => {
-    batch.add(new FakeSource(message.by ?? 'c1'), telemetry(i + 1, message.dup ?? false, ...ranges(message)))
+    batch.add(new FakeSource(message.by ?? 'c1'), runIn(message, (i % 65_535) + 1))
   })
   return batch.pack()
 }
 
+interface Unpacked {
+  readonly topic: string
+  readonly payload: Buffer
+  readonly identity: number
+  readonly dup: boolean
+}
+
 /** What a worker finds in a packed batch. */
-export function unpacked(packed: ArrayBuffer): { topic: string; payload: Buffer; identity: number; dup: boolean }[] {
+export function unpacked(packed: ArrayBuffer): Unpacked[] {
   const messages = []
   for (const records = new Records(packed); records.next(); ) {
     const { topic, payload, identity, dup } = records
