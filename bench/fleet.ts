@@ -5,6 +5,8 @@ import { mkdirSync, writeFileSync } from 'node:fs'
 import { dirname, join } from 'node:path'
 import { ConfigError, exitCodeConfig } from '../src/model/errors.ts'
 import { initAuthority } from '../src/pki/authority.ts'
+import { baselines } from './baselines/baselines.ts'
+import { copyFloorName, copyFloorSummary } from './baselines/copyFloor.ts'
 import { Progress } from './progress.ts'
 import { compareFiles } from './report/compare.ts'
 import { htmlReport } from './report/html.ts'
@@ -21,6 +23,11 @@ const usage = (): string => `Usage: npm run bench -- SCENARIO [flags]
 
 ${Object.entries(scenarios)
   .map(([name, { summary }]) => `  ${name.padEnd(17)} ${summary}`)
+  .join('\n')}
+
+Baselines of the first three (--baselines NAME,NAME or all):
+${[...Object.entries(baselines).map(([name, { summary }]) => [name, summary]), [copyFloorName, copyFloorSummary]]
+  .map(([name, summary]) => `  ${name!.padEnd(17)} ${summary}`)
   .join('\n')}
 
 ${flagsHelp()}
@@ -43,7 +50,8 @@ async function main([name, ...args]: readonly string[]): Promise<number> {
     const expected = `one of ${[...Object.keys(scenarios), 'compare'].join(', ')}`
     throw new ConfigError([{ path: 'scenario', expected, found: name }])
   }
-  return runScenario(name, scenario, readSettings(args, scenario.defaults))
+  const settings = readSettings(args, scenario.defaults)
+  return runScenario(name, scenario, settings)
 }
 
 async function runScenario(name: string, scenario: Scenario, settings: Settings): Promise<number> {

@@ -15,6 +15,7 @@ import { judge, ourShape, readStored, VerifyError } from '../rig/verify.ts'
 import { type Bench, folder } from '../scenarios/scenario.ts'
 
 export const copyFloorName = 'copy-floor'
+export const copyFloorSummary = "the rows of the product's run by COPY from files: the limit of the database"
 
 interface Kept {
   readonly expected: Expected

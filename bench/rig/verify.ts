@@ -64,15 +64,17 @@ export function judge(
     const expected = ledger.subarray(i * width, (i + 1) * width)
     const found = stored.get(name) ?? nothing
     const rows = row === 'poll' ? expected[0]! : expected[0]! * columns.length
-    compareCounts(findings, `${name}, rows`, rows, found[0]!)
+    let differing = 0
     for (const [k, { valueName }] of columns.entries()) {
       const at = 1 + k * perValue
-      compareCounts(findings, `${name}, ${valueName}`, expected[at]!, found[at]!)
-      if (expected[at] !== found[at]) continue
-      const isEqual = expected[at + 1] === found[at + 1] && expected[at + 2] === found[at + 2]
-      if (!isEqual)
-        findings.altered.add(1, `${name}, ${valueName}: sum ${expected[at + 1]} sent, ${found[at + 1]} stored`)
+      const [count, sum, weighted] = [expected[at]!, expected[at + 1], expected[at + 2]]
+      if (compareCounts(findings, `${name}, ${valueName}`, count, found[at]!)) differing++
+      else if (sum !== found[at + 1] || weighted !== found[at + 2]) {
+        findings.altered.add(1, `${name}, ${valueName}: sum ${sum} sent, ${found[at + 1]} stored`)
+      }
     }
+    // A row that is lost or doubled shows in its values: messages are what is counted, wherever that is possible.
+    if (differing === 0) compareCounts(findings, `${name}, rows`, rows, found[0]!)
   }
   const known = new Set(names)
   for (const [name, [rows]] of stored) if (!known.has(name)) findings.unknown.add(rows!, `${name}: ${rows} rows`)
@@ -98,15 +100,17 @@ class Finding {
   }
 }
 
+/** Whether they differ. */
 function compareCounts(
   { lost, doubled }: { lost: Finding; doubled: Finding },
   where: string,
   expected: number,
   found: number
-): void {
+): boolean {
   const example = `${where}: ${expected} acknowledged, ${found} stored`
   if (found < expected) lost.add(expected - found, example)
   if (found > expected) doubled.add(found - expected, example)
+  return found !== expected
 }
 
 /** The run must not be believed. Its message has every finding. */
