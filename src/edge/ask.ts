@@ -107,7 +107,7 @@ export class Questions {
   hear(topic: string, payload: Buffer, retained: boolean): void {
     // What is news on a subscription is of no use here: the answer to SUBSCRIBE is retained [MQTT-3.3.1-8].
     if (!retained) return
-    const message = read(payload)
+    const message = readHeard(payload)
     if (message === undefined) return
     if (topic === this.#timeTopic) this.#hearTime(message)
     else this.#hearSeed(topic, message)
@@ -240,13 +240,13 @@ export class Questions {
   }
 }
 
-interface Heard {
+export interface Heard {
   readonly timeMs: number
   readonly value: unknown
 }
 
 /** Undefined for what is no message of the contract. */
-function read(payload: Buffer): Heard | undefined {
+export function readHeard(payload: Buffer): Heard | undefined {
   try {
     const { SamplingTime, Value } = decodeObject(payload)
     const timeUs = typeof SamplingTime === 'string' ? parseTime(SamplingTime) : undefined

@@ -7,6 +7,8 @@ import { connect } from 'node:net'
 import { probeConnectTimeoutMs, probeTimeoutMs } from '../model/limits.ts'
 import { type ChargerOptions, type Clock, PollError, type PollFault, type Sample } from './chargers/charger.ts'
 import { openCharger } from './chargers/registry.ts'
+import { systemClock } from './clock.ts'
+import type { ChargerConfig } from './config.ts'
 
 export type ApiFamily = 'MHCP' | 'ECU' | 'Modbus'
 
@@ -36,7 +38,6 @@ export interface ProbeLimits {
   readonly connectTimeoutMs: number
 }
 
-const clock: Clock = { nowMs: () => Date.now(), monotonicMs: () => performance.now() }
 const attempts = 2
 
 /** Yields a finding for each family as soon as it is there. Never throws for what an address can do. */
@@ -45,9 +46,15 @@ export async function* probe(
   limits: ProbeLimits = { timeoutMs: probeTimeoutMs, connectTimeoutMs: probeConnectTimeoutMs }
 ): AsyncGenerator<Finding> {
   const at = (usual: number) => `http://${isIPv6(host) ? `[${host}]` : host}:${port ?? usual}`
-  yield await probeHttp('MHCP', 'mennekes-amtron', { url: at(25_000), devKey, clock, ...limits })
-  yield await probeHttp('ECU', 'mennekes-ecu', { url: at(80), devKey: '', clock, ...limits })
+  yield await probeHttp('MHCP', 'mennekes-amtron', { url: at(25_000), devKey, clock: systemClock, ...limits })
+  yield await probeHttp('ECU', 'mennekes-ecu', { url: at(80), devKey: '', clock: systemClock, ...limits })
   if (port === undefined) yield await probeModbus(host, 502, limits)
+}
+
+/** The same for a charger of the configuration. */
+export function pollOf({ driver, url, devKey, phases }: ChargerConfig, clock: Clock): Promise<Finding> {
+  const options = { url, devKey: devKey?.reveal() ?? '', ...(phases === undefined ? {} : { phases }), clock }
+  return probeHttp(driver === 'mennekes-ecu' ? 'ECU' : 'MHCP', driver, options)
 }
 
 /** The driver's poll, and why it gave nothing. */

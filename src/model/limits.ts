@@ -172,6 +172,9 @@ export const pollIntervalIdleMs = 30_000
 /** Edge: connect and whole-request limits of a poll. */
 export const pollConnectTimeoutMs = 5_000
 export const pollTimeoutMs = 15_000
+/** Edge: a check waits this long for its acknowledgement, and notes a certificate that ends within the time after it. */
+export const checkAckTimeoutMs = 30_000
+export const certificateNoteMs = 30 * 86_400_000
 /** Edge: the same limits where a person waits for the answer. */
 export const probeConnectTimeoutMs = 4_000
 export const probeTimeoutMs = 8_000

@@ -11,7 +11,8 @@ const logLevels = ['trace', 'debug', 'info', 'warn', 'error', 'fatal', 'silent']
 
 /** Throws ConfigError with all faults of the command line or of the file. */
 export async function runCommand(args: readonly string[]): Promise<void> {
-  const { config: path, level, acceptsSerial, energyStart } = readFlags(args)
+  const { config: path, level, check, acceptsSerial, energyStart } = readFlags(args)
+  if (check) return (await import('./check.ts')).checkCommand(path)
   startLean()
   const before = lookAtCodeCache()
   const reading = readConfigApart(path)
@@ -31,6 +32,7 @@ export async function runCommand(args: readonly string[]): Promise<void> {
 interface Flags {
   readonly config: string
   readonly level: string
+  readonly check: boolean
   readonly acceptsSerial: boolean
   readonly energyStart: readonly string[]
 }
@@ -48,6 +50,7 @@ function readFlags(args: readonly string[]): Flags {
   return {
     config,
     level,
+    check: values.check ?? false,
     acceptsSerial: values['accept-serial'] ?? false,
     energyStart: values['energy-start-wh'] ?? []
   }
@@ -60,6 +63,7 @@ function parse(args: readonly string[]) {
       options: {
         config: { type: 'string' },
         'log-level': { type: 'string' },
+        check: { type: 'boolean' },
         'accept-serial': { type: 'boolean' },
         'energy-start-wh': { type: 'string', multiple: true }
       }

@@ -1,0 +1,170 @@
+// The connection of a check to the server: beside that of a running edge, with a client id of its own. Hears what the server
+// has of the chargers, and what its time is; publishes once, and waits for the acknowledgement and for its own values to be
+// current: a PUBACK alone may also mean that they were rejected.
+
+import { createSecureContext } from 'node:tls'
+import { valueNames } from '../model/chargerState.ts'
+import { answerTimeoutMs, retainedGraceMs } from '../model/limits.ts'
+import { connectionName, parseTopic, topicOf } from '../model/topics.ts'
+import { type Heard, readHeard } from './ask.ts'
+import type { EdgeConfig } from './config.ts'
+import { Connection, type Mqtt } from './connection.ts'
+import type { Message, Parcel } from './feed.ts'
+
+/** Why there is no connection; see reasons.ts. */
+export interface Lost {
+  readonly reason: string
+  readonly attempt: number
+}
+
+export interface Published {
+  /** Until PUBACK of all; undefined: it did not come. */
+  readonly ackMs?: number
+  /** The server shows one of the values, or has a newer one. */
+  readonly isCurrent: boolean
+  /** Why the connection ended meanwhile. */
+  readonly lost?: string
+}
+
+const attempts = 2
+/** A weak network: worth a second attempt. */
+const isPassing = (reason: string): boolean => /timeout|ETIMEDOUT|ECONNRESET|EAI_AGAIN|EPIPE/.test(reason)
+
+export class CheckLine {
+  readonly attempt: number
+  #connectMs = 0
+  readonly #connection: Connection
+  readonly #heard = new Map<string, Heard>()
+  readonly #watchers = new Set<() => void>()
+  #delivered: Parcel | undefined
+  #lost: string | undefined
+
+  private constructor(config: EdgeConfig, mqtt: Mqtt, attempt: number, onEnd: (reason?: string) => void) {
+    const startedMs = performance.now()
+    this.attempt = attempt
+    this.#connection = new Connection({
+      mqtt,
+      broker: config.broker,
+      // Not the CN alone: that would take over the connection of a running edge.
+      identity: `${config.identity}:check-${process.pid}`,
+      secureContext: createSecureContext({ ...config.tls, minVersion: 'TLSv1.2' }),
+      onSession: () => {},
+      onConnected: () => {
+        this.#connectMs = Math.round(performance.now() - startedMs)
+        onEnd()
+      },
+      onDelivered: parcel => {
+        this.#delivered = parcel
+        this.#look()
+      },
+      onMessage: (topic, payload) => {
+        const heard = readHeard(payload)
+        if (heard !== undefined) this.#heard.set(topic, heard)
+        this.#look()
+      },
+      onRoom: () => {},
+      onOver: reason => {
+        this.#lost = reason
+        this.#look()
+        onEnd(reason)
+      }
+    })
+  }
+
+  /** ms from the name's look-up to CONNACK. */
+  get connectMs(): number {
+    return this.#connectMs
+  }
+
+  /** Tries twice where the network is weak. */
+  static async open(config: EdgeConfig): Promise<CheckLine | Lost> {
+    const mqtt = await import('mqtt')
+    for (let attempt = 1; ; attempt++) {
+      const { line, reason } = await new Promise<{ line: CheckLine; reason: string | undefined }>(resolve => {
+        const line = new CheckLine(config, mqtt, attempt, reason => resolve({ line, reason }))
+      })
+      if (reason === undefined) return line
+      if (attempt === attempts || !isPassing(reason)) return { reason, attempt }
+    }
+  }
+
+  /** Hears what is retained of these chargers, then the server's time at its copy of `own` Connection. */
+  async listen(
+    chargers: readonly string[],
+    own: string
+  ): Promise<{ serverMs: number; roundTripMs: number } | 'silent' | 'refused'> {
+    try {
+      await this.#connection.subscribe(chargers.flatMap(charger => valueNames.map(name => topicOf(charger, name))))
+      const askedMs = performance.now()
+      const topics = [...new Set([own, ...chargers])].map(charger => topicOf(charger, connectionName))
+      await this.#connection.subscribe(topics)
+      const isTold = await this.#within(answerTimeoutMs, () => this.#heard.has(topics[0]!))
+      const roundTripMs = performance.now() - askedMs
+      if (!isTold) return 'silent'
+      await this.#within(retainedGraceMs, () => topics.every(topic => this.#heard.has(topic)))
+      return { serverMs: this.#heard.get(topics[0]!)!.timeMs, roundTripMs }
+    } catch {
+      return 'refused'
+    }
+  }
+
+  /** An edge is connected that speaks for this charger. */
+  isOnline(charger: string): boolean {
+    return this.#heard.get(topicOf(charger, connectionName))?.value === 'online'
+  }
+
+  /** What the server has of a charger. */
+  valuesOf(charger: string): ReadonlyMap<string, unknown> {
+    return new Map(
+      [...this.#heard].flatMap(([topic, { value }]) => {
+        const parsed = parseTopic(topic)
+        return parsed?.charger === charger ? [[parsed.name, value]] : []
+      })
+    )
+  }
+
+  async publish(messages: readonly Message[], ackTimeoutMs: number): Promise<Published> {
+    const parcel: Parcel = { messages, retain: true, dup: false }
+    const sentMs = performance.now()
+    if (this.#lost === undefined) this.#connection.send([parcel])
+    await this.#within(ackTimeoutMs, () => this.#delivered === parcel || this.#lost !== undefined)
+    if (this.#delivered !== parcel) {
+      return { isCurrent: false, ...(this.#lost === undefined ? {} : { lost: this.#lost }) }
+    }
+    const ackMs = Math.round(performance.now() - sentMs)
+    const isCurrent = await this.#within(answerTimeoutMs, () => messages.some(message => this.#shows(message)))
+    return { ackMs, isCurrent }
+  }
+
+  async close(): Promise<void> {
+    this.#connection.end()
+    await this.#within(answerTimeoutMs, () => this.#lost !== undefined)
+  }
+
+  #shows({ topic, payload }: Message): boolean {
+    const sent = readHeard(Buffer.from(payload))!
+    const heard = this.#heard.get(topic)
+    return heard !== undefined && heard.timeMs >= sent.timeMs
+  }
+
+  /** Looks at the condition whenever something happens. */
+  #within(ms: number, isDone: () => boolean): Promise<boolean> {
+    return new Promise(resolve => {
+      const end = (): void => {
+        clearTimeout(timer)
+        this.#watchers.delete(look)
+        resolve(isDone())
+      }
+      const look = (): void => {
+        if (isDone()) end()
+      }
+      const timer = setTimeout(end, ms)
+      this.#watchers.add(look)
+      look()
+    })
+  }
+
+  #look(): void {
+    for (const look of [...this.#watchers]) look()
+  }
+}
