@@ -2,13 +2,17 @@
 
 import assert from 'node:assert/strict'
 import { execFile } from 'node:child_process'
-import { readFileSync } from 'node:fs'
+import { X509Certificate } from 'node:crypto'
+import { once } from 'node:events'
+import { copyFileSync, readFileSync, writeFileSync } from 'node:fs'
 import type { IncomingHttpHeaders } from 'node:http'
 import { request } from 'node:https'
 import { join } from 'node:path'
 import { before, describe, it } from 'node:test'
+import { connect } from 'node:tls'
 import { fileURLToPath } from 'node:url'
 import pg from 'pg'
+import { initAuthority } from '../src/pki/authority.ts'
 import { type AuditQuota, evictAudit } from '../src/server/auditRows.ts'
 import type { RunningServer } from '../src/server/server.ts'
 import { type AccessRole, addToken, revokeToken } from '../src/server/tokens.ts'
@@ -78,11 +82,25 @@ describe('access', () => {
       (await ask(server.httpPort, path, { headers })).status
     const bearer = (token: string): object => ({ authorization: `Bearer ${token}` })
 
+    /** The certificate of the MQTT ports, as the HTTP port's own. */
+    const copyPair = (): { cert: string; key: string } => {
+      const [cert, key] = [join(harness.dir, 'http.pem'), join(harness.dir, 'http.key')]
+      copyFileSync(join(harness.certs, 'server.pem'), cert)
+      copyFileSync(join(harness.certs, 'server.key'), key)
+      return { cert, key }
+    }
+    const served = async (): Promise<string> => {
+      const socket = connect({ port: server.httpPort, host: 'localhost', rejectUnauthorized: false })
+      await once(socket, 'secureConnect')
+      const { fingerprint256 } = socket.getPeerCertificate()
+      socket.destroy()
+      return fingerprint256
+    }
+
     before(async () => {
-      const at = (name: string): string => join(harness.certs, name)
       server = await harness.server(url, {
         httpHost: '0.0.0.0',
-        httpTls: { cert: at('server.pem'), key: at('server.key') }
+        httpTls: copyPair()
       })
     })
 
@@ -196,7 +214,8 @@ describe('access', () => {
             db.query("SELECT FROM pg_stat_activity WHERE query LIKE 'SELECT token_hash%' AND query_start > $1", [
               rows[0].since
             ]),
-          ({ rowCount }) => rowCount! > 0
+          ({ rowCount }) => rowCount! > 0,
+          30_000
         )
         assert.equal(await get('/metrics', bearer(token)), 200)
       } finally {
@@ -204,6 +223,19 @@ describe('access', () => {
       }
       assert.equal(await get('/metrics', bearer(token)), 200)
     })
+    it('a new certificate is in force within seconds; one with the wrong key changes nothing', async () => {
+      const [former, key] = [await served(), readFileSync(join(harness.certs, 'server.key'))]
+      await initAuthority({ dir: harness.certs, hosts: ['localhost', '127.0.0.1', 'new.example'] })
+      const { fingerprint256 } = new X509Certificate(readFileSync(join(harness.certs, 'server.pem')))
+      const paths = copyPair()
+      await until(served, seen => seen === fingerprint256)
+      assert.notEqual(fingerprint256, former)
+      writeFileSync(paths.key, key)
+      server.reload()
+      assert.equal(await served(), fingerprint256)
+      copyPair()
+    })
+
     it('all faults of the command are told at once', async () => {
       const bad = await chargelift('add', '../x', 'y', '--role', 'boss', '--days', '0', '--json', '--database-url', 'x')
       assert.equal(bad.code, 78)

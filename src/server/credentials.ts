@@ -1,13 +1,12 @@
 // The certificate files in force, and their exchange while the server runs: when a file changes, and on SIGHUP.
 // Promises that what is refused changes nothing: the former files stay in force, and it is told (event, metric, /readyz).
-// A file is read when it has stayed the same for a moment, so that one being written is not taken for a whole one; that holds
-// for editors, rename, plain overwriting and swapped links alike, as files are looked at and no notifications are needed.
+// A file is read when it has stayed the same for a moment, so that one being written is not taken for a whole one.
 
 import type { X509Certificate } from 'node:crypto'
-import { stat } from 'node:fs/promises'
 import { serverRenewalMs, tlsFilesLookMs } from '../model/limits.ts'
 import type { ReportSecurity } from '../model/security.ts'
 import type { ServerConfig } from './config.ts'
+import { FileWatch } from './fileWatch.ts'
 import { readTlsFiles, type TlsFiles } from './tls.ts'
 
 export interface CredentialsOptions {
@@ -24,18 +23,17 @@ type Replaced = (next: TlsFiles, former: TlsFiles) => void
 export class Credentials {
   readonly #options: CredentialsOptions
   readonly #now: () => number
+  readonly #files: FileWatch
   #current: TlsFiles
   #replaced: Replaced = () => {}
   #fault: string | undefined
-  /** What the files looked like when they were read, and when they were last looked at. */
-  #readState = ''
-  #lastState = ''
   #told: readonly string[] = []
 
   /** Throws ConfigError. */
   constructor(options: CredentialsOptions) {
     this.#options = options
     this.#now = options.now ?? Date.now
+    this.#files = new FileWatch(filesOf(options.paths).map(([, path]) => path))
     this.#current = this.#read()
   }
 
@@ -89,19 +87,12 @@ export class Credentials {
 
   /** Reads the files now. */
   reload(): void {
-    this.#readState = '' // they may be being written: what stays is read once more
+    this.#files.forget()
     this.#exchange()
   }
 
   async #look(): Promise<void> {
-    const states = await Promise.all(filesOf(this.#options.paths).map(([, path]) => stateOf(path)))
-    const state = states.join()
-    const isStable = state === this.#lastState
-    this.#lastState = state
-    if (isStable && state !== this.#readState) {
-      this.#readState = state
-      this.#exchange()
-    }
+    if (await this.#files.hasChanged()) this.#exchange()
     this.#warn()
   }
 
@@ -153,15 +144,5 @@ const filesOf = ({ ca, cert, key, crl }: ServerConfig['tls']) =>
 
 const changedFiles = (paths: ServerConfig['tls'], next: TlsFiles, former: TlsFiles): string[] =>
   filesOf(paths).flatMap(([name, path]) => (next[name].equals(former[name]) ? [] : [path]))
-
-/** Changes when the file does, also when another one takes its place. */
-async function stateOf(path: string): Promise<string> {
-  try {
-    const { ino, size, mtimeNs, ctimeNs } = await stat(path, { bigint: true })
-    return `${ino}/${size}/${mtimeNs}/${ctimeNs}`
-  } catch (error) {
-    return (error as NodeJS.ErrnoException).code ?? 'unknown'
-  }
-}
 
 const dateOf = (ms: number): string => new Date(ms).toISOString().slice(0, 10)

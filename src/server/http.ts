@@ -1,25 +1,27 @@
 // The HTTP port: sockets, TLS and time limits in front of the routes. Knows nothing of the parts behind.
 
 import { createServer, type Server } from 'node:http'
-import { createServer as createTlsServer } from 'node:https'
+import { createServer as createTlsServer, type Server as TlsServer } from 'node:https'
 import type { AddressInfo } from 'node:net'
 import { getRequestListener } from '@hono/node-server'
 import { httpConnectionsMax, httpRequestTimeoutMs } from '../model/limits.ts'
+import type { HttpTlsFiles } from './httpTls.ts'
 import { type AppOptions, makeApp } from './routes.ts'
 
 export interface HttpOptions extends AppOptions {
   readonly host: string
   readonly port: number
   /** Certificate and key in PEM; absent = plain HTTP. */
-  readonly tls?: { readonly cert: Buffer; readonly key: Buffer } | undefined
+  readonly tls?: Pick<HttpTlsFiles, 'cert' | 'key'> | undefined
 }
 
+const tlsOptions = { minVersion: 'TLSv1.2' } as const
 const headerBytesMax = 8 * 1024
 /** Longer than the pause after which load balancers give up an idle connection. */
 const keepAliveMs = 65_000
 
 export class Http {
-  readonly #server: Server
+  readonly #server: Server | TlsServer
 
   private constructor({ tls, ...options }: HttpOptions) {
     const app = makeApp(options)
@@ -31,7 +33,7 @@ export class Http {
     // A request of HTTP/1.0 may name no host; some health checks are such.
     const listener = getRequestListener(app.fetch, { hostname: 'localhost', overrideGlobalObjects: false })
     this.#server = tls
-      ? createTlsServer({ ...limits, ...tls, minVersion: 'TLSv1.2' }, listener)
+      ? createTlsServer({ ...limits, cert: tls.cert, key: tls.key, ...tlsOptions }, listener)
       : createServer(limits, listener)
     this.#server.maxConnections = httpConnectionsMax
   }
@@ -47,6 +49,11 @@ export class Http {
 
   get port(): number {
     return (this.#server.address() as AddressInfo).port
+  }
+
+  /** For new connections; those that are there stay. Only where there was TLS from the start. */
+  replaceTls({ cert, key }: HttpTlsFiles): void {
+    ;(this.#server as TlsServer).setSecureContext({ cert, key, ...tlsOptions })
   }
 
   async close(): Promise<void> {

@@ -20,7 +20,7 @@ import { openDoor } from './door.ts'
 import { Grants } from './grants.ts'
 import { healthRoutes, type Readiness } from './health.ts'
 import { Http } from './http.ts'
-import { readHttpTls } from './httpTls.ts'
+import { HttpTls } from './httpTls.ts'
 import { LatestWriter, loadLatest } from './latest.ts'
 import { isLoopbackHost } from './loopback.ts'
 import { Metrics } from './metrics.ts'
@@ -71,7 +71,7 @@ async function start(config: ServerConfig, log: Logger, stops: Stop[], abort: Ab
     report: audit.report,
     warned: reason => log.warn({ event: 'tls_warning', reason }, 'certificates need attention')
   })
-  const httpTls = config.httpTls && readHttpTls(config.httpTls, Date.now())
+  const httpTls = config.httpTls && new HttpTls(config.httpTls, audit.report)
 
   // First the HTTP port: it tells what the rest is waiting for.
   let ready:
@@ -89,7 +89,7 @@ async function start(config: ServerConfig, log: Logger, stops: Stop[], abort: Ab
     Http.open({
       host: config.httpHost,
       port: config.httpPort,
-      tls: httpTls,
+      tls: httpTls?.current,
       access,
       routes: [
         ...healthRoutes({
@@ -102,7 +102,11 @@ async function start(config: ServerConfig, log: Logger, stops: Stop[], abort: Ab
       failed: (path, { message }) => log.error({ event: 'http_failed', path, reason: message }, 'a request failed')
     })
   )
-  stops.push(() => http.close())
+  const stopHttpTls = httpTls?.watch(next => http.replaceTls(next))
+  stops.push(async () => {
+    stopHttpTls?.()
+    await http.close()
+  })
   // A taken port is told at once, not after the database has started.
   for (const port of config.mqttPorts) await openPort('--mqtt-port', port, () => probePort(config.mqttHost, port))
 
@@ -213,7 +217,10 @@ async function start(config: ServerConfig, log: Logger, stops: Stop[], abort: Ab
     databaseUrl,
     engine,
     workers: config.workers,
-    reload: () => credentials.reload(),
+    reload: () => {
+      credentials.reload()
+      httpTls?.reload()
+    },
     stop: () => {
       stopping ??= runReversed(stops, config.drainMs + stopTotalMs).then(() => settled)
       return stopping
