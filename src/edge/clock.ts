@@ -98,12 +98,14 @@ export class EdgeTime {
   }
 
   get state(): ClockState {
+    this.#look()
     return this.#state
   }
 
   /** Somebody else has confirmed this time: the kernel or the server. */
   get isConfirmed(): boolean {
-    return this.#state === 'synchronised' || this.#state === 'server'
+    const { state } = this
+    return state === 'synchronised' || state === 'server'
   }
 
   /** Asks the kernel for the first time, and then until it is synchronised. */

@@ -16,6 +16,8 @@ export interface LedgerOptions {
   readonly saved?: EnergyState | undefined
   /** Wh, as the user says. */
   readonly startWh?: number | undefined
+  /** Of the spool. */
+  readonly newestSeq: () => number
   readonly log: Logger
 }
 
@@ -24,6 +26,13 @@ export interface Counted {
   readonly step: EnergyStep
   readonly addedWh: number
   readonly changes: Partial<ChargerMemory> & { readonly energy: EnergyState }
+}
+
+/** What to add to the totals of all samples after a number. */
+export interface Seeded {
+  readonly offsetWh: number
+  readonly afterSeq: number
+  readonly changes: Partial<ChargerMemory>
 }
 
 type Begun = Accumulated & { readonly seed?: Seed }
@@ -75,7 +84,7 @@ export class Ledger {
   }
 
   /** The server's answer: what to add to all totals since the first; undefined where there is nothing to add to yet. */
-  seed(memory: ChargerMemory, retained: Retained): { offsetWh: number; changes: Partial<ChargerMemory> } | undefined {
+  seed(memory: ChargerMemory, retained: Retained): Seeded | undefined {
     const { energy, seed } = memory
     if (energy === undefined) this.#retained = retained
     if (energy === undefined || seed === undefined) return undefined
@@ -83,7 +92,7 @@ export class Ledger {
     const totalWh = energy.totalWh + offsetWh
     const gap = seed.kind === 'session' ? gapSince(retained, energy.last, totalWh) : undefined
     this.#noteSeeded(retained, totalWh)
-    return { offsetWh, changes: { energy: { ...energy, totalWh }, ...(gap && { gap }) } }
+    return { offsetWh, afterSeq: seed.afterSeq, changes: { energy: { ...energy, totalWh }, ...(gap && { gap }) } }
   }
 
   /** The lifetime energy with what the records know more of the gap; undefined where that is nothing. */
@@ -116,7 +125,7 @@ export class Ledger {
   }
 
   #firstOf(first: SessionReading, kind: CounterKind): Begun {
-    const { startWh, saved } = this.#options
+    const { startWh, saved, newestSeq } = this.#options
     const begin = (totalWh: number): Accumulated => ({
       state: { totalWh, last: first, doubts: 0, ...(saved?.epochs && { epochs: saved.epochs }) },
       step: 'first',
@@ -124,7 +133,8 @@ export class Ledger {
     })
     if (startWh !== undefined) return begin(startWh)
     const firstWh = saved === undefined ? first.energyWh : continuedWh(saved, first, kind)
-    if (this.#retained === undefined) return { ...begin(firstWh), seed: { kind, first, firstWh } }
+    if (this.#retained === undefined)
+      return { ...begin(firstWh), seed: { kind, first, firstWh, afterSeq: newestSeq() } }
     const totalWh = Math.max(firstWh, seededWh(this.#retained, first, kind))
     this.#noteSeeded(this.#retained, totalWh)
     return begin(totalWh)

@@ -13,6 +13,8 @@ export interface Seed {
   readonly kind: CounterKind
   readonly first: SessionReading
   readonly firstWh: number
+  /** Samples up to this number tell other totals: those that were saved from a damaged spool. */
+  readonly afterSeq: number
 }
 
 /**

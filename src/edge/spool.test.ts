@@ -402,6 +402,7 @@ test('a lifetime total that is learnt is added to what waits, and not to what wa
   const sent = total('wb', 1, 10)
   spool.giveBack([sent])
   spool.settle(total('wb', 2, 20))
+  const before = total('wb', 2, 25)
   total('wb', 3, 30)
   append(spool, 4)
   total('other', 5, 50)
@@ -409,7 +410,7 @@ test('a lifetime total that is learnt is added to what waits, and not to what wa
     { charger: 'wb', held: { bootId: 'b', monotonicMs: 6 }, values: { TotalEnergyConsumption: 60 } },
     memoryAt(6)
   )
-  assert.equal(spool.addToTotals('wb', 1_000.5, memoryAt(9)), 2)
+  assert.equal(spool.addToTotals('wb', 1_000.5, before, memoryAt(9)), 2)
   spool.close()
   const again = open(t, path)
   again.stampHeld('b', ms => ms)
@@ -417,6 +418,7 @@ test('a lifetime total that is learnt is added to what waits, and not to what wa
     again.page(0, again.newestSeq, 10).map(({ timeMs, values }) => [timeMs, values.TotalEnergyConsumption]),
     [
       [1, 10],
+      [2, 25],
       [3, 1_030.5],
       [4, undefined],
       [5, 50],
@@ -424,4 +426,22 @@ test('a lifetime total that is learnt is added to what waits, and not to what wa
     ]
   )
   assert.deepEqual(again.memoryOf('wb'), memoryAt(9))
+})
+
+test('samples of a time that has not come move back with their distances, and stay in order', t => {
+  const path = join(temporaryFolder(t), 'spool.sqlite')
+  const spool = open(t, path)
+  const sentSeq = append(spool, 9_000)
+  spool.giveBack([sentSeq])
+  for (const ms of [990, 5_000, 5_500, 5_501]) append(spool, ms)
+  spool.append({ charger: 'other', timeMs: 7_000, values: { PowerOutput: 1 } }, memoryAt(7_000))
+  const memoryOf = (newestMs: number) => memoryAt(newestMs)
+  assert.equal(spool.pullBack('wb', 1_000, memoryOf), 3)
+  spool.close()
+  const again = open(t, path)
+  assert.deepEqual(
+    again.page(0, again.newestSeq, 10).map(({ timeMs }) => timeMs),
+    [9_000, 990, 991, 999, 1_000, 7_000]
+  )
+  assert.equal(again.memoryOf('wb')?.timeMs, 1_000)
 })

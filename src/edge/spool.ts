@@ -204,13 +204,14 @@ export class Spool {
   }
 
   /**
-   * Adds `offsetWh` to TotalEnergyConsumption of every unsettled sample of the charger that was never sent, held ones
-   * included, and stores `memory`: in one transaction. Returns how many samples have changed.
+   * Adds `offsetWh` to TotalEnergyConsumption of every unsettled sample of the charger after `afterSeq` that was never sent,
+   * and of all that are held, and stores `memory`: in one transaction. Returns how many samples have changed.
    */
-  addToTotals(charger: string, offsetWh: number, memory: ChargerMemory): number {
+  addToTotals(charger: string, offsetWh: number, afterSeq: number, memory: ChargerMemory): number {
     return this.#write(file => {
       file.putMemory(charger, memory)
-      return shiftTotals(file, 'backlog', charger, offsetWh) + shiftTotals(file, 'held', charger, offsetWh)
+      if (offsetWh === 0) return 0
+      return shiftTotals(file, 'backlog', charger, offsetWh, afterSeq) + shiftTotals(file, 'held', charger, offsetWh, 0)
     })
   }
 

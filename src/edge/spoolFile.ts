@@ -147,8 +147,8 @@ export class SpoolFile {
   }
 
   /** All rows, by `seq`, in pages; those that were passed may be changed and removed meanwhile. */
-  *pages(table: UnsettledTable): Generator<readonly Row[]> {
-    for (let after = 0; ; ) {
+  *pages(table: UnsettledTable, afterSeq = 0): Generator<readonly Row[]> {
+    for (let after = afterSeq; ; ) {
       const rows = this.rows(table, after, Number.MAX_SAFE_INTEGER, rowsAtOnce)
       if (rows.length === 0) return
       yield rows

@@ -34,10 +34,16 @@ export const sampleOf = ({ seq, charger, time_ms, sample_values, mark }: Row): S
   sentBefore: mark === sent
 })
 
-/** Adds to the total of the charger's samples that were never sent. Returns how many have changed. */
-export function shiftTotals(file: SpoolFile, table: UnsettledTable, charger: string, offsetWh: number): number {
+/** Adds to the total of the charger's samples after a number that were never sent. Returns how many have changed. */
+export function shiftTotals(
+  file: SpoolFile,
+  table: UnsettledTable,
+  charger: string,
+  offsetWh: number,
+  afterSeq: number
+): number {
   let shifted = 0
-  for (const rows of file.pages(table)) {
+  for (const rows of file.pages(table, afterSeq)) {
     const changed = new Map(rows.flatMap(row => (row.charger === charger ? shiftTotal(row, offsetWh) : [])))
     if (changed.size > 0) file.rewrite(table, rows, ({ seq, sample_values }) => changed.get(seq) ?? sample_values)
     shifted += changed.size

@@ -12,16 +12,19 @@ const start = Date.UTC(2026, 10, 23)
 class MemorySpool {
   readonly samples: (NewSample | HeldSample)[] = []
   readonly memories = new Map<string, ChargerMemory>()
-  readonly shifts: number[] = []
+  readonly shifts: [offsetWh: number, afterSeq: number][] = []
   fails = false
   append(sample: NewSample | HeldSample, memory: ChargerMemory): number {
     this.#write(sample.charger, memory)
     return this.samples.push(sample)
   }
   memoryOf = (charger: string) => this.memories.get(charger)
-  addToTotals(charger: string, offsetWh: number, memory: ChargerMemory): number {
+  get newestSeq(): number {
+    return this.samples.length
+  }
+  addToTotals(charger: string, offsetWh: number, afterSeq: number, memory: ChargerMemory): number {
     this.#write(charger, memory)
-    return this.shifts.push(offsetWh)
+    return this.shifts.push([offsetWh, afterSeq])
   }
   pullBack(charger: string, nowMs: number, memoryAt: (newestMs: number) => ChargerMemory): number {
     this.#write(charger, memoryAt(nowMs))
@@ -329,4 +332,193 @@ test('implausible values are counted, and told once', () => {
   for (let poll = 0; poll < 3; poll++) take({ OperationState: 'idle' }, { implausible: ['ActPwr -1', 'Uid'] })
   assert.equal(watch.implausible, 6)
   assert.equal(events().filter(event => event === 'implausible_value').length, 1)
+})
+
+describe('a charger that this disk does not know', () => {
+  const totalOf = (watch: Watch) => watch.now().known.TotalEnergyConsumption?.value
+  const server = { totalWh: 100_000, totalTimeMs: start - 60_000, sessionWh: 4_000, card: 'A' }
+
+  test("goes on from the server's total, within the session that both know", () => {
+    const { watch, take, spool, now } = watching()
+    assert.equal(watch.wantsSeed, true)
+    take({ OperationState: 'charging' }, session(4_500))
+    now.ms += 10_000
+    take({ OperationState: 'charging' }, session(4_530))
+    watch.seed(server)
+    assert.deepEqual(spool.shifts, [[96_000, 0]])
+    assert.deepEqual([watch.wantsSeed, totalOf(watch)], [false, 100_530])
+    now.ms += 10_000
+    take({ OperationState: 'charging' }, session(4_560))
+    assert.equal(spool.samples.at(-1)?.values.TotalEnergyConsumption, 100_560)
+    assert.equal(watching(spool).watch.wantsSeed, false, 'also after a restart')
+  })
+
+  test('or of another session', () => {
+    const { watch, take } = watching()
+    take({ OperationState: 'charging' }, session(300))
+    watch.seed(server)
+    assert.equal(totalOf(watch), 100_300)
+  })
+
+  test('also where the server told before the first reading', () => {
+    const { watch, take, spool } = watching()
+    watch.seed(server)
+    assert.equal(watch.wantsSeed, false)
+    take({ OperationState: 'charging' }, session(4_500))
+    assert.deepEqual([totalOf(watch), spool.shifts], [100_500, []])
+    assert.equal(watch.wantsSeed, false)
+  })
+
+  test('begins with its session where the server knows nothing either', () => {
+    const { watch, take } = watching()
+    take({ OperationState: 'charging' }, session(300))
+    watch.seed({})
+    assert.deepEqual([totalOf(watch), watch.wantsSeed], [300, false])
+  })
+
+  test("counts nothing twice where the server does not know the session: the total is the server's", () => {
+    const { watch, take } = watching()
+    take({ OperationState: 'charging' }, session(300))
+    watch.seed({ totalWh: 100_000 })
+    assert.equal(totalOf(watch), 100_000)
+  })
+
+  test('with a meter: the total does not fall, and is the meter where that is more', () => {
+    for (const [meterWh, totalWh, after] of [
+      [500, 100_000, 100_000],
+      [120_000, 100_000, 120_000]
+    ] as const) {
+      const { watch, take } = watching()
+      take({ TotalEnergyConsumption: meterWh })
+      watch.seed({ totalWh })
+      assert.equal(totalOf(watch), after)
+      take({ TotalEnergyConsumption: meterWh + 7 })
+      assert.equal(totalOf(watch), after + 7)
+    }
+  })
+
+  test('goes on from the second file, and from the server where that knows more', () => {
+    const saved = { energy: { totalWh: 90_000, last: { energyWh: 4_000 }, doubts: 0 } }
+    for (const [totalWh, after] of [
+      [100_000, 100_500],
+      [80_000, 90_500]
+    ] as const) {
+      const { watch, take } = watching(undefined, { saved })
+      take({ OperationState: 'charging' }, session(4_500))
+      assert.equal(totalOf(watch), 90_500)
+      watch.seed({ ...server, totalWh })
+      assert.equal(totalOf(watch), after)
+    }
+  })
+
+  test('is what the user says, whatever the server knew', () => {
+    const { watch, take } = watching(undefined, { energyStartWh: 250_000 })
+    assert.equal(watch.wantsSeed, false)
+    take({ OperationState: 'charging' }, session(4_500))
+    watch.seed(server)
+    take({ OperationState: 'charging' }, session(4_530))
+    assert.equal(totalOf(watch), 250_030)
+  })
+
+  test('where the disk knows it the user is told that nothing was changed', () => {
+    const spool = new MemorySpool()
+    watching(spool).take({ OperationState: 'idle' }, session(500))
+    const { watch, take, events } = watching(spool, { energyStartWh: 250_000 })
+    take({ OperationState: 'idle' }, session(510))
+    assert.equal(totalOf(watch), 510)
+    assert.deepEqual(events(), ['energy_start_ignored'])
+  })
+
+  test('a disk that fails while the answer is noted: nothing has moved, and it wants to be told again', () => {
+    const { watch, take, spool } = watching()
+    take({ OperationState: 'charging' }, session(4_500))
+    spool.fails = true
+    assert.throws(() => watch.seed(server), /disk full/)
+    assert.deepEqual([watch.wantsSeed, totalOf(watch)], [true, 4_500])
+  })
+})
+
+describe('after a gap', () => {
+  const hourMs = 3_600_000
+  const record = (from: number, to: number, energyWh: number) => ({
+    startMs: start + from * hourMs,
+    endMs: start + to * hourMs,
+    energyWh
+  })
+  const lateBy = (ms: number, spool = new MemorySpool()) => {
+    const first = watching(spool)
+    first.take({ OperationState: 'idle' }, session(5_000))
+    first.now.ms += ms
+    return first
+  }
+  const totalAfter = (w: ReturnType<typeof watching>) => {
+    w.take({ OperationState: 'idle' }, session(300))
+    return w.watch.now().known.TotalEnergyConsumption?.value
+  }
+
+  test('of ten minutes or less there is none', () => {
+    const w = lateBy(600_000)
+    w.take({ OperationState: 'idle' }, session(300))
+    assert.equal(w.watch.openGap, undefined)
+  })
+
+  test('the records tell what went by unseen; it is published with the next sample', () => {
+    const w = lateBy(6 * hourMs)
+    w.take({ OperationState: 'idle' }, session(300))
+    assert.deepEqual(w.watch.openGap, { sinceMs: start, nowMs: start + 6 * hourMs })
+    w.watch.fill([record(-2, -1, 5_000), record(1, 2, 8_000), record(4, 5, 300)])
+    assert.equal(w.watch.openGap, undefined, 'once')
+    assert.equal(totalAfter(w), 13_300)
+    assert.equal(w.lines.find(({ event }) => event === 'energy_gap')?.estimated, false)
+  })
+
+  test('without an answer it is the least that it can have been, and said to be estimated', () => {
+    const w = lateBy(6 * hourMs)
+    w.take({ OperationState: 'idle' }, session(300))
+    w.watch.fill(undefined)
+    assert.equal(totalAfter(w), 5_300)
+    assert.equal(w.lines.find(({ event }) => event === 'energy_gap')?.estimated, true)
+  })
+
+  test('records that no charger can have delivered are not believed', () => {
+    const w = lateBy(hourMs)
+    w.take({ OperationState: 'idle' }, session(300))
+    w.watch.fill([record(0.1, 0.9, 90_000)])
+    assert.equal(totalAfter(w), 5_300)
+  })
+
+  test('over a restart, where the time is known only later, nothing is counted twice', () => {
+    const spool = lateBy(0).spool
+    const w = watching(spool)
+    w.now.known = false
+    w.now.ms = start + 6 * hourMs
+    w.take({ OperationState: 'charging' }, session(300))
+    w.now.ms += 60_000
+    w.take({ OperationState: 'charging' }, session(420))
+    assert.deepEqual([w.watch.openGap], [undefined], 'not yet')
+    w.now.known = true
+    const openGap: { sinceMs: number } | undefined = w.watch.openGap
+    assert.equal(openGap?.sinceMs, start)
+    w.watch.fill([record(-2, -1, 5_000), record(1, 2, 8_000)])
+    w.take({ OperationState: 'charging' }, session(430))
+    assert.equal(w.watch.now().known.TotalEnergyConsumption?.value, 5_000 + 8_000 + 430)
+  })
+
+  test('of a Pi that was replaced it began with what the server had last', () => {
+    const w = watching()
+    w.take({ OperationState: 'charging' }, session(300))
+    w.watch.seed({ totalWh: 100_000, totalTimeMs: start - 6 * hourMs, sessionWh: 5_000 })
+    assert.equal(w.watch.openGap?.sinceMs, start - 6 * hourMs)
+    w.watch.fill([record(-8, -7, 5_000), record(-4, -3, 8_000)])
+    w.take({ OperationState: 'charging' }, session(310))
+    assert.equal(w.watch.now().known.TotalEnergyConsumption?.value, 108_310)
+  })
+
+  test('of a charger with a meter there is nothing to ask', () => {
+    const w = watching()
+    w.take({ TotalEnergyConsumption: 5_000 })
+    w.now.ms += hourMs
+    w.take({ TotalEnergyConsumption: 9_000 })
+    assert.equal(w.watch.openGap, undefined)
+  })
 })

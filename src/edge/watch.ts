@@ -19,7 +19,7 @@ import type { Reachability } from './status.ts'
 
 export interface WatchOptions {
   readonly charger: string
-  readonly spool: Pick<Spool, 'append' | 'memoryOf' | 'addToTotals' | 'pullBack'>
+  readonly spool: Pick<Spool, 'append' | 'memoryOf' | 'newestSeq' | 'addToTotals' | 'pullBack'>
   readonly heartbeatMs: number
   readonly clock: Pick<Clock, 'monotonicMs'>
   readonly time: Pick<EdgeTime, 'at' | 'now' | 'isConfirmed'>
@@ -57,7 +57,13 @@ export class Watch {
     this.#options = options
     this.#acceptsSerial = acceptsSerial
     this.#memory = spool.memoryOf(charger) ?? { timeMs: 0, known: {}, ...(saved?.serial && { serial: saved.serial }) }
-    this.#ledger = new Ledger({ charger, saved: saved?.energy, startWh: energyStartWh, log })
+    this.#ledger = new Ledger({
+      charger,
+      saved: saved?.energy,
+      startWh: energyStartWh,
+      newestSeq: () => spool.newestSeq,
+      log
+    })
     if (energyStartWh === undefined || this.#memory.energy === undefined) return
     const { totalWh } = this.#memory.energy
     log.warn(
@@ -140,14 +146,14 @@ export class Watch {
   seed(retained: Retained): void {
     const seeded = this.#ledger.seed(this.#memory, retained)
     if (seeded === undefined) return
-    const { offsetWh, changes } = seeded
+    const { offsetWh, afterSeq, changes } = seeded
     const total = this.#memory.known.TotalEnergyConsumption
     const known = total && {
       ...this.#memory.known,
       TotalEnergyConsumption: { ...total, value: total.value + offsetWh }
     }
     const memory = without({ ...this.#memory, ...changes, ...(known && { known }) }, 'seed')
-    this.#options.spool.addToTotals(this.#options.charger, offsetWh, memory)
+    this.#options.spool.addToTotals(this.#options.charger, offsetWh, afterSeq, memory)
     this.#memory = memory
     this.#noteSaved('first')
   }

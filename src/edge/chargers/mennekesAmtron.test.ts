@@ -163,3 +163,92 @@ test('a charger without DevInfo is polled all the same', async () => {
   assert.equal(values.OperationState, 'idle')
   assert.deepEqual(device, {})
 })
+
+describe('the records of the box', () => {
+  const nowMs = Date.UTC(2026, 10, 25, 12)
+  const hour = 3_600
+  /** Serves pages, and notes the states that were asked for. */
+  const box = (pages: unknown[], locTime?: number, opened: Reply = answer(200, '')) => {
+    const states: (string | null)[] = []
+    const ranges: [from: number, to: number][] = []
+    const reply: Reply = (socket, path) => {
+      const { searchParams, pathname } = new URL(path, 'http://box')
+      if (pathname.endsWith('DevInfo')) return json({ LocTime: locTime })(socket, path)
+      states.push(searchParams.get('State'))
+      ranges.push([Number(searchParams.get('Start')), Number(searchParams.get('End'))])
+      if (searchParams.get('State') === 'Read') return json(pages.shift())(socket, path)
+      return opened(socket, path)
+    }
+    return { states, ranges, reply }
+  }
+  const row = (Start: number, Stop: number | null, ChgNrg: number) => ({
+    Start,
+    Stop,
+    ChgNrg,
+    ChgCosts: 1,
+    Uid: '04A2'
+  })
+
+  test('are read ten at a time behind the lock, and let go of', async () => {
+    const s = nowMs / 1000
+    const many = Array.from({ length: 10 }, (_, i) => row(s - (20 - i) * hour, s - (19.5 - i) * hour, i))
+    const { states, ranges, reply } = box([
+      { RemEntries: 2, Transactions: many },
+      { RemEntries: 0, Transactions: [row(s - 9 * hour, s - 8 * hour, 77), row(s - hour, 0, 5)] }
+    ])
+    fake.reply = reply
+    const records = await open().records!(nowMs - 24 * hour * 1000, nowMs)
+    assert.deepEqual(states, ['Open', 'Read', 'Read', 'Close'])
+    assert.ok(ranges.every(([from, to]) => from < s - 24 * hour && to > s))
+    assert.equal(records.length, 12)
+    assert.deepEqual(records.slice(-2), [
+      { startMs: nowMs - 9 * hour * 1000, endMs: nowMs - 8 * hour * 1000, energyWh: 77, card: '04A2' },
+      { startMs: nowMs - hour * 1000, energyWh: 5, card: '04A2' }
+    ])
+  })
+
+  test('F7: an empty list, a running session, and the energy under its other name', async () => {
+    fake.reply = box([{ RemEntries: 0, Transactions: [] }]).reply
+    assert.deepEqual(await open().records!(nowMs - 1, nowMs), [])
+    fake.reply = box([{ RemEntries: 0, Transactions: [{ Start: nowMs / 1000, Stop: null, ChrNr: 9 }] }]).reply
+    assert.deepEqual(await open().records!(nowMs - 1, nowMs), [{ startMs: nowMs, energyWh: 9 }])
+  })
+
+  test('are dated by the clock of the edge, however wrong the one of the box is', async () => {
+    const boxNow = 1_703_263_828
+    const { reply, ranges } = box([{ RemEntries: 0, Transactions: [row(boxNow - hour, boxNow, 5)] }], boxNow)
+    fake.reply = reply
+    const [record] = await open().records!(nowMs - 2 * hour * 1000, nowMs)
+    assert.deepEqual([record?.startMs, record?.endMs], [nowMs - hour * 1000, nowMs])
+    assert.ok(ranges[0]![0] < boxNow - 2 * hour && ranges[0]![1] > boxNow)
+  })
+
+  test('that do not come, or make no sense, are a fault, and the lock is let go of', async () => {
+    for (const page of [{ Entries: [] }, { RemEntries: 0, Transactions: [{ Start: '1', ChgNrg: 5 }] }]) {
+      const { states, reply } = box([page])
+      fake.reply = reply
+      await assert.rejects(open().records!(nowMs - 1, nowMs), { code: 'bad_answer' })
+      assert.equal(states.at(-1), 'Close')
+    }
+    fake.reply = box([], undefined, answer(404, '')).reply
+    await assert.rejects(open().records!(nowMs - 1, nowMs), { code: 'wrong_api' })
+  })
+
+  test('end, whatever the box says is left', async () => {
+    fake.reply = box([
+      { RemEntries: 5, Transactions: [row(1, 2, 3)] },
+      { RemEntries: 5, Transactions: [] }
+    ]).reply
+    assert.equal((await open().records!(nowMs - 1, nowMs)).length, 1)
+  })
+})
+
+test('after a failed poll DevInfo is read again: another box may stand there', async () => {
+  const charger = open()
+  fake.reply = replies(json(good))
+  assert.equal((await charger.poll()).device?.serial, '4711')
+  fake.reply = replies(answer(500, ''))
+  await assert.rejects(charger.poll())
+  fake.reply = replies(json(good), json({ Sn: 4712 }))
+  assert.equal((await charger.poll()).device?.serial, '4712')
+})
