@@ -429,7 +429,7 @@ test('a lifetime total that is learnt is added to what waits, and not to what wa
 })
 
 test('samples of a time that has not come move back with their distances, and stay in order', t => {
-  const path = join(temporaryFolder(t), 'spool.sqlite')
+  const path = join(memoryFolder(t), 'spool.sqlite')
   const spool = open(t, path)
   const sentSeq = append(spool, 9_000)
   spool.giveBack([sentSeq])
