@@ -155,7 +155,7 @@ test('totals are taken over where they are lifetime energy, and no offset is add
   db.exec('PRAGMA user_version = 99')
   db.close()
   const after = open(t, path).spool
-  assert.equal(after.addToTotals('counted', 1_000, memory), 0)
+  assert.equal(after.addToTotals('counted', 1_000, 0, memory), 0)
   assert.deepEqual(
     after.page(0, 9, 9).map(({ charger, values, sentBefore }) => [charger, values.TotalEnergyConsumption, sentBefore]),
     [
