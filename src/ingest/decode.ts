@@ -13,6 +13,7 @@ import {
   type Value
 } from '../model/envelope.ts'
 import { type RejectCode, RejectedError } from '../model/errors.ts'
+import { payloadBytesMax } from '../model/limits.ts'
 import { edgeStatusName } from '../model/topics.ts'
 import { Records } from './batch.ts'
 import type { Row } from './row.ts'
@@ -127,6 +128,7 @@ function decodeValue(records: Records, spec: ValueSpec, window: AcceptWindow, sc
   ) {
     return scanner
   }
+  refuseLarge(records.payload)
   return decodeEnvelope(records.payload, spec, window)
 }
 
@@ -144,19 +146,18 @@ const rejectionOf = (error: unknown): Pick<Reject, 'code' | 'reason'> =>
     ? { code: error.code, reason: error.message }
     : { code: 'undecodable', reason: `expected a payload that can be decoded, found one that provokes: ${error}` }
 
-const statusBytesMax = 8_192
+/** What decoding costs grows with the bytes, and is paid by all identities of a lane. */
+function refuseLarge({ length }: Buffer): void {
+  if (length <= payloadBytesMax) return
+  throw new RejectedError('too_large', `expected a payload of at most ${payloadBytesMax} bytes, found ${length}`)
+}
 
 /** An EdgeStatus is any JSON object with a SamplingTime; it is stored as it is, less its white space. */
 function decodeStatus(index: number, { topic, name, charger }: Topic, payload: Buffer, window: AcceptWindow): Status {
   if (name !== edgeStatusName) {
     throw new RejectedError('unknown_value_name', `expected one of ${knownNames}, found ${name}`)
   }
-  if (payload.length > statusBytesMax) {
-    throw new RejectedError(
-      'bad_text',
-      `expected an EdgeStatus of at most ${statusBytesMax} bytes, found ${payload.length}`
-    )
-  }
+  refuseLarge(payload)
   const object = decodeObject(payload)
   const timeUs = decodeTime(object.SamplingTime, window)
   const text = JSON.stringify(object)

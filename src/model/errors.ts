@@ -8,6 +8,7 @@ export type RejectCode =
   | 'not_an_object'
   | 'bad_member'
   | 'empty_payload'
+  | 'too_large'
   | 'unknown_value_name'
   | 'wrong_type'
   | 'not_finite'

@@ -18,6 +18,8 @@ export const chargerNameCharactersMax = 64
 /** Longest value name accepted as content (an unknown one is rejected, not refused). */
 export const valueNameCharactersMax = 64
 
+/** Largest payload that is decoded; a larger one is rejected unread. Ours have a hundred bytes, an EdgeStatus some hundreds. */
+export const payloadBytesMax = 8_192
 /** Levels of objects and arrays in a payload. */
 export const payloadLevelsMax = 32
 /** A number's magnitude: up to it a double tells whole units apart. */
@@ -29,7 +31,7 @@ export const chargerStatusCodePointsMax = 64
 export const windowMessagesMax = 1_024
 /** Packets and bytes that one identity may send; above it its sockets are read more slowly, and nothing is lost. */
 export const messagesPerSecondDefault = 50_000
-export const bytesPerSecondDefault = 16 * 1024 * 1024
+export const bytesPerSecondDefault = 4 * 1024 * 1024
 /** What was not sent for so long may be sent at once. */
 export const rateBurstMs = 1_000
 /** QoS 2 messages of one connection between PUBLISH and PUBREL. */
