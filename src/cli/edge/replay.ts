@@ -24,7 +24,10 @@ Exit codes: 0 the request is noted, 78 the command line, the configuration or th
 `
 
 /** Throws ConfigError with all faults. */
-export async function run(args: readonly string[]): Promise<void> {
+export async function run(
+  args: readonly string[],
+  print = (text: string): unknown => process.stdout.write(text)
+): Promise<void> {
   const { config, sinceMs } = readFlags(args)
   const [{ loadEdgeConfig }, { requestReplay }] = await Promise.all([
     import('../../edge/config.ts'),
@@ -33,7 +36,7 @@ export async function run(args: readonly string[]): Promise<void> {
   const { spool } = loadEdgeConfig(config)
   const askedMs = requestReplay(spool.path, sinceMs)
   const since = new Date(askedMs).toISOString()
-  process.stdout.write(
+  print(
     `Noted: what was sampled since ${since} will be sent again. The edge takes this up within a minute, or at its next start.\n`
   )
 }
@@ -45,7 +48,7 @@ function readFlags(args: readonly string[]): { config: string; sinceMs: number }
   if (since === undefined) faults.push({ path: '--since', expected: timeRule, found: 'nothing' })
   else if (Number.isNaN(sinceMs)) faults.push({ path: '--since', expected: timeRule, found: JSON.stringify(since) })
   else if (sinceMs > Date.now()) faults.push({ path: '--since', expected: 'a time in the past', found: since })
-  if (config === '') faults.push({ path: '--config', expected: 'the path of a YAML file', found: 'nothing' })
+  if (config === '') faults.push({ path: '--config', expected: 'the path of a YAML file', found: '""' })
   if (faults.length > 0) throw new ConfigError(faults)
   return { config, sinceMs }
 }
