@@ -200,11 +200,12 @@ it('three weeks without a server: every sample is stored once, in order, and the
   weeks.spool(path, name, Date.now())
   const { totalWh, last } = weeks.memory.energy!
   let gainedWh = 0
+  let isFrozen = false
   const box = await charger(() => ({
     ChgState: 'Charging',
     Uid: 'A1',
     ChgDuration: last.durationSeconds! + gainedWh,
-    ChgNrg: last.energyWh + ++gainedWh,
+    ChgNrg: last.energyWh + (isFrozen ? gainedWh : ++gainedWh),
     ActPwr: 7_400
   }))
   const edge = new EdgeProcess(
@@ -223,8 +224,15 @@ it('three weeks without a server: every sample is stored once, in order, and the
     await sleep(500)
     return (await rowsOf(db, name)).length
   }
+  const liveTotals = async () =>
+    (await rowsOf(db, name))
+      .slice(weeks.told.length)
+      .flatMap(row => (row.total_energy_consumption as number | null) ?? [])
   await until(count, stored => stored > weeks.told.length, patienceMs)
   t.diagnostic(`${weeks.told.length} samples in ${((performance.now() - startedMs) / 1_000).toFixed(1)} s`)
+  isFrozen = true
+  const newestTotal = async () => (await liveTotals()).at(-1)
+  await until(newestTotal, total => total === totalWh + gainedWh, patienceMs)
   assert.equal(await edge.end('SIGTERM'), 0)
   const rows = await rowsOf(db, name)
   const spooled = rows.slice(0, weeks.told.length)
@@ -235,7 +243,7 @@ it('three weeks without a server: every sample is stored once, in order, and the
       ...Object.keys(columns).map(valueName => values[valueName as keyof ChargerValues] ?? null)
     ])
   )
-  const live = rows.slice(weeks.told.length).flatMap(row => (row.total_energy_consumption as number | null) ?? [])
+  const live = await liveTotals()
   assert.equal(live.at(-1), totalWh + gainedWh, 'the counter goes on where the outage left it')
   assert.ok(live.every((total, i) => total > (live[i - 1] ?? totalWh)))
 })
