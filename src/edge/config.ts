@@ -96,6 +96,9 @@ export const edgeSchema = section(
     heartbeatMs: wholeNumber(1_000, longestMs, `a whole number of milliseconds from 1000 to ${longestMs}`)
       .default(heartbeatMsDefault)
       .describe('an unchanged value is published again after this long'),
+    statusFile: text('a path')
+      .optional()
+      .describe('optional: what the edge is like, as JSON, every ten seconds; best below /run, which is memory'),
     chargers: z
       .array(chargerSchema, { error: 'a list of chargers' })
       .min(1, { error: 'at least one charger' })
@@ -143,10 +146,11 @@ export function parseEdgeConfig(source: string, folder: string, nowMs: number = 
   checkNames(names, files?.chargers, faults)
   checkKeys(raw, faults)
   if (!parsed.success || files === undefined || faults.length > 0) throw new ConfigError(faults)
-  const { spool } = parsed.data
+  const { spool, statusFile } = parsed.data
   return {
     ...parsed.data,
     spool: { ...spool, path: resolve(folder, spool.path) },
+    ...(statusFile === undefined ? {} : { statusFile: resolve(folder, statusFile) }),
     identity: files.identity,
     tls: { ca: files.ca, cert: files.cert, key: files.key },
     certifiedChargers: files.chargers,

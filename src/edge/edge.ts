@@ -3,7 +3,7 @@
 
 import { setTimeout as delay } from 'node:timers/promises'
 import type { Logger } from 'pino'
-import { drainOnStopMs } from '../model/limits.ts'
+import { drainOnStopMs, pollStuckMs } from '../model/limits.ts'
 import { type Charger, type Clock, PollError, type Sample } from './chargers/charger.ts'
 import { loadDriver, openCharger } from './chargers/registry.ts'
 import { askKernel, EdgeTime, readBootId, systemClock } from './clock.ts'
@@ -15,10 +15,16 @@ import { Publisher } from './publish.ts'
 import { takeReplayRequests } from './replay.ts'
 import { openSpool, type Spool } from './spool.ts'
 import { spoolLog } from './spoolLog.ts'
-import { readVersion, type StatusSource } from './status.ts'
+import { factsOf, readVersion, type StatusSource } from './status.ts'
 import { Watch } from './watch.ts'
 
 export interface RunningEdge {
+  /** False when a charger's polls have stood still for minutes, which no charger can bring about. */
+  isAlive(): boolean
+  /** Nothing waits for an acknowledgement, nor for the time. */
+  isSettled(): boolean
+  /** What it is like now, for a file on this machine: EdgeStatus of each charger, by name. Counts what is spooled. */
+  report(): { readonly connected: boolean; readonly chargers: Readonly<Record<string, object>> }
   /** Polls no more, lets spooled samples leave for a few seconds, closes everything. What is left stays on disk. May be called twice. */
   stop(): Promise<void>
 }
@@ -32,6 +38,8 @@ export interface EdgeParts {
   readonly acceptsSerial?: boolean
   /** Wh by charger: the lifetime energy of chargers that this disk does not know, as it is now. */
   readonly energyStartWh?: ReadonlyMap<string, number>
+  /** Each charger is polled once and no more; `onRound` tells whether it gave a sample. */
+  readonly once?: { readonly onRound: (charger: string, hasSample: boolean) => void }
   /** Of a poll, for tests. */
   readonly pollTimeoutMs?: number
 }
@@ -59,6 +67,7 @@ export async function startEdge(config: EdgeConfig, parts: EdgeParts): Promise<R
     log
   })
   const certified = new Set(config.certifiedChargers)
+  const source = statusOf(config, spool, watches, time)
   const publisher = new Publisher({
     broker: config.broker,
     identity: config.identity,
@@ -71,7 +80,7 @@ export async function startEdge(config: EdgeConfig, parts: EdgeParts): Promise<R
     // A time that nobody has confirmed may be one that the server refuses: it is asked before anything is published.
     seedsWanted: () => [...watches].flatMap(([name, watch]) => (watch.wantsSeed || !time.isConfirmed ? [name] : [])),
     onRetained: (charger, retained) => watches.get(charger)?.seed(retained),
-    status: statusOf(config, spool, watches, time),
+    status: source,
     log
   })
   const onAppended = (isHeld: boolean) => (isHeld ? held.noteAppended() : publisher.wake())
@@ -118,7 +127,7 @@ export async function startEdge(config: EdgeConfig, parts: EdgeParts): Promise<R
   )
   const stop = async () => {
     stopReplays.abort()
-    await Promise.all(polls.map(stopPolling => stopPolling()))
+    await Promise.all(polls.map(poll => poll.stop()))
     await publisher.stop(drainOnStopMs)
     time.stop()
     energyFile.flush()
@@ -126,6 +135,12 @@ export async function startEdge(config: EdgeConfig, parts: EdgeParts): Promise<R
   }
   let stopping: Promise<void> | undefined
   return {
+    isAlive: () => polls.every(poll => clock.monotonicMs() < poll.dueMs() + pollStuckMs),
+    isSettled: () => spool.unsettledCount() === 0,
+    report: () => ({
+      connected: publisher.isConnected,
+      chargers: Object.fromEntries(source.chargers.map(name => [name, factsOf(source, name, source.spool())]))
+    }),
     stop: () => {
       stopping ??= stop()
       return stopping
@@ -171,13 +186,19 @@ const statusOf = (
   }
 })
 
-/** Resolves with what ends the loop and waits for it. */
+interface Polling {
+  /** When the next poll begins, or began, by the monotonic clock. */
+  dueMs(): number
+  /** Ends the loop and waits for it. */
+  stop(): Promise<void>
+}
+
 async function startPolling(
   config: ChargerConfig,
   watch: Watch,
   take: (watch: Watch, sample: Sample) => void,
-  { log, clock = systemClock, pollTimeoutMs }: EdgeParts
-): Promise<() => Promise<void>> {
+  { log, clock = systemClock, once, pollTimeoutMs }: EdgeParts
+): Promise<Polling> {
   const { name, driver, url, devKey, phases, pollIntervalMs } = config
   const charger: Charger = await openCharger(driver, {
     url,
@@ -187,25 +208,43 @@ async function startPolling(
     ...(pollTimeoutMs === undefined ? {} : { timeoutMs: pollTimeoutMs })
   })
   const stop = new AbortController()
+  let hasSample = false
+  let dueMs = clock.monotonicMs()
   const polling = pollForever(
     {
       charger,
       ...(pollIntervalMs === undefined ? {} : { intervalMs: pollIntervalMs }),
-      onSample: sample => take(watch, sample),
+      onSample: sample => {
+        take(watch, sample)
+        hasSample = true
+      },
       afterSample: () => fillGap(charger, watch),
       onMiss: error => watch.miss(error),
       onFault: error => log.error({ event: 'sample_failed', charger: name, err: error }, 'a sample was not spooled'),
       monotonicMs: clock.monotonicMs,
-      wait: (ms, signal) => delay(ms, undefined, { signal }).catch(() => {})
+      wait: async (ms, signal) => {
+        dueMs = clock.monotonicMs() + ms
+        once?.onRound(name, hasSample)
+        await (once ? onceAborted(signal) : delay(ms, undefined, { signal }).catch(() => {}))
+      }
     },
     stop.signal
   )
-  return async () => {
-    stop.abort()
-    await charger.close()
-    await polling
+  return {
+    dueMs: () => dueMs,
+    stop: async () => {
+      stop.abort()
+      await charger.close()
+      await polling
+    }
   }
 }
+
+const onceAborted = (signal: AbortSignal): Promise<void> =>
+  new Promise(resolve => {
+    if (signal.aborted) resolve()
+    else signal.addEventListener('abort', () => resolve(), { once: true })
+  })
 
 /** Asks the charger's records of a gap, once, whether they answer or not. */
 async function fillGap(charger: Charger, watch: Watch): Promise<void> {

@@ -93,6 +93,10 @@ export class Publisher {
     this.#mayHaveBeenSent = leftInFlight(options.spool)
   }
 
+  get isConnected(): boolean {
+    return this.#state === 'connected'
+  }
+
   async start(): Promise<void> {
     this.#mqtt = await import('mqtt')
     this.#wait(this.#backoff.startMs())

@@ -124,22 +124,7 @@ export class StatusReporter {
   }
 
   #factsOf(charger: string): Facts {
-    const { version, certificateEndsMs, clock } = this.#source
-    const { usedBytes, unsettledCount, oldestUnsettledMs, thinned, dropped } = this.#spoolStatus()
-    const { implausible = 0, epochs = 0, reachability } = this.#source.charger?.(charger) ?? {}
-    return {
-      Version: version,
-      ...(clock && { Clock: clock() }),
-      CertificateExpiry: isoTime(certificateEndsMs),
-      UnsentSamples: unsettledCount,
-      ...(oldestUnsettledMs === undefined ? {} : { OldestUnsent: isoTime(oldestUnsettledMs) }),
-      SpoolBytes: usedBytes,
-      ...(thinned === undefined ? {} : { Thinned: thinned }),
-      Dropped: dropped,
-      ...(implausible > 0 && { Implausible: implausible }),
-      ...(epochs > 0 && { MeterEpochs: epochs }),
-      ...(reachability && { Reachability: reachability.state, ReachabilitySince: isoTime(reachability.sinceMs) })
-    }
+    return factsOf(this.#source, charger, this.#spoolStatus())
   }
 
   /** Counting a backlog of weeks costs a Pi's disk something: once a minute, for all chargers together. */
@@ -149,6 +134,26 @@ export class StatusReporter {
       this.#spool = { status: this.#source.spool(), atMs: nowMs }
     }
     return this.#spool.status
+  }
+}
+
+/** A charger's status without its time. */
+export function factsOf(source: StatusSource, charger: string, spool: SpoolStatus): Facts {
+  const { version, certificateEndsMs, clock } = source
+  const { usedBytes, unsettledCount, oldestUnsettledMs, thinned, dropped } = spool
+  const { implausible = 0, epochs = 0, reachability } = source.charger?.(charger) ?? {}
+  return {
+    Version: version,
+    ...(clock && { Clock: clock() }),
+    CertificateExpiry: isoTime(certificateEndsMs),
+    UnsentSamples: unsettledCount,
+    ...(oldestUnsettledMs === undefined ? {} : { OldestUnsent: isoTime(oldestUnsettledMs) }),
+    SpoolBytes: usedBytes,
+    ...(thinned === undefined ? {} : { Thinned: thinned }),
+    Dropped: dropped,
+    ...(implausible > 0 && { Implausible: implausible }),
+    ...(epochs > 0 && { MeterEpochs: epochs }),
+    ...(reachability && { Reachability: reachability.state, ReachabilitySince: isoTime(reachability.sinceMs) })
   }
 }
 

@@ -174,6 +174,12 @@ export const pollIntervalIdleMs = 30_000
 /** Edge: connect and whole-request limits of a poll. */
 export const pollConnectTimeoutMs = 5_000
 export const pollTimeoutMs = 15_000
+/** Edge: how often the status file is written, where there is one. */
+export const statusFileIntervalMs = 10_000
+/** Edge: a poll that is due for this long means that the process is stuck: no request, and no reading of records, takes so long. */
+export const pollStuckMs = 10 * 60_000
+/** Edge: `--once` waits this long for what is spooled to be acknowledged. */
+export const onceTimeoutMs = 60_000
 /** Edge: a check waits this long for its acknowledgement, and notes a certificate that ends within the time after it. */
 export const checkAckTimeoutMs = 30_000
 export const certificateNoteMs = 30 * 86_400_000

@@ -3,16 +3,28 @@
 import { join } from 'node:path'
 
 export interface EdgeEnvironment {
-  /** Where Node keeps compiled and type-stripped code between starts; undefined where there is no place, or nobody wants it. */
-  readonly codeCache: string | undefined
   /** This start came after one that filled the cache. */
   readonly isSecondStart: boolean
+  /** systemd waits for notifications (sd_notify). */
+  readonly hasNotifySocket: boolean
+  /** systemd restarts a service from which it has not heard for this long; undefined where it does not watch. */
+  readonly watchdogMs: number | undefined
 }
 
 const secondStart = 'CHARGELIFT_CODE_CACHE_FILLED'
 
 export function readEnvironment(env: NodeJS.ProcessEnv = process.env): EdgeEnvironment {
-  return { codeCache: codeCacheOf(env), isSecondStart: env[secondStart] !== undefined }
+  return {
+    isSecondStart: env[secondStart] !== undefined,
+    hasNotifySocket: Boolean(env.NOTIFY_SOCKET),
+    watchdogMs: watchdogMsOf(env)
+  }
+}
+
+/** For another process than this one it is not meant (sd_watchdog_enabled). */
+function watchdogMsOf({ WATCHDOG_USEC: time, WATCHDOG_PID: pid }: NodeJS.ProcessEnv): number | undefined {
+  const isOurs = pid === undefined || Number(pid) === process.pid
+  return isOurs && Number(time) > 0 ? Number(time) / 1000 : undefined
 }
 
 /** The environment of the next start. One arena for malloc: the edge's threads allocate little, and each arena keeps what it had. */

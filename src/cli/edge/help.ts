@@ -10,6 +10,9 @@ acknowledged waits on this machine's disk. Only reads from the charger. Logs JSO
 Options:
   --config FILE      the configuration (YAML, see below); required
   --log-level LEVEL  trace, debug, info (default), warn, error, fatal or silent
+  --check            try the whole way once: configuration, certificates, clock, spool, broker, charger, one poll,
+                     and that poll stored; a line a step, safe beside a running edge
+  --once             poll each charger once, publish, wait for the acknowledgement (a minute at most), and end
   --accept-serial    the charger was replaced: the one that answers now is the charger from here on; without
                      this another serial number publishes nothing. Needed for one start only
   --energy-start-wh WH
@@ -27,6 +30,7 @@ Configuration (paths are relative to the file):
     path: spool.sqlite             where unsent samples wait
     maxBytes: 536870912            the spool never grows above this
   heartbeatMs: 900000              optional: unchanged values are published again after this long
+  statusFile: /run/chargelift/edge.json   optional: what the edge is like, as JSON, every ten seconds
   chargers:
     - name: NAME                   as the server knows it; the certificate must allow it
       driver: mennekes-amtron      which API the charger speaks; or mennekes-ecu
@@ -35,5 +39,6 @@ Configuration (paths are relative to the file):
       pollIntervalMs: 10000        optional: default 10 s while charging, 30 s otherwise
       phases: 3                    optional: bounds plausible power
 
-Exit codes: 0 stopped by a signal, 78 the configuration has faults (all are printed).
+Exit codes: 0 stopped by a signal, or all done (--check, --once); 1 a step failed, or not all was acknowledged;
+78 the configuration has faults (all are printed).
 `

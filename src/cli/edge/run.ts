@@ -2,37 +2,64 @@
 // Loads nothing of the edge before it is asked to run.
 
 import { parseArgs } from 'node:util'
+import type { EdgeConfig } from '../../edge/config.ts'
+import type { EdgeParts } from '../../edge/edge.ts'
 import { ConfigError, type ConfigFault } from '../../model/errors.ts'
 import { untilStopped } from '../signals.ts'
 import { readConfigApart } from './configApart.ts'
 import { lookAtCodeCache, startFromCache, startLean } from './lean.ts'
+import { Systemd } from './systemd.ts'
 
 const logLevels = ['trace', 'debug', 'info', 'warn', 'error', 'fatal', 'silent']
 
 /** Throws ConfigError with all faults of the command line or of the file. */
 export async function runCommand(args: readonly string[]): Promise<void> {
-  const { config: path, level, check, acceptsSerial, energyStart } = readFlags(args)
+  const { config: path, level, check, once, acceptsSerial, energyStart } = readFlags(args)
   if (check) return (await import('./check.ts')).checkCommand(path)
   startLean()
   const before = lookAtCodeCache()
   const reading = readConfigApart(path)
-  const [{ loadEdge, startEdge }, { pino }] = await Promise.all([import('../../edge/edge.ts'), import('pino')])
+  const [{ loadEdge, startEdge }, { StatusFile }, { pino }] = await Promise.all([
+    import('../../edge/edge.ts'),
+    import('../../edge/statusFile.ts'),
+    import('pino')
+  ])
   const config = await reading
   await loadEdge(config)
   startFromCache(before)
   const log = pino({ level })
   const signal = untilStopped()
   const energyStartWh = energyStartOf(energyStart, config.chargers)
-  const edge = await startEdge(config, { log, acceptsSerial, energyStartWh })
+  const parts = { log, acceptsSerial, energyStartWh }
+  if (once) return runOnce(config, parts, signal)
+  const edge = await startEdge(config, parts)
+  const systemd = new Systemd(log)
+  const statusFile = config.statusFile && new StatusFile(config.statusFile, edge, log)
+  await systemd.ready(() => edge.isAlive())
   log.info({ event: 'stopping', signal: await signal }, 'stopping')
+  void systemd.stopping()
+  if (statusFile) statusFile.stop()
   await edge.stop()
   log.info({ event: 'stopped' }, 'stopped')
+}
+
+/** 0 when every charger was polled and all is acknowledged, else 1: then the samples wait on disk for the next run. */
+async function runOnce(config: EdgeConfig, parts: EdgeParts, signal: Promise<unknown>): Promise<void> {
+  const { pollOnce } = await import('../../edge/once.ts')
+  const { missed, isSettled } = await pollOnce(config, parts, signal)
+  const isGood = missed.length === 0 && isSettled
+  parts.log[isGood ? 'info' : 'error'](
+    { event: 'once', missed, acknowledged: isSettled },
+    isGood ? 'done' : 'not all done'
+  )
+  if (!isGood) process.exitCode = 1
 }
 
 interface Flags {
   readonly config: string
   readonly level: string
   readonly check: boolean
+  readonly once: boolean
   readonly acceptsSerial: boolean
   readonly energyStart: readonly string[]
 }
@@ -51,6 +78,7 @@ function readFlags(args: readonly string[]): Flags {
     config,
     level,
     check: values.check ?? false,
+    once: values.once ?? false,
     acceptsSerial: values['accept-serial'] ?? false,
     energyStart: values['energy-start-wh'] ?? []
   }
@@ -64,6 +92,7 @@ function parse(args: readonly string[]) {
         config: { type: 'string' },
         'log-level': { type: 'string' },
         check: { type: 'boolean' },
+        once: { type: 'boolean' },
         'accept-serial': { type: 'boolean' },
         'energy-start-wh': { type: 'string', multiple: true }
       }

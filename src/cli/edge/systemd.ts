@@ -1,0 +1,53 @@
+// Tells systemd that the edge is ready, alive and stopping (sd_notify), when it asks to be told. Node has no datagram sockets of
+// the AF_UNIX kind, so `systemd-notify` of the same systemd sends them: the unit needs NotifyAccess=all.
+// The watchdog is fed while polls go on, twice in its time, and left to bite when they stand still.
+
+import { execFile } from 'node:child_process'
+import type { Logger } from 'pino'
+import { readEnvironment } from './config.ts'
+
+const command = 'systemd-notify'
+/** ms; it waits until systemd has taken the message, else that could not be attributed to a process that is gone. */
+const timeoutMs = 10_000
+
+export class Systemd {
+  readonly #log: Logger
+  readonly #isAsked: boolean
+  readonly #watchdogMs: number | undefined
+  #timer: NodeJS.Timeout | undefined
+  #hasFailed = false
+
+  constructor(log: Logger, { hasNotifySocket, watchdogMs } = readEnvironment()) {
+    this.#log = log
+    this.#isAsked = hasNotifySocket
+    this.#watchdogMs = watchdogMs
+  }
+
+  async ready(isAlive: () => boolean): Promise<void> {
+    await this.#tell('READY=1')
+    if (!this.#isAsked || this.#watchdogMs === undefined) return
+    const feed = () => {
+      if (isAlive()) void this.#tell('WATCHDOG=1')
+      else this.#log.error({ event: 'stuck' }, 'polls stand still: systemd is not told that the edge is alive')
+    }
+    this.#timer = setInterval(feed, this.#watchdogMs / 2).unref()
+  }
+
+  async stopping(): Promise<void> {
+    clearInterval(this.#timer)
+    await this.#tell('STOPPING=1')
+  }
+
+  #tell(state: string): Promise<void> {
+    if (!this.#isAsked) return Promise.resolve()
+    return new Promise(resolve => {
+      execFile(command, [state], { timeout: timeoutMs }, error => {
+        if (error && !this.#hasFailed) {
+          this.#hasFailed = true
+          this.#log.warn({ event: 'notify_failed', err: error }, `${command} cannot tell systemd; is it installed?`)
+        }
+        resolve()
+      })
+    })
+  }
+}

@@ -1,0 +1,39 @@
+// One poll of each charger, published and acknowledged, and the end: the edge as a job that something else starts.
+// What is not acknowledged in time stays in the spool for the next run, as always.
+
+import { setTimeout as delay } from 'node:timers/promises'
+import { onceTimeoutMs } from '../model/limits.ts'
+import type { EdgeConfig } from './config.ts'
+import { type EdgeParts, startEdge } from './edge.ts'
+
+export interface OnceResult {
+  /** Chargers that gave no sample. */
+  readonly missed: readonly string[]
+  /** All that was spooled, now or before, is acknowledged. */
+  readonly isSettled: boolean
+}
+
+const lookIntervalMs = 50
+
+/** Ends early when `stopped` resolves. Throws ConfigError when the spool cannot be opened. */
+export async function pollOnce(config: EdgeConfig, parts: EdgeParts, stopped: Promise<unknown>): Promise<OnceResult> {
+  const missed = new Set(config.chargers.map(({ name }) => name))
+  const open = new Set(missed)
+  const onRound = (charger: string, hasSample: boolean): void => {
+    open.delete(charger)
+    if (hasSample) missed.delete(charger)
+  }
+  const edge = await startEdge(config, { ...parts, once: { onRound } })
+  let isOver = false
+  void stopped.then(() => {
+    isOver = true
+  })
+  try {
+    const untilMs = performance.now() + onceTimeoutMs
+    const isDone = () => open.size === 0 && edge.isSettled()
+    while (!isDone() && !isOver && performance.now() < untilMs) await delay(lookIntervalMs)
+    return { missed: [...missed], isSettled: edge.isSettled() }
+  } finally {
+    await edge.stop()
+  }
+}

@@ -1,0 +1,47 @@
+// What the edge is like, as JSON in a file on this machine, every ten seconds; whole at any moment, gone when the edge has stopped.
+// For a monitoring agent or a person on site. A disk that fails costs the file, never the edge.
+
+import { renameSync, rmSync, writeFileSync } from 'node:fs'
+import type { Logger } from 'pino'
+import { statusFileIntervalMs } from '../model/limits.ts'
+import type { RunningEdge } from './edge.ts'
+
+export class StatusFile {
+  readonly #path: string
+  readonly #edge: Pick<RunningEdge, 'report'>
+  readonly #log: Logger
+  readonly #timer: NodeJS.Timeout
+  #hasFailed = false
+
+  constructor(path: string, edge: Pick<RunningEdge, 'report'>, log: Logger, intervalMs = statusFileIntervalMs) {
+    this.#path = path
+    this.#edge = edge
+    this.#log = log
+    this.#write()
+    this.#timer = setInterval(() => this.#write(), intervalMs).unref()
+  }
+
+  stop(): void {
+    clearInterval(this.#timer)
+    this.#try(() => rmSync(this.#path, { force: true }))
+  }
+
+  #write(): void {
+    this.#try(() => {
+      const next = `${this.#path}.next`
+      writeFileSync(next, `${JSON.stringify({ Time: new Date().toISOString(), ...this.#edge.report() }, null, 2)}\n`)
+      renameSync(next, this.#path)
+      this.#hasFailed = false
+    })
+  }
+
+  #try(work: () => void): void {
+    try {
+      work()
+    } catch (error) {
+      if (!this.#hasFailed)
+        this.#log.warn({ event: 'status_file_failed', err: error }, 'the status file cannot be written')
+      this.#hasFailed = true
+    }
+  }
+}
