@@ -18,6 +18,8 @@ import { Bench, folder, type Scenario } from './scenarios/scenario.ts'
 import { scenarios } from './scenarios/scenarios.ts'
 import { flagsHelp, readSettings, type Settings, shownSettings } from './settings.ts'
 
+const exitCodeInterrupted = 130
+
 const usage = (): string => `Usage: npm run bench -- SCENARIO [flags]
        npm run bench -- compare BEFORE.json AFTER.json
 
@@ -51,6 +53,10 @@ async function main([name, ...args]: readonly string[]): Promise<number> {
     throw new ConfigError([{ path: 'scenario', expected, found: name }])
   }
   const settings = readSettings(args, scenario.defaults)
+  if (settings.baselines.length > 0 && !scenario.hasBaselines) {
+    const expected = `nothing: ${name} has nothing to be compared with`
+    throw new ConfigError([{ path: '--baselines', expected, found: settings.baselines.join(',') }])
+  }
   return runScenario(name, scenario, settings)
 }
 
@@ -60,8 +66,13 @@ async function runScenario(name: string, scenario: Scenario, settings: Settings)
   const bench = new Bench(settings, new Progress())
   if (settings.server === undefined) await initAuthority({ dir: settings.certs })
   bench.progress.print(`${name}: ${scenario.summary}`)
+  endWhenInterrupted(bench)
   try {
     await scenario.run(bench)
+  } catch (error) {
+    // What is ended at Ctrl-C fails; the handler ends us.
+    if (bench.isInterrupted) await new Promise(() => {})
+    throw error
   } finally {
     await bench.close()
   }
@@ -83,6 +94,15 @@ async function runScenario(name: string, scenario: Scenario, settings: Settings)
   writeReport(report, settings)
   process.stdout.write(terminalReport(report))
   return failures.length > 0 ? 1 : 0
+}
+
+function endWhenInterrupted(bench: Bench): void {
+  for (const signal of ['SIGINT', 'SIGTERM'] as const) {
+    process.once(signal, async () => {
+      await bench.interrupt()
+      process.exit(exitCodeInterrupted)
+    })
+  }
 }
 
 function writeReport(report: Report, { json, html }: Settings): void {

@@ -25,27 +25,15 @@ const settleMs = 2_000
 type Measure = (bench: Bench, fleet: Fleet, product: Product) => Promise<Figures>
 
 /** Each charger sends a poll in the end, so that the run is verified like any other. */
-async function repeated(bench: Bench, measure: Measure): Promise<void> {
-  for (let repeat = 1; repeat <= bench.settings.repeats; repeat++) {
-    const expected = bench.expected()
-    const product = await bench.product(expected)
-    try {
-      await bench.attempt(productName, repeat, async (): Promise<Run> => {
-        const fleet = await Fleet.create(product, bench.load(expected), bench.progress)
-        try {
-          const figures = await measure(bench, fleet, product)
-          await fleet.crew.start()
-          const { verified } = await fleet.finish()
-          return { target: productName, repeat, verified, figures, cpuUs: {}, moments: [], latency: [], batchRows: [] }
-        } finally {
-          await fleet.end()
-        }
-      })
-    } finally {
-      await product.close()
-    }
-  }
-}
+const repeated = (bench: Bench, measure: Measure): Promise<void> =>
+  bench.eachRepeat((product, expected, repeat) =>
+    bench.withFleet(Fleet.create(product, bench.load(expected), bench.progress), async (fleet): Promise<Run> => {
+      const figures = await measure(bench, fleet, product)
+      await fleet.crew.start()
+      const { verified } = await fleet.finish()
+      return { target: productName, repeat, verified, figures, cpuUs: {}, moments: [], latency: [], batchRows: [] }
+    })
+  )
 
 async function storm(bench: Bench, fleet: Fleet, product: Product): Promise<Figures> {
   const { connections } = bench.settings

@@ -7,7 +7,7 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import { ConfigError } from '../../src/model/errors.ts'
 import { Postgres } from '../../test/faults/postgres.ts'
 import { Database } from '../rig/database.ts'
-import { Fleet, runOf } from '../rig/measure.ts'
+import { defined, Fleet, runOf } from '../rig/measure.ts'
 import { productName, startProduct } from '../rig/product.ts'
 import { type Bench, folder, type Scenario } from './scenario.ts'
 
@@ -30,12 +30,9 @@ async function run(bench: Bench): Promise<void> {
   for (let repeat = 1; repeat <= settings.repeats; repeat++) {
     rmSync(dir, { recursive: true, force: true })
     const postgres = await Postgres.create(dir)
-    try {
-      await outage(bench, postgres, repeat)
-    } finally {
-      await postgres.stopImmediately()
-      rmSync(dir, { recursive: true, force: true })
-    }
+    const stop = { close: () => postgres.stopImmediately() }
+    await bench.using(stop, () => outage(bench, postgres, repeat))
+    rmSync(dir, { recursive: true, force: true })
   }
 }
 
@@ -44,11 +41,9 @@ async function outage(bench: Bench, postgres: Postgres, repeat: number): Promise
   const expected = bench.expected()
   const database = await Database.open(postgres.url)
   bench.versions.database = await database.version()
-  const product = await startProduct(database, { certs, workers }, expected)
-  try {
-    await bench.attempt(productName, repeat, async () => {
-      const fleet = await Fleet.connect(product, bench.load(expected), bench.progress)
-      try {
+  await bench.using(await startProduct(database, { certs, workers }, expected), product =>
+    bench.attempt(productName, repeat, () =>
+      bench.withFleet(Fleet.connect(product, bench.load(expected), bench.progress), async fleet => {
         await fleet.start()
         const recovery = { backlogMessages: 0, recoverySeconds: 0 }
         const measured = await fleet.measureWhile(() => stopAndStart(bench, fleet, postgres, recovery))
@@ -57,15 +52,11 @@ async function outage(bench: Bench, postgres: Postgres, repeat: number): Promise
         // Speed and CPU of a run with an outage are nobody's speed.
         const { ackMaxMs, serverRssMb, serverRssMaxMb } = measured.figures
         const lossCount = measured.after.tally.losses
-        const figures = { ackMaxMs, serverRssMb, serverRssMaxMb, lossCount, ...recovery }
-        return { ...runOf(productName, repeat, verified, measured), figures: withoutUndefined(figures), cpuUs: {} }
-      } finally {
-        await fleet.end()
-      }
-    })
-  } finally {
-    await product.close()
-  }
+        const figures = defined({ ackMaxMs, serverRssMb, serverRssMaxMb, lossCount, ...recovery })
+        return { ...runOf(productName, repeat, verified, measured), figures, cpuUs: {} }
+      })
+    )
+  )
 }
 
 async function stopAndStart(
@@ -91,6 +82,3 @@ async function stopAndStart(
   recovery.recoverySeconds = (performance.now() - backMs) / 1000
   await fleet.wait(seconds, 'after the outage')
 }
-
-const withoutUndefined = <T extends object>(figures: T): { [K in keyof T]: NonNullable<T[K]> } =>
-  Object.fromEntries(Object.entries(figures).filter(([, value]) => value !== undefined)) as never

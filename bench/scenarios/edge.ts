@@ -33,19 +33,22 @@ const chargerSpeed = 8
 
 async function run(bench: Bench): Promise<void> {
   for (let repeat = 1; repeat <= bench.settings.repeats; repeat++) {
-    const [charger] = fleetNames(bench.settings.certs, 1).names
-    const product = await bench.product({ names: { names: [charger!], prefix: charger! }, columns: [] })
-    const dir = resolve(folder, `edge-${process.pid}`)
-    const simulated = await startSimulatedCharger({ port: 0, devKey, name: charger!, speed: chargerSpeed })
-    try {
-      mkdirSync(dir, { recursive: true })
-      await writeConfig(bench, product, dir, charger!, simulated.url)
-      await bench.attempt(productName, repeat, () => measure(bench, product, dir, charger!, repeat))
-    } finally {
-      await simulated.stop()
-      await product.close()
-      rmSync(dir, { recursive: true, force: true })
-    }
+    const charger = fleetNames(bench.settings.certs, 1).names[0]!
+    const product = await bench.product({ names: { names: [charger], prefix: charger }, columns: [] })
+    await bench.using(product, () => beside(bench, product, charger, repeat))
+  }
+}
+
+async function beside(bench: Bench, product: Product, charger: string, repeat: number): Promise<void> {
+  const dir = resolve(folder, `edge-${process.pid}`)
+  const simulated = await startSimulatedCharger({ port: 0, devKey, name: charger, speed: chargerSpeed })
+  try {
+    mkdirSync(dir, { recursive: true })
+    await writeConfig(bench, product, dir, charger, simulated.url)
+    await bench.attempt(productName, repeat, () => measure(bench, product, dir, charger, repeat))
+  } finally {
+    await simulated.stop()
+    rmSync(dir, { recursive: true, force: true })
   }
 }
 
@@ -82,7 +85,7 @@ async function measure(bench: Bench, product: Product, dir: string, charger: str
   const child = spawn(process.execPath, [cli, 'edge', '--config', join(dir, 'edge.yaml')], {
     stdio: ['ignore', 'ignore', 'inherit']
   })
-  try {
+  return bench.using({ close: () => end(child) }, async () => {
     await wait(bench, child, startSeconds, 'starting')
     const pid = child.pid!
     const [cpuMs, written, startedMs] = [cpuMsOf(pid), writtenBytesOf(pid), performance.now()]
@@ -99,9 +102,7 @@ async function measure(bench: Bench, product: Product, dir: string, charger: str
     await end(child)
     const verified = await verify(product, dir, charger)
     return { target: productName, repeat, verified, figures, cpuUs: {}, moments: [], latency: [], batchRows: [] }
-  } finally {
-    await end(child)
-  }
+  })
 }
 
 async function wait(bench: Bench, child: ChildProcess, seconds: number, step: string): Promise<void> {

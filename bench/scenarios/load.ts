@@ -8,22 +8,25 @@ import { productName } from '../rig/product.ts'
 import type { Defaults } from '../settings.ts'
 import type { Bench, Scenario } from './scenario.ts'
 
-export const loadScenario = (summary: string, defaults: Defaults): Scenario => ({ summary, defaults, run: runLoad })
+export const loadScenario = (summary: string, defaults: Defaults): Scenario => ({
+  summary,
+  hasBaselines: true,
+  defaults,
+  run: runLoad
+})
 
 async function runLoad(bench: Bench): Promise<void> {
   const { settings, progress } = bench
   const chosen = chooseBaselines(bench)
   const copyFloor = settings.baselines.includes('copy-floor') ? new CopyFloor(bench) : undefined
-  try {
+  await bench.using({ close: async () => copyFloor?.clean() }, async () => {
     for (let repeat = 1; repeat <= settings.repeats; repeat++) {
       if (settings.repeats > 1) progress.print(`repeat ${repeat} of ${settings.repeats}`)
       await measureProduct(bench, repeat, copyFloor)
       await copyFloor?.measure(repeat)
       for (const baseline of chosen) await measureBaseline(bench, baseline, repeat)
     }
-  } finally {
-    copyFloor?.clean()
-  }
+  })
 }
 
 /** Those that can run here; the others are told. */
@@ -41,27 +44,21 @@ function chooseBaselines(bench: Bench): Baseline[] {
 
 async function measureProduct(bench: Bench, repeat: number, copyFloor: CopyFloor | undefined): Promise<void> {
   const expected = bench.expected()
-  const product = await bench.product(expected)
-  try {
-    await bench.attempt(productName, repeat, async () => {
+  await bench.using(await bench.product(expected), product =>
+    bench.attempt(productName, repeat, async () => {
       const { run, ledger } = await measureRun(product, bench.load(expected), repeat, bench.progress)
       await copyFloor?.keep(product.database, expected, ledger)
       return run
     })
-  } finally {
-    await product.close()
-  }
+  )
 }
 
 async function measureBaseline(bench: Bench, baseline: Baseline, repeat: number): Promise<void> {
   const expected = bench.expected()
-  const target = await baseline.start(bench, expected)
-  try {
-    await bench.attempt(target.name, repeat, async () => {
+  await bench.using(await baseline.start(bench, expected), target =>
+    bench.attempt(target.name, repeat, async () => {
       const { run } = await measureRun(target, bench.load(expected), repeat, bench.progress)
       return run
     })
-  } finally {
-    await target.close()
-  }
+  )
 }

@@ -25,19 +25,15 @@ const asks = { fleet: 20, day: 200 }
 const names = ['PowerOutput', 'TotalEnergyConsumption', 'OutputCurrent', 'OperationState']
 
 async function run(bench: Bench): Promise<void> {
-  const { settings, progress } = bench
-  for (let repeat = 1; repeat <= settings.repeats; repeat++) {
-    const database = await (await bench.databases()).fresh()
-    try {
+  for (let repeat = 1; repeat <= bench.settings.repeats; repeat++) {
+    await bench.using(await (await bench.databases()).fresh(), async database => {
       bench.versions.database = await database.version()
       await migrateDatabase(database.url)
       const size = await load(bench, database)
-      progress.show('queries: ANALYZE')
+      bench.progress.show('queries: ANALYZE')
       await database.query('ANALYZE')
       await bench.attempt(productName, repeat, () => ask(bench, database, size, repeat))
-    } finally {
-      await database.close()
-    }
+    })
   }
 }
 

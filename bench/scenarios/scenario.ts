@@ -4,14 +4,16 @@ import { columns } from '../load/columns.ts'
 import type { Progress } from '../progress.ts'
 import type { Failure, Run } from '../report/result.ts'
 import { BenchDatabase, Database } from '../rig/database.ts'
-import type { Load } from '../rig/measure.ts'
+import type { Fleet, Load } from '../rig/measure.ts'
 import { fleetNames } from '../rig/names.ts'
-import { type Expected, type Product, productThatRuns, startProduct } from '../rig/product.ts'
+import { type Expected, type Product, productName, productThatRuns, startProduct } from '../rig/product.ts'
 import { VerifyError } from '../rig/verify.ts'
 import type { Defaults, Settings } from '../settings.ts'
 
 export interface Scenario {
   readonly summary: string
+  /** Whether --baselines means something here. */
+  readonly hasBaselines?: boolean
   readonly defaults: Defaults
   readonly run: (bench: Bench) => Promise<void>
 }
@@ -27,6 +29,8 @@ export class Bench {
   readonly skipped: string[] = []
   readonly versions: Record<string, string> = {}
   #databases: BenchDatabase | undefined
+  readonly #inUse = new Set<Closable>()
+  #interrupted = false
 
   constructor(settings: Settings, progress: Progress) {
     this.settings = settings
@@ -69,6 +73,37 @@ export class Bench {
     return product
   }
 
+  /** Closes the resource whatever happens. */
+  async using<T extends Closable, Result>(resource: T, work: (resource: T) => Promise<Result>): Promise<Result> {
+    this.#inUse.add(resource)
+    try {
+      return await work(resource)
+    } finally {
+      this.#inUse.delete(resource)
+      if (!this.#interrupted) await resource.close()
+    }
+  }
+
+  /** A measurement of the product for each repeat, on a fresh one each time. */
+  async eachRepeat(work: (product: Product, expected: Expected, repeat: number) => Promise<Run>): Promise<void> {
+    for (let repeat = 1; repeat <= this.settings.repeats; repeat++) {
+      const expected = this.expected()
+      await this.using(await this.product(expected), product =>
+        this.attempt(productName, repeat, () => work(product, expected, repeat))
+      )
+    }
+  }
+
+  /** Connected, and closed whatever happens. */
+  async withFleet<Result>(fleet: Promise<Fleet>, work: (fleet: Fleet) => Promise<Result>): Promise<Result> {
+    const opened = await fleet
+    try {
+      return await work(opened)
+    } finally {
+      await opened.end()
+    }
+  }
+
   /** Does the work for a target, and keeps what is found wrong. Other errors are the caller's. */
   async attempt(target: string, repeat: number, work: () => Promise<Run>): Promise<Run | undefined> {
     try {
@@ -84,10 +119,29 @@ export class Bench {
     }
   }
 
+  get isInterrupted(): boolean {
+    return this.#interrupted
+  }
+
+  /** At Ctrl-C: ends what would go on without us. */
+  async interrupt(): Promise<void> {
+    this.#interrupted = true
+    for (const resource of [...this.#inUse].reverse()) await resource.close().catch(() => {})
+    await this.#close()
+  }
+
   async close(): Promise<void> {
+    if (!this.#interrupted) await this.#close()
+  }
+
+  async #close(): Promise<void> {
     this.progress.clear()
     await this.#databases?.stop()
   }
+}
+
+interface Closable {
+  close(): Promise<void>
 }
 
 /** A process of the generator keeps up with so many connections on one core. */

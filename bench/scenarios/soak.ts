@@ -1,7 +1,7 @@
 // A paced fleet for minutes or hours, chargers leaving and coming back all the time: memory and latency over time.
 
 import type { Moment } from '../report/result.ts'
-import { Fleet, runOf, warmUpSeconds } from '../rig/measure.ts'
+import { Fleet, runOf } from '../rig/measure.ts'
 import { productName } from '../rig/product.ts'
 import type { Bench, Scenario } from './scenario.ts'
 
@@ -12,32 +12,22 @@ export const soak: Scenario = {
 }
 
 const hourSeconds = 3_600
+const growthSecondsMin = 60
 
 async function run(bench: Bench): Promise<void> {
-  const { seconds, repeats } = bench.settings
-  for (let repeat = 1; repeat <= repeats; repeat++) {
-    const expected = bench.expected()
-    const product = await bench.product(expected)
-    try {
-      await bench.attempt(productName, repeat, async () => {
-        const fleet = await Fleet.connect(product, bench.load(expected), bench.progress)
-        try {
-          await fleet.start()
-          const measured = await fleet.measure(seconds)
-          const { verified } = await fleet.finish()
-          const growth = growthPerSecond(measured.moments.slice(Math.floor(measured.moments.length / 2)))
-          const run = runOf(productName, repeat, verified, measured)
-          // Of a few seconds it would be the garbage collector's.
-          if (growth === undefined || seconds < 20 * warmUpSeconds(seconds)) return run
-          return { ...run, figures: { ...run.figures, serverRssMbPerHour: growth * hourSeconds } }
-        } finally {
-          await fleet.end()
-        }
-      })
-    } finally {
-      await product.close()
-    }
-  }
+  const { seconds } = bench.settings
+  await bench.eachRepeat((product, expected, repeat) =>
+    bench.withFleet(Fleet.connect(product, bench.load(expected), bench.progress), async fleet => {
+      await fleet.start()
+      const measured = await fleet.measure(seconds)
+      const { verified } = await fleet.finish()
+      const growth = growthPerSecond(measured.moments.slice(Math.floor(measured.moments.length / 2)))
+      const run = runOf(productName, repeat, verified, measured)
+      // Of a few seconds it would be the garbage collector's.
+      if (growth === undefined || seconds < growthSecondsMin) return run
+      return { ...run, figures: { ...run.figures, serverRssMbPerHour: growth * hourSeconds } }
+    })
+  )
 }
 
 /** Slope of the straight line that fits the memory best, in MB per second. */

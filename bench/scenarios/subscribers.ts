@@ -24,26 +24,22 @@ const withoutName = `${productName}, no subscriber`
 
 async function run(bench: Bench): Promise<void> {
   for (let repeat = 1; repeat <= bench.settings.repeats; repeat++) {
-    const without = await withProduct(bench, (product, expected) =>
-      bench.attempt(withoutName, repeat, async () => {
-        const { run } = await measureRun(product, bench.load(expected), repeat, bench.progress)
-        return { ...run, target: withoutName }
-      })
-    )
-    await withProduct(bench, (product, expected) =>
+    const without = await measureWithout(bench, repeat)
+    const expected = bench.expected()
+    await bench.using(await bench.product(expected), product =>
       bench.attempt(productName, repeat, () => watched(bench, product, expected, repeat, without?.figures.serverUs))
     )
   }
 }
 
-async function withProduct<T>(bench: Bench, work: (product: Product, expected: Expected) => Promise<T>): Promise<T> {
+async function measureWithout(bench: Bench, repeat: number): Promise<Run | undefined> {
   const expected = bench.expected()
-  const product = await bench.product(expected)
-  try {
-    return await work(product, expected)
-  } finally {
-    await product.close()
-  }
+  return bench.using(await bench.product(expected), product =>
+    bench.attempt(withoutName, repeat, async () => {
+      const { run } = await measureRun(product, bench.load(expected), repeat, bench.progress)
+      return { ...run, target: withoutName }
+    })
+  )
 }
 
 async function watched(
@@ -58,23 +54,20 @@ async function watched(
   const options: DashboardOptions = { ...product.address, names }
   const dashboards = await startChild<DashboardCalls>(new URL('../load/dashboards.ts', import.meta.url), options)
   try {
-    const fleet = await Fleet.connect(product, bench.load(expected), bench.progress)
-    try {
+    return await bench.withFleet(Fleet.connect(product, bench.load(expected), bench.progress), async fleet => {
       await fleet.start()
       const before = await dashboards.call('report')
       const measured = await fleet.measure(seconds)
       const after = await dashboards.call('report')
       const { verified } = await fleet.finish()
       await verifyDashboards(product, expected, dashboards)
-      const news = newsFigures(before, after, count, seconds)
       const { serverUs } = measured.figures
       const each = alone === undefined || serverUs === undefined ? undefined : (serverUs - alone) / count
+      const news = newsFigures(before, after, count, seconds)
       const figures = { ...measured.figures, ...news, ...defined({ subscribersUs: each }) }
       const sentence = `${verified}; ${count} dashboards end with the newest of every topic`
       return { ...runOf(productName, repeat, sentence, measured), figures }
-    } finally {
-      await fleet.end()
-    }
+    })
   } finally {
     dashboards.kill()
   }
