@@ -76,3 +76,24 @@ test('a session that ends leaves nothing', () => {
   queue.forget('dash')
   assert.deepEqual(queue.list('dash'), [])
 })
+
+test('all queues together are bounded: the longest loses its older half, the others nothing', () => {
+  const payload = Buffer.alloc(600)
+  const queue = new OfflineQueue(1_000, 100_000)
+  const packetAt = (brokerCounter: number) => ({ cmd: 'publish', brokerId: 'a', brokerCounter, topic: 't', payload })
+  for (let i = 0; i < 10; i++) queue.enqueue('modest', packetAt(i))
+  let i = 100
+  while (queue.dropped === 0) queue.enqueue('greedy', packetAt(i++))
+  const left = queue.list('greedy').map(({ brokerCounter }) => brokerCounter!)
+  assert.equal(left.length, i - 100 - queue.dropped)
+  assert.ok(queue.dropped >= 40 && left.length >= 40, `${queue.dropped} dropped, ${left.length} left`)
+  assert.equal(left[0], 100 + queue.dropped)
+  assert.equal(queue.list('modest').length, 10)
+  // What is gone makes room again.
+  const before = queue.dropped
+  queue.forget('greedy')
+  for (let n = 0; n < 80; n++) queue.enqueue('next', packetAt(1_000 + n))
+  for (let n = 0; n < 80; n++) queue.clear('next', packetAt(1_000 + n))
+  for (let n = 0; n < 80; n++) queue.enqueue('last', packetAt(2_000 + n))
+  assert.equal(queue.dropped, before)
+})

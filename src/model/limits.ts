@@ -47,6 +47,8 @@ export const messageOverheadBytes = 32
 export const heldConnectionBytes = 128 * 1024
 /** QoS 1 messages kept for a clean=false subscriber that is away; above it the oldest go, counted. */
 export const offlineQueueMessagesMax = 10_000
+/** All these queues together; above it the longest lose their oldest half, counted. */
+export const offlineQueueBytesMax = 64 * 1024 * 1024
 
 /** A lane seals its open batch at this many messages, bytes, or this age, whichever comes first. */
 export const batchMessagesMax = 16_384
