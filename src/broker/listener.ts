@@ -133,9 +133,12 @@ export class Listener {
     for (const socket of this.#halfOpen) socket.destroy()
   }
 
-  #context(tls: TlsMaterial) {
+  /** Nothing but these three: TLS must not get the revocation list, for an expired one would lock out the fleet. */
+  #context({ ca, cert, key }: TlsMaterial) {
     return {
-      ...tls,
+      ca,
+      cert,
+      key,
       ticketKeys: this.#ticketKeys,
       sessionTimeout: sessionTimeoutSeconds,
       minVersion: 'TLSv1.2' as const
@@ -169,13 +172,13 @@ export class Listener {
       this.#open--
       this.#halfOpen.delete(socket)
     })
-    const dropped = this.#queue.add(socket.remoteAddress ?? '', socket, this.#now())
+    const dropped = this.#queue.add(socket.remoteAddress ?? '', socket, performance.now())
     if (dropped !== undefined) this.#turnAway(dropped)
     if (this.#turnTimer === undefined) this.#giveTurns()
   }
 
   #giveTurns(): void {
-    const { begin, expired } = this.#queue.take(this.#now())
+    const { begin, expired } = this.#queue.take(performance.now())
     for (const socket of expired) this.#turnAway(socket)
     for (const socket of begin) if (!socket.destroyed) this.#tls.emit('connection', socket)
     this.#turnTimer = this.#queue.waiting > 0 ? setTimeout(() => this.#giveTurns(), turnMs) : undefined

@@ -1,7 +1,8 @@
 // Whom a server lets in: its CA certificates and revocation lists together, asked on every connection.
 // Promises that nobody passes whose certificate, or an intermediate above it, is revoked, is of a CA that is not trusted any
 // more, or has ended; on full and on resumed handshakes alike, for resuming skips all verification of TLS.
-// Signatures are verified where TLS has not just done so. Never reads a file.
+// Signatures are verified where TLS has not just done so. An intermediate counts when it stands in the file of CAs beside its
+// root: what a client sends along cannot be seen here, so it could not be revoked. Never reads a file.
 
 import { X509Certificate } from 'node:crypto'
 import { ConfigError, type ConfigFault, DeniedError } from '../model/errors.ts'
@@ -29,15 +30,12 @@ interface Authority {
 }
 
 const chainLengthMax = 8
-const intermediatesMax = 1_000
 
 export class Trust {
   readonly revocation: Revocation
   readonly #crlStrict: boolean
   /** Of `ca.pem`, by subject: several CAs may have one name. */
   readonly #authorities: ReadonlyMap<string, readonly Authority[]>
-  /** Sent by clients and verified; a resumed session does not show them again. */
-  readonly #intermediates: Map<string, readonly Authority[]>
 
   /** Throws ConfigError with all faults: garbage, no CA that is valid now, a list of another signer, older or missing lists. */
   static parse(options: TrustOptions): Trust {
@@ -49,15 +47,10 @@ export class Trust {
     return trust
   }
 
-  private constructor(
-    authorities: readonly X509Certificate[],
-    revocation: Revocation,
-    { crlStrict, former }: TrustOptions
-  ) {
+  private constructor(authorities: readonly X509Certificate[], revocation: Revocation, { crlStrict }: TrustOptions) {
     this.revocation = revocation
     this.#crlStrict = crlStrict
     this.#authorities = Map.groupBy(authorities.map(asAuthority), ({ certificate }) => certificate.subject)
-    this.#intermediates = former === undefined ? new Map() : former.#intermediates
   }
 
   /**
@@ -68,7 +61,7 @@ export class Trust {
     let child = certificate
     for (let length = 0; length < chainLengthMax; length++) {
       this.#refuseRevoked(child, nowMs)
-      const parent = this.#parentOf(child, nowMs, anew) ?? this.#learn(child, nowMs)
+      const parent = this.#parentOf(child, nowMs, anew)
       if (parent === undefined) break
       if (parent.isRoot) return
       child = parent.certificate
@@ -103,22 +96,7 @@ export class Trust {
   }
 
   #parentOf(child: X509Certificate, nowMs: number, anew: boolean): Authority | undefined {
-    for (const known of [this.#authorities, this.#intermediates]) {
-      const parent = known.get(child.issuer)?.find(authority => isParent(authority, child, nowMs, anew))
-      if (parent !== undefined) return parent
-    }
-    return undefined
-  }
-
-  /** The intermediate that the client sent along, once it is shown to be one of ours. */
-  #learn(child: X509Certificate, nowMs: number): Authority | undefined {
-    const sent = child.issuerCertificate
-    if (sent === undefined || !sent.ca || this.#intermediates.size >= intermediatesMax) return undefined
-    const parent = asAuthority(sent)
-    const isOurs = !parent.isRoot && isParent(parent, child, nowMs, true)
-    if (!isOurs || (this.#parentOf(sent, nowMs, true) ?? this.#learn(sent, nowMs)) === undefined) return undefined
-    this.#intermediates.set(sent.subject, [...(this.#intermediates.get(sent.subject) ?? []), parent])
-    return parent
+    return this.#authorities.get(child.issuer)?.find(authority => isParent(authority, child, nowMs, anew))
   }
 }
 

@@ -6,7 +6,7 @@ import * as x509 from '@peculiar/x509'
 
 const algorithm = { name: 'ECDSA', namedCurve: 'P-256', hash: 'SHA-256' }
 const dayMs = 86_400_000
-const { clientAuth } = x509.ExtendedKeyUsage
+export const { clientAuth, serverAuth } = x509.ExtendedKeyUsage
 
 /** Signs others; `pem` is its own certificate. */
 export interface Signer {
@@ -37,6 +37,15 @@ export const cn = (...names: string[]): x509.JsonNameParams => names.map(name =>
 
 const makeKeys = async (): Promise<webcrypto.CryptoKeyPair> =>
   (await webcrypto.subtle.generateKey(algorithm, true, ['sign', 'verify'])) as webcrypto.CryptoKeyPair
+
+/** The CA of a folder that `certs init` made. */
+export async function signerOf(pem: string, keyPem: string): Promise<Signer> {
+  const certificate = new x509.X509Certificate(pem)
+  const der = Buffer.from(keyPem.replaceAll(/-----[^-]+-----|\s/g, ''), 'base64')
+  const privateKey = await webcrypto.subtle.importKey('pkcs8', der, algorithm, true, ['sign'])
+  const publicKey = await certificate.publicKey.export(algorithm, ['verify'], webcrypto as never)
+  return { pem, keyPem, subject: certificate.subjectName, keys: { privateKey, publicKey } as webcrypto.CryptoKeyPair }
+}
 
 /** Self-signed, valid from yesterday on. */
 export async function makeRoot(name: string, { notAfterMs = Date.now() + 30 * dayMs } = {}): Promise<Signer> {
