@@ -54,7 +54,7 @@ test('all values of one poll leave in one socket write, QoS 1, retained, in thei
     qos: 1
   })
   assert.equal(new Set(b.broker.published.map(({ timeMs }) => timeMs)).size, 1)
-  await b.broker.until(() => !b.spool.hasUnsettled())
+  await b.broker.until(() => b.spool.unsettledCount() === 0)
   b.append({ PowerOutput: 1 })
   b.append({ PowerOutput: 2 })
   await b.broker.until(() => b.broker.publishes >= 9)
@@ -335,7 +335,7 @@ describe('after a kill, what may have been in flight carries DUP', () => {
     const b = site.benchOf(t, broker, {}, path)
     b.append({ PowerOutput: -1 })
     await b.publisher.start()
-    await broker.until(() => !b.spool.hasUnsettled())
+    await broker.until(() => b.spool.unsettledCount() === 0)
     return new Map(broker.published.filter(({ retain }) => !retain).map(({ timeMs, dup }) => [timeMs, dup]))
   }
 
@@ -461,7 +461,7 @@ test('a long backlog drains through the window, page by page', async t => {
   await broker.until(() => broker.publishes >= polls * 4)
   const seconds = (performance.now() - startedMs) / 1_000
   b.spool.page = page
-  await broker.until(() => !b.spool.hasUnsettled())
+  await broker.until(() => b.spool.unsettledCount() === 0)
   assert.equal(broker.publishes, polls * 4)
   assert.ok(broker.windowMax <= publishWindowMax)
   assert.ok(largestPage <= 128)

@@ -128,7 +128,7 @@ test('a number is never used twice, also when the spool was empty in between', t
   spool.settle(first)
   spool.close()
   const again = open(t, path)
-  assert.equal(again.hasUnsettled(), false)
+  assert.equal(again.unsettledCount(), 0)
   assert.ok(append(again, 2) > first)
 })
 

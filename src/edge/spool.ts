@@ -88,11 +88,6 @@ export class Spool {
     return this.#read(({ tally }) => Math.max(0, tally.backlog + tally.held - this.#settled.size))
   }
 
-  /** There is something to send. */
-  hasUnsettled(): boolean {
-    return this.page(0, this.#newestSeq, 1).length > 0
-  }
-
   /** When the unsettled sample that is first in line was taken, ms since the Unix epoch; held ones do not count. */
   oldestUnsettledMs(): number | undefined {
     return this.page(0, this.#newestSeq, oldestAtOnce)[0]?.timeMs
