@@ -12,10 +12,11 @@ import { before, describe, it } from 'node:test'
 import { connect } from 'node:tls'
 import { fileURLToPath } from 'node:url'
 import pg from 'pg'
+import { sessionsPerTokenMax } from '../src/model/limits.ts'
 import { initAuthority } from '../src/pki/authority.ts'
 import { type AuditQuota, evictAudit } from '../src/server/auditRows.ts'
 import type { RunningServer } from '../src/server/server.ts'
-import { type AccessRole, addToken, revokeToken } from '../src/server/tokens.ts'
+import { type AccessRole, addToken, openSession, revokeToken } from '../src/server/tokens.ts'
 import { Harness, until } from './harness.ts'
 import { WireClient } from './wire.ts'
 
@@ -161,7 +162,7 @@ describe('access', () => {
       for (const next of ['//evil.example', '/\\evil.example', 'https://evil.example', '/a b', '']) {
         assert.equal((await post(new URLSearchParams({ token, next }).toString())).headers.location, '/metrics', next)
       }
-      assert.equal((await post('x'.repeat(20_000))).status, 400)
+      assert.equal((await post('x'.repeat(20_000))).status, 413)
       const asJson = await post(JSON.stringify({ token }), { 'content-type': 'application/json' })
       assert.equal(JSON.parse(asJson.body).role, 'operator')
       for (const body of ['', 'null', '[]', '{"token":1}', '{']) assert.equal((await post(body, {})).status, 400)
@@ -196,6 +197,14 @@ describe('access', () => {
         status => status === 401
       )
       assert.equal(await get('/metrics', { cookie: second }), 200)
+      const { rows: used } = await until(
+        () => db.query("SELECT last_used_at FROM access_tokens WHERE name = 'bert'"),
+        ({ rows }) => rows[0].last_used_at !== null
+      )
+      assert.ok(used[0].last_used_at <= new Date())
+      for (let i = 0; i < sessionsPerTokenMax; i++) await openSession(pool, 'bert', Date.now() + 60_000)
+      const { rows: kept } = await db.query("SELECT count(*) FROM access_sessions WHERE token_name = 'bert'")
+      assert.equal(kept[0].count, String(sessionsPerTokenMax), 'the oldest made room')
       await revokeToken(pool, 'bert')
       await until(
         () => get('/metrics', { cookie: second }),
@@ -208,15 +217,12 @@ describe('access', () => {
       assert.equal(await get('/metrics', bearer(token)), 200)
       await db.query('ALTER TABLE access_tokens RENAME TO away')
       try {
-        const { rows } = await db.query('SELECT now() AS since')
-        await until(
-          () =>
-            db.query("SELECT FROM pg_stat_activity WHERE query LIKE 'SELECT token_hash%' AND query_start > $1", [
-              rows[0].since
-            ]),
-          ({ rowCount }) => rowCount! > 0,
-          30_000
-        )
+        const failures = async (): Promise<number> => {
+          const text = 'SELECT xact_rollback AS n FROM pg_stat_database WHERE datname = current_database()'
+          return Number((await db.query(text)).rows[0].n)
+        }
+        const before = await failures()
+        await until(failures, n => n > before, 30_000)
         assert.equal(await get('/metrics', bearer(token)), 200)
       } finally {
         await db.query('ALTER TABLE away RENAME TO access_tokens')

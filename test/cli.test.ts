@@ -145,13 +145,15 @@ describe('command line', () => {
       '99999',
       '--http-port',
       'x',
+      '--http-host',
+      '0.0.0.0',
       '--workers',
       '0',
       '--database-url',
       'mysql://u:secret@h/d'
     )
     assert.equal(code, 78)
-    for (const flag of ['--mqtt-port', '--http-port', '--workers', '--database-url'])
+    for (const flag of ['--mqtt-port', '--http-port', '--http-host', '--workers', '--database-url'])
       assert.match(stderr, new RegExp(`^${flag}: expected `, 'm'))
     assert.doesNotMatch(stderr, /secret/)
   })

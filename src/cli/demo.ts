@@ -26,7 +26,11 @@ export async function demoCommand(args: readonly string[]): Promise<void> {
   print(`chargelift demo: starting (the first start makes a database and certificates); log in ${logFile}`)
   const demo = await startDemo({ config, log, print })
   print(
-    banner(demo, config.httpHost, config.databaseUrl === undefined ? join(config.dataDir, 'database.url') : undefined)
+    banner(
+      demo,
+      `${config.httpTls === undefined ? 'http' : 'https'}://${config.httpHost}:${demo.server.httpPort}`,
+      config.databaseUrl === undefined ? join(config.dataDir, 'database.url') : undefined
+    )
   )
   await untilStopped()
   print('stopping: storing and acknowledging what is under way')
@@ -34,15 +38,11 @@ export async function demoCommand(args: readonly string[]): Promise<void> {
   print('stopped')
 }
 
-const banner = (
-  { server, chargers, edgeConfigFile }: RunningDemo,
-  httpHost: string,
-  urlFile: string | undefined
-): string =>
+const banner = ({ server, chargers, edgeConfigFile }: RunningDemo, http: string, urlFile: string | undefined): string =>
   `
   engine    ${server.engine.name} (${server.engine.description})
   mqtt      mqtts://localhost:${server.mqttPorts.join(', ')}  (mutual TLS)
-  http      http://${httpHost}:${server.httpPort}/healthz  /readyz  /metrics
+  http      ${http}/healthz  /readyz  /metrics
   edge      ${edgeConfigFile}  polls ${chargers.join(', ')} (simulated Mennekes Amtron)
   database  ${urlFile === undefined ? 'DATABASE_URL' : `psql "$(cat '${urlFile}')"`}
 

@@ -72,7 +72,7 @@ export class Access {
     if (authorization !== undefined) return (await grants.find('token', bearerOf(authorization))) ?? wrongToken()
     const session = this.sessionOf(asked)
     const grant = session === undefined ? undefined : await grants.find('session', session)
-    if (grant !== undefined) return originFault(asked) ?? grant
+    if (grant !== undefined) return grant
     if (this.#options.isLoopback && !grants.isGuarded) return localFault(asked) ?? local
     return new DeniedError('http_no_token', `expected a token or a session (${howToAsk}), found neither`)
   }
@@ -135,7 +135,8 @@ export function networkOf(address: string): string {
 
 /**
  * A browser sends cookies, and reaches loopback, for pages of other sites too. It says so: by Sec-Fetch-Site, old ones by
- * Origin. Programs send neither. Safe methods change nothing, and their answers cannot be read across origins.
+ * Origin. Programs send neither. Safe methods change nothing, and their answers cannot be read across origins: they are
+ * no fault.
  */
 export function originFault(asked: Asked): DeniedError | undefined {
   return isSafe(asked) || isSameOrigin(asked) ? undefined : foreignPage(asked)

@@ -4,7 +4,7 @@
 import { type Context, Hono } from 'hono'
 import { DeniedError } from '../model/errors.ts'
 import { httpBodyBytesMax } from '../model/limits.ts'
-import { type Access, type Asked, type Caller, may, statusOf, unknown, type Who } from './access.ts'
+import { type Access, type Asked, type Caller, may, originFault, statusOf, unknown, type Who } from './access.ts'
 import { signInPage } from './signInPage.ts'
 import { type AccessRole, accessRoles } from './tokens.ts'
 
@@ -59,6 +59,8 @@ function addRoute(app: Hono, route: Route, access: Access): void {
       access.refuse(error, asked, who)
       return refusal(context, error)
     }
+    const foreign = originFault(asked)
+    if (foreign !== undefined) return refused(foreign)
     const who = await access.identify(asked)
     const caller = isCaller(who) ? who : undefined
     if (route.needs === 'anyone') return route.answer({ context, asked }, caller)

@@ -4,7 +4,8 @@
 import type { Context } from 'hono'
 import { deleteCookie, setCookie } from 'hono/cookie'
 import { DeniedError } from '../model/errors.ts'
-import { type Access, type Asked, originFault, plainCookie, secureCookie, unknown } from './access.ts'
+import { httpBodyBytesMax } from '../model/limits.ts'
+import { type Access, type Asked, plainCookie, secureCookie, unknown } from './access.ts'
 import type { Grants } from './grants.ts'
 import { type Call, json, type Route, refusal, textOf } from './routes.ts'
 import { signInPage } from './signInPage.ts'
@@ -24,12 +25,9 @@ export function signInRoutes(access: Access, grants: () => Grants | undefined): 
 
 async function signIn({ context, asked }: Call, access: Access, grants: () => Grants | undefined): Promise<Response> {
   const isForm = asked.header('content-type')?.startsWith('application/x-www-form-urlencoded') ?? false
-  const foreign = originFault(asked)
-  if (foreign !== undefined) {
-    access.refuse(foreign, asked)
-    return refusal(context, foreign)
-  }
-  const wish = wishOf((await textOf(context)) ?? '', isForm)
+  const text = await textOf(context)
+  if (text === undefined) return json(context, 413, { error: `expected at most ${httpBodyBytesMax} bytes, found more` })
+  const wish = wishOf(text, isForm)
   if (wish === undefined) {
     return json(context, 400, { error: 'expected {"token": "..."} as JSON, or a form with the field token' })
   }
@@ -56,11 +54,6 @@ async function signIn({ context, asked }: Call, access: Access, grants: () => Gr
 }
 
 async function signOut({ context, asked }: Call, access: Access, grants: () => Grants | undefined): Promise<Response> {
-  const foreign = originFault(asked)
-  if (foreign !== undefined) {
-    access.refuse(foreign, asked)
-    return refusal(context, foreign)
-  }
   const session = access.sessionOf(asked)
   deleteCookie(context, plainCookie, { path: '/' })
   deleteCookie(context, secureCookie, { path: '/', secure: true })
