@@ -35,6 +35,9 @@ export interface Contract {
 }
 
 const devKey = '0042&secret'
+/** A box that takes 25 s, where a poll is given 15 s: both are scaled down. */
+const timeoutMs = 300
+const lateMs = 500
 
 export function chargerContract({ driver, fixtures, bodyOf, call, others, good }: Contract): void {
   let fake: FakeCharger
@@ -75,10 +78,10 @@ export function chargerContract({ driver, fixtures, bodyOf, call, others, good }
   })
 
   describe('a charger that misbehaves gives a named fault, and the next poll works', () => {
-    for (const [name, fault, reply] of wireFaults(good.body)) {
+    for (const [name, fault, reply] of wireFaults(good.body, lateMs)) {
       test(name, async () => {
         fake.reply = replies(reply)
-        const charger = open({ timeoutMs: fault === 'timeout' ? 300 : 2_000 })
+        const charger = open({ timeoutMs: fault === 'timeout' ? timeoutMs : 2_000 })
         await assert.rejects(charger.poll(), error => {
           assert.ok(error instanceof PollError)
           assert.equal(error.code, fault)
@@ -133,12 +136,14 @@ const drip: Reply = socket => {
   socket.on('close', () => clearInterval(timer))
 }
 
-/** What can go wrong whatever the API is; `body` is a good answer. */
-export const wireFaults = (body: string): readonly (readonly [name: string, fault: PollFault, reply: Reply])[] => [
+export type WireFault = readonly [name: string, fault: PollFault, reply: Reply]
+
+/** What can go wrong whatever the API is; `body` is a good answer, and `lateMs` later than a poll waits. */
+export const wireFaults = (body: string, lateMs: number): readonly WireFault[] => [
   ['hangs', 'timeout', () => {}],
   ['sends headers and hangs', 'timeout', socket => socket.write('HTTP/1.1 200 OK\r\ncontent-length: 10\r\n\r\n')],
   ['drips', 'timeout', drip],
-  ['answers much too late', 'timeout', late(body)],
+  ['answers much too late', 'timeout', late(body, lateMs)],
   ['403', 'forbidden', answer(403, '')],
   ['401', 'forbidden', answer(401, '')],
   ['404', 'wrong_api', answer(404, 'Not Found')],
@@ -164,11 +169,8 @@ export const wireFaults = (body: string): readonly (readonly [name: string, faul
   ['gzip that nobody asked for', 'bad_answer', answer(200, gzipSync(body), 'content-encoding: gzip\r\n')]
 ]
 
-/** ms; stands for the 25 s of a box, where a poll is given 300 ms in place of 15 s. */
-const lateMs = 500
-
 const late =
-  (body: string): Reply =>
+  (body: string, lateMs: number): Reply =>
   (socket, path) => {
     const timer = setTimeout(() => answer(200, body)(socket, path), lateMs)
     socket.on('close', () => clearTimeout(timer))

@@ -23,7 +23,10 @@ export async function startFakeCharger(first: Reply): Promise<FakeCharger> {
   const server = createServer(socket => {
     sockets.add(socket)
     socket.on('error', () => {})
-    socket.on('close', () => sockets.delete(socket))
+    socket.on('close', () => {
+      sockets.delete(socket)
+      unanswered.delete(socket)
+    })
     socket.on('finish', () => unanswered.delete(socket))
     let head = ''
     socket.on('data', chunk => {
