@@ -73,7 +73,11 @@ export class EdgeProcess {
   }
 
   start(): void {
-    const child = spawn(process.execPath, ['src/cli.ts', 'edge', '--config', this.#configFile], { cwd: root })
+    const child = spawn(process.execPath, ['src/cli.ts', 'edge', '--config', this.#configFile], {
+      cwd: root,
+      // The cache would stay in the home folder.
+      env: { ...process.env, NODE_DISABLE_COMPILE_CACHE: '1' }
+    })
     this.#process = child
     let rest = ''
     child.stdout.on('data', chunk => {
