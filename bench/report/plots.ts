@@ -17,7 +17,7 @@ interface PlotOptions {
 }
 
 const size = { width: 640, height: 260 }
-const area = { left: 64, right: 14, top: 14, bottom: 40 }
+const area = { left: 78, right: 14, top: 14, bottom: 40 }
 const inner = { width: size.width - area.left - area.right, height: size.height - area.top - area.bottom }
 
 /** A figure with a legend; a sentence where there is nothing to draw. */
