@@ -76,7 +76,7 @@ describe('a value that is wrong is named with its path, what was expected and wh
     [
       'an unknown key',
       { brokr: 1 },
-      [/^brokr: expected one of broker, tls, spool, heartbeatMs, chargers, found an unknown key$/]
+      [/^brokr: expected one of broker, tls, spool, heartbeatMs, statusFile, chargers, found an unknown key$/]
     ],
     [
       'an unknown key of a charger',
@@ -294,7 +294,8 @@ test('redaction takes user, password and query out of a URL', () => {
 
 test('the example names every key there is, and is valid', t => {
   const text = readFileSync(new URL('../../edge.example.yaml', import.meta.url), 'utf8')
-  const example = parse(text)
+  // What is off by default stands there as a comment.
+  const example = parse(text.replace(/^# (?=\w+: \S+$)/gm, ''))
   assert.deepEqual(Object.keys(example).sort(), Object.keys(edgeSchema.shape).sort())
   assert.deepEqual(Object.keys(example.tls), Object.keys(edgeSchema.shape.tls.shape))
   assert.deepEqual(Object.keys(example.spool), Object.keys(edgeSchema.shape.spool.unwrap().shape))
