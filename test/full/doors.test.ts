@@ -1,0 +1,194 @@
+// Certificates taken away, exchanged and rolled over, and storms at the door, with a real server and its files on disk.
+
+import assert from 'node:assert/strict'
+import { createPrivateKey, X509Certificate } from 'node:crypto'
+import { appendFileSync, cpSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs'
+import { connect as connectTcp } from 'node:net'
+import { join } from 'node:path'
+import { describe, it } from 'node:test'
+import { setTimeout as sleep } from 'node:timers/promises'
+import { connect } from 'node:tls'
+import { certsCommand } from '../../src/cli/certs.ts'
+import { initAuthority } from '../../src/pki/authority.ts'
+import { makeCrl } from '../../src/pki/crl.ts'
+import { issueDevice } from '../../src/pki/devices.ts'
+import type { RunningServer } from '../../src/server/server.ts'
+import { envelope, Harness, until } from '../harness.ts'
+import { WireClient } from '../wire.ts'
+
+const dayMs = 86_400_000
+const harness = Harness.use()
+
+/** A server that reads the files of a folder of its own, filled from the authority of the harness. */
+async function serverOf(
+  folder: string,
+  overrides = {}
+): Promise<{ server: RunningServer; at: (name: string) => string }> {
+  const dir = join(harness.dir, folder)
+  mkdirSync(dir, { recursive: true })
+  const at = (name: string): string => join(dir, name)
+  for (const name of ['ca.pem', 'server.pem', 'server.key', 'crl.pem']) cpSync(join(harness.certs, name), at(name))
+  const tls = { ca: at('ca.pem'), cert: at('server.pem'), key: at('server.key'), crl: at('crl.pem') }
+  return { server: await harness.server(await harness.database(), { tls, ...overrides }), at }
+}
+
+const metricOf = async ({ httpPort }: RunningServer, name: string): Promise<number> => {
+  const text = await (await fetch(`http://127.0.0.1:${httpPort}/metrics`)).text()
+  return Number(new RegExp(`^${name} (.+)$`, 'm').exec(text)?.[1])
+}
+const warningsOf = async ({ httpPort }: RunningServer): Promise<string[]> =>
+  ((await (await fetch(`http://127.0.0.1:${httpPort}/readyz`)).json()) as { warnings?: string[] }).warnings ?? []
+
+/** Who issued the certificate that the server shows. */
+async function serverIssuer(port: number, ca: string): Promise<string | undefined> {
+  const socket = connect({ host: '127.0.0.1', port, ca }).on('error', () => {})
+  await new Promise<void>(resolve => {
+    socket.once('secureConnect', () => resolve()).once('close', () => resolve())
+  })
+  const issuer = socket.getPeerX509Certificate()?.issuer
+  socket.destroy()
+  return issuer
+}
+
+async function codeOf(server: RunningServer, certs: string, name: string): Promise<number | undefined> {
+  const client = new WireClient({ certs, name, port: server.mqttPorts[0]!, clientId: name })
+  const code = await client.connect()
+  client.destroy()
+  return code
+}
+
+describe('certificates while the server runs', () => {
+  it('one of 200 live clients is revoked: it is gone within 5 s, and the other 199 do not notice', async t => {
+    const names = Array.from({ length: 200 }, (_, index) => `d${index}`)
+    for (const name of names) await harness.device(name)
+    const server = await harness.server(await harness.database())
+    const clients = await Promise.all(names.map(name => harness.client(server, name)))
+    const [gone, ...others] = clients as [WireClient, ...WireClient[]]
+    let isOver = false
+    let slowestMs = 0
+    // Each goes on publishing, one after the other's acknowledgement.
+    const work = others.map(async (client, index) => {
+      while (!isOver) {
+        const startMs = performance.now()
+        await client.acked(client.publish(`chargers/d${index + 1}/PowerOutput`, envelope(index)))
+        slowestMs = Math.max(slowestMs, performance.now() - startMs)
+        await sleep(20)
+      }
+    })
+    const startMs = performance.now()
+    await certsCommand(['revoke', 'd0', '--dir', harness.certs])
+    await gone.wait(() => gone.closed, 5_000)
+    const goneMs = performance.now() - startMs
+    assert.equal(await codeOf(server, harness.certs, 'd0'), undefined)
+    isOver = true
+    await Promise.all(work)
+    assert.ok(others.every(({ closed }) => !closed))
+    t.diagnostic(`gone after ${goneMs.toFixed()} ms; slowest acknowledgement of the others ${slowestMs.toFixed()} ms`)
+  })
+
+  it('a CA is rolled over: both for a time, then the old one is gone, and who moved never noticed', async () => {
+    const next = join(harness.dir, 'certs-next')
+    await harness.device('moved')
+    await harness.device('stayed')
+    const { server, at } = await serverOf('rollover')
+    const stayed = await harness.client(server, 'stayed')
+    // The new CA, and what both sides trust meanwhile.
+    await initAuthority({ dir: next })
+    await issueDevice({ dir: next, name: 'moved' })
+    const read = (dir: string, name: string): string => readFileSync(join(dir, name), 'utf8')
+    writeFileSync(at('crl.pem'), read(next, 'crl.pem') + read(harness.certs, 'crl.pem'))
+    writeFileSync(at('ca.pem'), read(next, 'ca.pem') + read(harness.certs, 'ca.pem'))
+    const both = join(harness.dir, 'both')
+    cpSync(next, both, { recursive: true })
+    appendFileSync(join(both, 'ca.pem'), read(harness.certs, 'ca.pem'))
+    await until(
+      () => codeOf(server, both, 'moved'),
+      code => code === 0
+    )
+    const moved = new WireClient({ certs: both, name: 'moved', port: server.mqttPorts[0]!, clientId: 'moved' })
+    harness.onEnd(async () => moved.destroy())
+    assert.equal(await moved.connect(), 0)
+    // Its former certificate is as good, as long as its CA is.
+    assert.equal(await codeOf(server, harness.certs, 'moved'), 0)
+    const again = new WireClient({ certs: both, name: 'moved', port: server.mqttPorts[0]!, clientId: 'moved' })
+    harness.onEnd(async () => again.destroy())
+    assert.equal(await again.connect(), 0)
+    assert.equal(stayed.closed, false)
+    // The server's own certificate, then the end of the old CA.
+    for (const name of ['server.key', 'server.pem']) cpSync(join(next, name), at(name))
+    const served = () => serverIssuer(server.mqttPorts[0]!, read(both, 'ca.pem'))
+    const nextCa = new X509Certificate(read(next, 'ca.pem')).subject
+    await until(served, issuer => issuer === nextCa)
+    cpSync(join(next, 'ca.pem'), at('ca.pem'))
+    cpSync(join(next, 'crl.pem'), at('crl.pem'))
+    await stayed.wait(() => stayed.closed, 5_000)
+    assert.equal(await codeOf(server, harness.certs, 'stayed'), undefined)
+    assert.equal(again.closed, false)
+    assert.equal(await codeOf(server, next, 'moved'), 0)
+    assert.deepEqual(await warningsOf(server), [])
+  })
+
+  it('what is wrong on the disk changes nothing, and is told by metric and /readyz until it is right', async () => {
+    await harness.device('same')
+    const { server, at } = await serverOf('faults')
+    const client = await harness.client(server, 'same')
+    writeFileSync(at('crl.pem'), 'garbage')
+    await until(
+      () => metricOf(server, 'chargelift_reload_failed'),
+      failed => failed === 1
+    )
+    assert.match((await warningsOf(server))[0]!, /^certificate files are refused, the former are in force: --tls-crl/)
+    assert.equal(await codeOf(server, harness.certs, 'same'), 0)
+    cpSync(join(harness.certs, 'crl.pem'), at('crl.pem'))
+    server.reload()
+    assert.equal(await metricOf(server, 'chargelift_reload_failed'), 0)
+    assert.ok(client.closed, 'taken over by its own, and by nothing else')
+  })
+
+  it('with a list that has ended all are let in and it is told; --crl-strict refuses', async () => {
+    await harness.device('any')
+    const issuer = {
+      certificate: new X509Certificate(readFileSync(join(harness.certs, 'ca.pem'))),
+      key: createPrivateKey(readFileSync(join(harness.certs, 'ca.key')))
+    }
+    const crl = join(harness.dir, 'ended.pem')
+    writeFileSync(crl, makeCrl(issuer, [], Date.now() - dayMs, Date.now() - 2 * dayMs))
+    const tls = { ...harness.config('postgres://x').tls, crl }
+    const [lax, strict] = [
+      await harness.server(await harness.database(), { tls }),
+      await harness.server(await harness.database(), { tls, crlStrict: true })
+    ]
+    assert.deepEqual(
+      [await codeOf(lax, harness.certs, 'any'), await codeOf(strict, harness.certs, 'any')],
+      [0, undefined]
+    )
+    assert.equal(await metricOf(lax, 'chargelift_crl_expired'), 1)
+    assert.ok((await metricOf(lax, 'chargelift_crl_expiry_seconds')) < 0)
+    assert.match((await warningsOf(lax))[0]!, /^a revocation list ended on/)
+  })
+})
+
+describe('storms at the door', () => {
+  it('1,000 half-open connections are gone within 15 s, and a device comes in meanwhile', async t => {
+    await harness.device('patient')
+    const server = await harness.server(await harness.database())
+    const startMs = performance.now()
+    const silent = Array.from({ length: 1_000 }, (_, index) => {
+      const socket = connectTcp(server.mqttPorts[0]!, '127.0.0.1')
+        .on('error', () => {})
+        .resume()
+      const closed = new Promise<void>(resolve => socket.once('close', () => resolve()))
+      // Every third one begins a handshake, and every other of these drips on.
+      if (index % 3 === 0) socket.write(Buffer.from([0x16, 3, 1, 2, 0, 1, 0, 1, 0xfc, 3, 3]))
+      const drip = index % 6 === 0 ? setInterval(() => socket.write('\0'), 1_000) : undefined
+      closed.then(() => clearInterval(drip))
+      return closed
+    })
+    assert.equal(await codeOf(server, harness.certs, 'patient'), 0)
+    const cameInMs = performance.now() - startMs
+    await Promise.all(silent)
+    const goneMs = performance.now() - startMs
+    assert.ok(goneMs < 15_000, `gone after ${goneMs} ms`)
+    t.diagnostic(`gone after ${goneMs.toFixed()} ms; a device came in after ${cameInMs.toFixed()} ms`)
+  })
+})
