@@ -10,6 +10,7 @@ import { type Heard, readHeard } from './ask.ts'
 import type { EdgeConfig } from './config.ts'
 import { Connection, type Mqtt } from './connection.ts'
 import type { Message, Parcel } from './feed.ts'
+import type { TakesEarly } from './serverCheck.ts'
 
 /** Why there is no connection; see reasons.ts. */
 export interface Lost {
@@ -39,7 +40,13 @@ export class CheckLine {
   #delivered: Parcel | undefined
   #lost: string | undefined
 
-  private constructor(config: EdgeConfig, mqtt: Mqtt, attempt: number, onEnd: (reason?: string) => void) {
+  private constructor(
+    config: EdgeConfig,
+    mqtt: Mqtt,
+    takesEarly: TakesEarly | undefined,
+    attempt: number,
+    onEnd: (reason?: string) => void
+  ) {
     const startedMs = performance.now()
     this.attempt = attempt
     this.#connection = new Connection({
@@ -48,6 +55,7 @@ export class CheckLine {
       // Not the CN alone: that would take over the connection of a running edge.
       identity: `${config.identity}:check-${process.pid}`,
       secureContext: createSecureContext({ ...config.tls, minVersion: 'TLSv1.2' }),
+      takesEarly,
       onSession: () => {},
       onConnected: () => {
         this.#connectMs = Math.round(performance.now() - startedMs)
@@ -77,11 +85,11 @@ export class CheckLine {
   }
 
   /** Tries twice where the network is weak. */
-  static async open(config: EdgeConfig): Promise<CheckLine | Lost> {
+  static async open(config: EdgeConfig, takesEarly: TakesEarly | undefined): Promise<CheckLine | Lost> {
     const mqtt = await import('mqtt')
     for (let attempt = 1; ; attempt++) {
       const { line, reason } = await new Promise<{ line: CheckLine; reason: string | undefined }>(resolve => {
-        const line = new CheckLine(config, mqtt, attempt, reason => resolve({ line, reason }))
+        const line = new CheckLine(config, mqtt, takesEarly, attempt, reason => resolve({ line, reason }))
       })
       if (reason === undefined) return line
       if (attempt === attempts || !isPassing(reason)) return { reason, attempt }

@@ -9,6 +9,7 @@ import type { MqttClient } from 'mqtt'
 import { ackTimeoutMs, edgeConnectTimeoutMs, edgeKeepaliveSeconds, publishWindowMax } from '../model/limits.ts'
 import type { Parcel } from './feed.ts'
 import { reasonOf } from './reasons.ts'
+import { notYetValid, type TakesEarly } from './serverCheck.ts'
 
 export type Mqtt = Pick<typeof import('mqtt'), 'MqttClient' | 'UniqueMessageIdProvider'>
 
@@ -21,6 +22,8 @@ export interface ConnectionOptions {
   readonly secureContext: SecureContext
   /** A TLS session of an earlier connection, which saves the server most of the handshake. */
   readonly session?: Buffer | undefined
+  /** Given where this machine's clock cannot be trusted: may a certificate be taken that is not yet valid by that clock? */
+  readonly takesEarly?: TakesEarly | undefined
   readonly ackTimeoutMs?: number
   readonly onSession: (session: Buffer) => void
   /** CONNACK said yes. */
@@ -129,7 +132,7 @@ export class Connection {
   }
 
   #openSocket(): TLSSocket {
-    const { broker, secureContext, session, onSession } = this.#options
+    const { broker, secureContext, session, takesEarly, onSession } = this.#options
     const socket = connect({
       host: broker.host,
       port: broker.port,
@@ -137,10 +140,12 @@ export class Connection {
       ...(isIP(broker.host) === 0 ? { servername: broker.host } : {}),
       secureContext,
       ...(session === undefined ? {} : { session }),
-      rejectUnauthorized: true
+      rejectUnauthorized: takesEarly === undefined
     })
     socket.setNoDelay(true)
-    socket.on('session', onSession)
+    if (takesEarly !== undefined) socket.once('secureConnect', () => judge(socket, takesEarly))
+    // A session keeps what was found wrong with the certificate.
+    socket.on('session', session => (takesEarly === undefined || socket.authorized) && onSession(session))
     return socket
   }
 
@@ -173,6 +178,15 @@ export class Connection {
     clearInterval(this.#ackTimer)
     this.#options.onOver(this.#reason ?? reason, [...this.#window.keys()])
   }
+}
+
+/** In place of TLS: ends a connection to whoever is not the server, before anything that he sends is read. */
+function judge(socket: TLSSocket, takesEarly: TakesEarly): void {
+  if (socket.authorized) return
+  const code = String(socket.authorizationError)
+  const certificate = socket.getPeerX509Certificate()
+  if (code === notYetValid && certificate !== undefined && takesEarly(certificate)) return
+  socket.destroy(Object.assign(new Error(`the server's certificate: ${code}`), { code }))
 }
 
 /** So many topics of the longest kind are well within the largest packet that a server takes. */

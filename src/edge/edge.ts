@@ -1,20 +1,20 @@
 // The edge, composed: a spool, a publisher, and per charger a driver, a watch and a poll loop.
 // Starts what it needs in that order and stops it in reverse: polling first, then publishing, the disk last.
 
-import { setTimeout as delay } from 'node:timers/promises'
 import type { Logger } from 'pino'
 import { drainOnStopMs, pollStuckMs } from '../model/limits.ts'
-import { type Charger, type Clock, PollError, type Sample } from './chargers/charger.ts'
-import { loadDriver, openCharger } from './chargers/registry.ts'
+import type { Clock } from './chargers/charger.ts'
+import { loadDriver } from './chargers/registry.ts'
 import { askKernel, EdgeTime, readBootId, systemClock } from './clock.ts'
-import type { ChargerConfig, EdgeConfig } from './config.ts'
+import type { EdgeConfig } from './config.ts'
 import { EnergyFile } from './energyFile.ts'
 import { Held } from './held.ts'
-import { pollForever } from './poll.ts'
+import { type Polling, startPolling } from './polling.ts'
 import { Publisher } from './publish.ts'
 import { takeReplayRequests } from './replay.ts'
+import { takesEarly } from './serverCheck.ts'
 import { openSpool, type Spool } from './spool.ts'
-import { spoolLog } from './spoolLog.ts'
+import { faultLog, spoolLog } from './spoolLog.ts'
 import { factsOf, readVersion, type StatusSource } from './status.ts'
 import { Watch } from './watch.ts'
 
@@ -49,84 +49,41 @@ export async function loadEdge({ chargers }: Pick<EdgeConfig, 'chargers'>): Prom
   await Promise.all([import('mqtt'), ...chargers.map(({ driver }) => loadDriver(driver))])
 }
 
+/** What the parts of one edge share. */
+interface Site {
+  readonly config: EdgeConfig
+  readonly parts: EdgeParts
+  readonly log: Logger
+  readonly clock: Clock
+  /** Names this start of the machine. */
+  readonly bootId: string
+  readonly time: EdgeTime
+  readonly spool: Spool
+  /** By charger. */
+  readonly watches: ReadonlyMap<string, Watch>
+}
+
 /** Runs until stop. Throws ConfigError when the spool cannot be opened. */
 export async function startEdge(config: EdgeConfig, parts: EdgeParts): Promise<RunningEdge> {
   const { log, clock = systemClock, kernel = askKernel } = parts
   reportConfig(config, log)
-  const time = new EdgeTime({ clock, kernel, log, onKnown: () => settleTimes() })
+  const time = new EdgeTime({ clock, kernel, log, onKnown: () => timeIsKnown() })
   const spool = openSpool({ ...config.spool, ...spoolLog(log), nowMs: () => time.now() ?? clock.nowMs() })
   const energyFile = new EnergyFile(config.spool.path, log, clock.monotonicMs)
   const watches = new Map<string, Watch>()
-  const bootId = readBootId()
-  const held = new Held({
-    spool,
-    time,
-    bootId,
-    memoryOf: charger => watches.get(charger)?.memory,
-    onStamped: (charger, memory) => watches.get(charger)?.stamped(memory),
-    log
-  })
-  const certified = new Set(config.certifiedChargers)
-  const source = statusOf(config, spool, watches, time)
-  const publisher = new Publisher({
-    broker: config.broker,
-    identity: config.identity,
-    tls: config.tls,
-    spool,
-    currentState: () => [...watches.values()].map(watch => watch.now()),
-    mayPublish: charger => certified.has(charger),
-    ownCharger: config.certifiedChargers[0] ?? config.identity,
-    onServerTime: (serverMs, roundTripMs) => time.serverSays(serverMs, roundTripMs),
-    // A time that nobody has confirmed may be one that the server refuses: it is asked before anything is published.
-    seedsWanted: () => [...watches].flatMap(([name, watch]) => (watch.wantsSeed || !time.isConfirmed ? [name] : [])),
-    onRetained: (charger, retained) => watches.get(charger)?.seed(retained),
-    status: source,
-    log
-  })
+  const site: Site = { config, parts, log, clock, bootId: readBootId(), time, spool, watches }
+  const held = newHeld(site)
+  const status = statusOf(site)
+  const publisher = newPublisher(site, status)
   const onAppended = (isHeld: boolean) => (isHeld ? held.noteAppended() : publisher.wake())
-  for (const { name } of config.chargers) {
-    const watch = new Watch({
-      charger: name,
-      spool,
-      heartbeatMs: config.heartbeatMs,
-      clock,
-      time,
-      bootId,
-      log,
-      onAppended,
-      saved: energyFile.of(name),
-      onEnergy: (saved, step) => energyFile.note(name, saved, step),
-      energyStartWh: parts.energyStartWh?.get(name),
-      acceptsSerial: parts.acceptsSerial ?? false
-    })
-    watches.set(name, watch)
-  }
-  const settleTimes = () => {
-    try {
-      held.settle()
-      for (const watch of watches.values()) watch.pullBack()
-      publisher.wake()
-    } catch (error) {
-      // The disk: every sample that is taken tries again.
-      log.error({ event: 'spool_failed', err: error }, 'the spool cannot be used')
-    }
-  }
+  for (const { name } of config.chargers) watches.set(name, newWatch(site, name, energyFile, onAppended))
+  const timeIsKnown = () => stampHeld(site, held, publisher)
   await time.start()
   await publisher.start()
-  const take = (watch: Watch, sample: Sample) => {
-    held.settle()
-    watch.take(sample)
-  }
-  const polls = await Promise.all(
-    config.chargers.map(charger => startPolling(charger, watches.get(charger.name)!, take, parts))
-  )
-  const stopReplays = new AbortController()
-  void takeReplayRequests(
-    { spool, spoolPath: config.spool.path, onReplay: () => publisher.rewind(), log },
-    stopReplays.signal
-  )
+  const polls = await startPolls(site, held)
+  const replays = watchReplays(site, publisher)
   const stop = async () => {
-    stopReplays.abort()
+    replays.abort()
     await Promise.all(polls.map(poll => poll.stop()))
     await publisher.stop(drainOnStopMs)
     time.stop()
@@ -139,7 +96,7 @@ export async function startEdge(config: EdgeConfig, parts: EdgeParts): Promise<R
     isSettled: () => spool.unsettledCount() === 0,
     report: () => ({
       connected: publisher.isConnected,
-      chargers: Object.fromEntries(source.chargers.map(name => [name, factsOf(source, name, source.spool())]))
+      chargers: Object.fromEntries(status.chargers.map(name => [name, factsOf(status, name, status.spool())]))
     }),
     stop: () => {
       stopping ??= stop()
@@ -157,12 +114,98 @@ function reportConfig(config: EdgeConfig, log: Logger): void {
   log.info({ event: 'started', identity, chargers: chargers.map(({ name }) => name), certificateEnds }, 'edge started')
 }
 
-const statusOf = (
-  config: EdgeConfig,
-  spool: Spool,
-  watches: ReadonlyMap<string, Watch>,
-  time: EdgeTime
-): StatusSource => ({
+const newHeld = ({ spool, time, bootId, watches, log }: Site): Held =>
+  new Held({
+    spool,
+    time,
+    bootId,
+    memoryOf: charger => watches.get(charger)?.memory,
+    onStamped: (charger, memory) => watches.get(charger)?.stamped(memory),
+    log
+  })
+
+function newPublisher({ config, spool, time, watches, log }: Site, status: StatusSource): Publisher {
+  const { broker, identity, tls, certifiedChargers } = config
+  const certified = new Set(certifiedChargers)
+  return new Publisher({
+    broker,
+    identity,
+    tls,
+    spool,
+    takesEarly: () => takesEarly(broker.host, tls.ca, time),
+    currentState: () => [...watches.values()].map(watch => watch.now()),
+    mayPublish: charger => certified.has(charger),
+    ownCharger: certifiedChargers[0] ?? identity,
+    onServerTime: (serverMs, roundTripMs) => time.serverSays(serverMs, roundTripMs),
+    // A time that nobody has confirmed may be one that the server refuses: it is asked before anything is published.
+    seedsWanted: () => [...watches].flatMap(([name, watch]) => (watch.wantsSeed || !time.isConfirmed ? [name] : [])),
+    onRetained: (charger, retained) => watches.get(charger)?.seed(retained),
+    status,
+    log
+  })
+}
+
+const newWatch = (
+  { config, parts, spool, clock, time, bootId, log }: Site,
+  charger: string,
+  energyFile: EnergyFile,
+  onAppended: (isHeld: boolean) => void
+): Watch =>
+  new Watch({
+    charger,
+    spool,
+    heartbeatMs: config.heartbeatMs,
+    clock,
+    time,
+    bootId,
+    log,
+    onAppended,
+    saved: energyFile.of(charger),
+    onEnergy: (saved, step) => energyFile.note(charger, saved, step),
+    energyStartWh: parts.energyStartWh?.get(charger),
+    acceptsSerial: parts.acceptsSerial ?? false
+  })
+
+function stampHeld({ watches, log }: Site, held: Held, publisher: Publisher): void {
+  try {
+    held.settle()
+    for (const watch of watches.values()) watch.pullBack()
+    publisher.wake()
+  } catch (error) {
+    // The disk: every sample that is taken tries again.
+    log.error({ event: 'spool_failed', err: error }, 'the spool cannot be used')
+  }
+}
+
+function startPolls({ config, parts, clock, watches, log }: Site, held: Held): Promise<Polling[]> {
+  const { once, pollTimeoutMs } = parts
+  const starts = config.chargers.map(charger => {
+    const watch = watches.get(charger.name)!
+    return startPolling({
+      config: charger,
+      watch,
+      clock,
+      onSample: sample => {
+        held.settle()
+        watch.take(sample)
+      },
+      onFault: faultLog(log, charger.name),
+      once: once && (hasSample => once.onRound(charger.name, hasSample)),
+      timeoutMs: pollTimeoutMs
+    })
+  })
+  return Promise.all(starts)
+}
+
+/** Until it is aborted. */
+function watchReplays({ config, spool, log }: Site, publisher: Publisher): AbortController {
+  const over = new AbortController()
+  const replays = { spool, spoolPath: config.spool.path, onReplay: () => publisher.rewind(), log }
+  void takeReplayRequests(replays, over.signal)
+  return over
+}
+
+const statusOf = ({ config, spool, watches, time }: Site): StatusSource => ({
   version: readVersion(),
   certificateEndsMs: config.certificateEndsMs,
   chargers: config.chargers.map(({ name }) => name),
@@ -185,75 +228,3 @@ const statusOf = (
     }
   }
 })
-
-interface Polling {
-  /** When the next poll begins, or began, by the monotonic clock. */
-  dueMs(): number
-  /** Ends the loop and waits for it. */
-  stop(): Promise<void>
-}
-
-async function startPolling(
-  config: ChargerConfig,
-  watch: Watch,
-  take: (watch: Watch, sample: Sample) => void,
-  { log, clock = systemClock, once, pollTimeoutMs }: EdgeParts
-): Promise<Polling> {
-  const { name, driver, url, devKey, phases, pollIntervalMs } = config
-  const charger: Charger = await openCharger(driver, {
-    url,
-    devKey: devKey?.reveal() ?? '',
-    ...(phases === undefined ? {} : { phases }),
-    clock,
-    ...(pollTimeoutMs === undefined ? {} : { timeoutMs: pollTimeoutMs })
-  })
-  const stop = new AbortController()
-  let hasSample = false
-  let dueMs = clock.monotonicMs()
-  const polling = pollForever(
-    {
-      charger,
-      ...(pollIntervalMs === undefined ? {} : { intervalMs: pollIntervalMs }),
-      onSample: sample => {
-        take(watch, sample)
-        hasSample = true
-      },
-      afterSample: () => fillGap(charger, watch),
-      onMiss: error => watch.miss(error),
-      onFault: error => log.error({ event: 'sample_failed', charger: name, err: error }, 'a sample was not spooled'),
-      monotonicMs: clock.monotonicMs,
-      wait: async (ms, signal) => {
-        dueMs = clock.monotonicMs() + ms
-        once?.onRound(name, hasSample)
-        await (once ? onceAborted(signal) : delay(ms, undefined, { signal }).catch(() => {}))
-      }
-    },
-    stop.signal
-  )
-  return {
-    dueMs: () => dueMs,
-    stop: async () => {
-      stop.abort()
-      await charger.close()
-      await polling
-    }
-  }
-}
-
-const onceAborted = (signal: AbortSignal): Promise<void> =>
-  new Promise(resolve => {
-    if (signal.aborted) resolve()
-    else signal.addEventListener('abort', () => resolve(), { once: true })
-  })
-
-/** Asks the charger's records of a gap, once, whether they answer or not. */
-async function fillGap(charger: Charger, watch: Watch): Promise<void> {
-  const gap = watch.openGap
-  if (gap === undefined) return
-  try {
-    watch.fill(await charger.records?.(gap.sinceMs, gap.nowMs))
-  } catch (error) {
-    if (!(error instanceof PollError)) throw error
-    watch.fill(undefined)
-  }
-}

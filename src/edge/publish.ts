@@ -18,6 +18,7 @@ import { Backoff, type Ending, type ReconnectDelay } from './backoff.ts'
 import { Connection, type Mqtt } from './connection.ts'
 import { type ChargerNow, Feed, type Parcel } from './feed.ts'
 import { isDenied, whatToDo } from './reasons.ts'
+import type { TakesEarly } from './serverCheck.ts'
 import type { Spool } from './spool.ts'
 import { StatusReporter, type StatusSource } from './status.ts'
 
@@ -28,6 +29,8 @@ export interface PublisherOptions {
   /** PEM. */
   readonly tls: { readonly ca: string; readonly cert: string; readonly key: string }
   readonly spool: Pick<Spool, 'page' | 'newestSeq' | 'settle' | 'giveBack' | 'flush'>
+  /** Asked at every connect; see serverCheck.ts. */
+  readonly takesEarly?: () => TakesEarly | undefined
   /** What every charger is like now, as far as it is spooled. */
   readonly currentState: () => readonly ChargerNow[]
   readonly mayPublish: (charger: string) => boolean
@@ -134,7 +137,7 @@ export class Publisher {
   }
 
   #connect(): void {
-    const { broker, identity, ackTimeoutMs } = this.#options
+    const { broker, identity, takesEarly, ackTimeoutMs } = this.#options
     this.#state = 'connecting'
     this.#connection = new Connection({
       mqtt: this.#mqtt!,
@@ -142,6 +145,7 @@ export class Publisher {
       identity,
       secureContext: this.#secureContext,
       session: this.#session,
+      takesEarly: takesEarly?.(),
       ...(ackTimeoutMs === undefined ? {} : { ackTimeoutMs }),
       onSession: session => {
         this.#session = session

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { spoolLogIntervalMs } from '../model/limits.ts'
-import { spoolLog } from './spoolLog.ts'
+import { faultLog, spoolLog } from './spoolLog.ts'
 import { readableLog } from './testing/log.ts'
 
 test('what a full spool gives up is told at once, then once a minute with its sum', () => {
@@ -30,4 +30,21 @@ test('a damaged file is named, with what was found', () => {
   const { event, file, saved } = lines[0]!
   assert.deepEqual([event, file, saved], ['spool_quarantined', '/data/spool.sqlite.damaged-1', 12])
   assert.match(JSON.stringify(lines[0]), /page 7 is torn/)
+})
+
+test('samples that cannot be written are told at once, then once a minute: how many, and the newest cause', () => {
+  const { log, lines } = readableLog()
+  let nowMs = 5
+  const fail = faultLog(log, 'wb', () => nowMs)
+  fail(new Error('read-only'))
+  for (let i = 0; i < 4; i++) fail(new Error('full'))
+  nowMs += spoolLogIntervalMs
+  fail(new Error('still full'))
+  assert.deepEqual(
+    lines.map(({ event, charger, samples, err }) => [event, charger, samples, (err as Error).message]),
+    [
+      ['sample_failed', 'wb', 1, 'read-only'],
+      ['sample_failed', 'wb', 5, 'still full']
+    ]
+  )
 })

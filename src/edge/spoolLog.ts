@@ -1,5 +1,6 @@
 // What the spool has to say, as lines of the log. A full spool gives something up with every sample: that is told at once,
-// and then at most once a minute, with the sum of what went meanwhile. The exact counts are in EdgeStatus.
+// and then at most once a minute, with the sum of what went meanwhile. The exact counts are in EdgeStatus. So is a disk that
+// cannot be written, which is found with every poll.
 
 import type { Logger } from 'pino'
 import { spoolLogIntervalMs } from '../model/limits.ts'
@@ -31,14 +32,29 @@ export function spoolLog(log: Logger, monotonicMs: () => number = () => performa
   }
 }
 
-function summed(monotonicMs: () => number, tell: (sum: number) => void): (count: number) => void {
+/** Samples of a charger that were not spooled: with the newest cause, and how many there were since the last line. */
+export function faultLog(
+  log: Logger,
+  charger: string,
+  monotonicMs: () => number = () => performance.now()
+): (error: unknown) => void {
+  const tell = summed(monotonicMs, (samples, error) =>
+    log.error({ event: 'sample_failed', charger, samples, err: error }, 'samples were not spooled')
+  )
+  return error => tell(1, error)
+}
+
+function summed(
+  monotonicMs: () => number,
+  tell: (sum: number, newest: unknown) => void
+): (count: number, newest?: unknown) => void {
   let sum = 0
   let toldMs = Number.NEGATIVE_INFINITY
-  return count => {
+  return (count, newest) => {
     sum += count
     if (monotonicMs() - toldMs < spoolLogIntervalMs) return
     toldMs = monotonicMs()
-    tell(sum)
+    tell(sum, newest)
     sum = 0
   }
 }

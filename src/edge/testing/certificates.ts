@@ -5,6 +5,8 @@ import { createPrivateKey, webcrypto } from 'node:crypto'
 import {
   BasicConstraintsExtension,
   cryptoProvider,
+  ExtendedKeyUsage,
+  ExtendedKeyUsageExtension,
   PemConverter,
   SubjectAlternativeNameExtension,
   X509Certificate,
@@ -27,6 +29,8 @@ export interface LeafOptions {
   readonly dns?: readonly string[]
   readonly ips?: readonly string[]
   readonly uris?: readonly string[]
+  /** What it may be used for; default: it says nothing of that. */
+  readonly usage?: 'serverAuth' | 'clientAuth'
   readonly notBefore?: Date
   readonly notAfter?: Date
   /** Instead of `CN=name`. */
@@ -87,7 +91,10 @@ export class TestAuthority {
       publicKey: keys.publicKey,
       signingKey: this.#keys.privateKey,
       signingAlgorithm: algorithm,
-      extensions: names.length > 0 ? [new SubjectAlternativeNameExtension(names)] : []
+      extensions: [
+        ...(names.length > 0 ? [new SubjectAlternativeNameExtension(names)] : []),
+        ...(options.usage ? [new ExtendedKeyUsageExtension([ExtendedKeyUsage[options.usage]])] : [])
+      ]
     })
     const pkcs8 = await webcrypto.subtle.exportKey('pkcs8', keys.privateKey)
     return { cert: certificate.toString('pem'), key: PemConverter.encode(pkcs8, 'PRIVATE KEY') }

@@ -1,0 +1,92 @@
+// The loop of one charger: its driver, opened and closed, its poll loop, and what is asked of it besides.
+
+import { once } from 'node:events'
+import { setTimeout as delay } from 'node:timers/promises'
+import { type Charger, type Clock, PollError, type Sample } from './chargers/charger.ts'
+import { openCharger } from './chargers/registry.ts'
+import type { ChargerConfig } from './config.ts'
+import { pollForever } from './poll.ts'
+import type { Watch } from './watch.ts'
+
+export interface PollingOptions {
+  readonly config: ChargerConfig
+  readonly watch: Pick<Watch, 'miss' | 'openGap' | 'fill'>
+  readonly clock: Clock
+  /** Throws PollError for a sample that is as good as none, and what the spool throws. */
+  readonly onSample: (sample: Sample) => void
+  /** A sample was not spooled, by a fault of the disk or of this software. */
+  readonly onFault: (error: unknown) => void
+  /** Polls once and no more; told whether that gave a sample. */
+  readonly once?: ((hasSample: boolean) => void) | undefined
+  readonly timeoutMs?: number | undefined
+}
+
+export interface Polling {
+  /** When the next poll begins, or began, by the monotonic clock. */
+  dueMs(): number
+  /** Ends the loop and waits for it. */
+  stop(): Promise<void>
+}
+
+export async function startPolling(options: PollingOptions): Promise<Polling> {
+  const { config, watch, clock, onSample, onFault, once: onRound } = options
+  const charger = await openChargerOf(options)
+  const stop = new AbortController()
+  let hasSample = false
+  let dueMs = clock.monotonicMs()
+  const polling = pollForever(
+    {
+      charger,
+      ...(config.pollIntervalMs === undefined ? {} : { intervalMs: config.pollIntervalMs }),
+      onSample: sample => {
+        onSample(sample)
+        hasSample = true
+      },
+      afterSample: () => fillGap(charger, watch),
+      onMiss: error => watch.miss(error),
+      onFault,
+      monotonicMs: clock.monotonicMs,
+      wait: async (ms, signal) => {
+        dueMs = clock.monotonicMs() + ms
+        onRound?.(hasSample)
+        await (onRound ? untilAborted(signal) : delay(ms, undefined, { signal }).catch(() => {}))
+      }
+    },
+    stop.signal
+  )
+  return {
+    dueMs: () => dueMs,
+    stop: async () => {
+      stop.abort()
+      await charger.close()
+      await polling
+    }
+  }
+}
+
+function openChargerOf({ config, clock, timeoutMs }: PollingOptions): Promise<Charger> {
+  const { driver, url, devKey, phases } = config
+  return openCharger(driver, {
+    url,
+    devKey: devKey?.reveal() ?? '',
+    ...(phases === undefined ? {} : { phases }),
+    clock,
+    ...(timeoutMs === undefined ? {} : { timeoutMs })
+  })
+}
+
+async function untilAborted(signal: AbortSignal): Promise<void> {
+  if (!signal.aborted) await once(signal, 'abort')
+}
+
+/** Asks the charger's records of a gap, once, whether they answer or not. */
+async function fillGap(charger: Charger, watch: PollingOptions['watch']): Promise<void> {
+  const gap = watch.openGap
+  if (gap === undefined) return
+  try {
+    watch.fill(await charger.records?.(gap.sinceMs, gap.nowMs))
+  } catch (error) {
+    if (!(error instanceof PollError)) throw error
+    watch.fill(undefined)
+  }
+}
