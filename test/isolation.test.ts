@@ -268,6 +268,22 @@ describe('isolation', () => {
     }
   })
 
+  it('who is revoked says nothing any more, by its will neither', async () => {
+    await harness.device('former', 'operator')
+    const clientId = 'former'
+    const client = new WireClient({ certs: harness.certs, name: 'former', port: server.mqttPorts[0]!, clientId })
+    await client.open()
+    const topic = 'chargers/victim/commands/farewell'
+    client.socket.write(packets.connect({ clientId, will: { topic, payload: 'of the revoked', qos: 1 } }))
+    await client.wait(() => client.received.length > 0)
+    await harness.revoke('former')
+    server.reload()
+    await client.wait(() => client.closed)
+    await settled(watchers.length)
+    await command('after the revoked')
+    assert.doesNotMatch(JSON.stringify(watchers.map(watcher => watcher.delivered())), /of the revoked/)
+  })
+
   // QoS 0 in a session that ends, the others in one that stays.
   for (const qos of [0, 1, 2]) {
     it(`nobody is delivered what is of another with QoS ${qos}: live, retained, queued, mixed with its own`, async () => {

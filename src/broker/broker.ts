@@ -305,6 +305,7 @@ export class Broker {
   #publishFault(client: Client | null, topic: string): Error | null {
     if (client === null) return null
     const gate = gateOf(client)
+    if (gate.errored instanceof DeniedError) return gate.errored // its right has ended: no will either
     if (access.mayPublish(gate.identity, topic)) return null
     const error = new DeniedError('publish_topic', `expected an own topic, found ${topic.slice(0, 120)}`)
     this.#denied(gate, error)

@@ -106,7 +106,8 @@ export class Gate extends Duplex implements Source {
     this.#silence = this.#closeAfter(connectTimeoutMs)
     socket.on('data', chunk => this.#receive(chunk))
     socket.on('end', () => this.push(null))
-    socket.on('error', () => this.destroy())
+    // That of a right that has ended is kept: `errored`.
+    socket.on('error', error => this.destroy(error instanceof DeniedError ? error : undefined))
     socket.on('close', () => this.destroy())
   }
 

@@ -39,8 +39,12 @@ export function identify(certificate: X509Certificate | undefined, nowMs: number
 
 /** The name that a certificate claims, be it good or not; "" where that is no name. For reports only. */
 export function claimedName(certificate: X509Certificate): string {
-  const { CN } = subjectOf(certificate)
-  return typeof CN === 'string' && isChargerName(CN) ? CN : ''
+  try {
+    const { CN } = subjectOf(certificate)
+    return typeof CN === 'string' && isChargerName(CN) ? CN : ''
+  } catch {
+    return ''
+  }
 }
 
 const subjectOf = (certificate: X509Certificate): Record<string, unknown> =>

@@ -243,3 +243,73 @@ test('what is no TLS, and who goes away in the middle, ends there', async t => {
   silent.destroy()
   assert.equal((await guest(t, port)).closed, false)
 })
+
+test('a certificate that cannot be judged is refused, and costs nobody else anything', async t => {
+  let isBroken = true
+  const { port, events } = await opened(t, {
+    judge: () => {
+      if (isBroken) throw new TypeError('a name that nobody can read')
+    }
+  })
+  assert.equal((await guest(t, port)).closed, true)
+  assert.deepEqual(events, ['refused', 'denied handshake c1'])
+  isBroken = false
+  assert.equal((await guest(t, port)).closed, false)
+})
+
+test('whoever comes and goes, and however, leaves its place to the next', async t => {
+  const most = 12
+  let isRefusing = false
+  const { port, listener: own } = await opened(t, {
+    connectionsMax: most,
+    connectionsPerIdentityMax: most,
+    judge: () => {
+      if (isRefusing) throw new DeniedError('revoked', 'it is')
+    }
+  })
+  const { session } = await visit()
+  const clientHello = Buffer.from([0x16, 3, 1, 2, 0, 1, 0, 1, 0xfc, 3, 3])
+  const tcp = (act: (socket: Socket) => void) => async (): Promise<void> => {
+    const socket = connectTcp(port, '127.0.0.1', () => act(socket))
+      .on('error', () => {})
+      .resume()
+    await once(socket, 'close')
+  }
+  const tls =
+    (options: ConnectionOptions, act: (socket: TLSSocket) => unknown = socket => socket.destroy()) =>
+    async (): Promise<void> => {
+      const socket = await guest(t, port, 'c1', options)
+      act(socket)
+      if (!socket.closed) await once(socket, 'close')
+    }
+  const ways: (() => Promise<void>)[] = [
+    tcp(socket => socket.destroy()),
+    tcp(socket => socket.resetAndDestroy()),
+    tcp(socket => socket.end()),
+    tcp(socket => socket.write(clientHello, () => socket.destroy())),
+    tcp(socket => socket.write(clientHello, () => socket.resetAndDestroy())),
+    tcp(socket => socket.write('GET / HTTP/1.1\r\n\r\n')),
+    tcp(
+      socket => connect({ socket, ca: file('ca.pem') }).on('error', () => {}) && setImmediate(() => socket.destroy())
+    ),
+    tls({}),
+    tls({}, socket => socket.end()),
+    tls({ session: session! }),
+    tls({ maxVersion: 'TLSv1.2' }),
+    tls({ cert: undefined as never, key: undefined as never })
+  ]
+  for (let round = 0; round < 9; round++) {
+    isRefusing = round % 3 === 2
+    await Promise.all([...ways, ...ways].map(way => way()))
+  }
+  isRefusing = false
+  const inside: TLSSocket[] = []
+  for (let tries = 0; inside.length < most; tries++) {
+    assert.ok(tries < 500, `${most - inside.length} places were never given back`)
+    const next = await guest(t, port) // the server may not have noticed yet that all have left
+    if (!next.closed) inside.push(next)
+  }
+  assert.ok(inside.every(({ closed }) => !closed))
+  assert.equal((await guest(t, port)).closed, true)
+  assert.equal(own.waiting, 0)
+})

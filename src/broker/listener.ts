@@ -2,7 +2,7 @@
 // included. A connection that fails here never reaches MQTT. Handshakes begin at a bounded rate, each network in its turn.
 // Knows every live connection by its certificate, and closes it when its right ends.
 
-import { randomBytes, type X509Certificate } from 'node:crypto'
+import { constants, randomBytes, type X509Certificate } from 'node:crypto'
 import { type AddressInfo, createServer, type Server, type Socket } from 'node:net'
 import { setImmediate } from 'node:timers/promises'
 import { createServer as createTlsServer, type TLSSocket, type Server as TlsServer } from 'node:tls'
@@ -16,7 +16,7 @@ import {
   handshakeTimeoutMs,
   listenBacklog
 } from '../model/limits.ts'
-import { denial, type HandshakeOutcome, type ReportSecurity } from '../model/security.ts'
+import { denial, type ReportSecurity } from '../model/security.ts'
 import { HandshakeQueue, turnMs } from './handshakes.ts'
 import { claimedName, identify } from './identity.ts'
 import { LiveConnections } from './liveConnections.ts'
@@ -37,6 +37,7 @@ export interface ListenerOptions {
    * verify it again, because the CAs have changed since.
    */
   readonly judge: (certificate: X509Certificate, anew: boolean) => void
+  /** The socket ends with a DeniedError when its right ends. */
   readonly accept: (socket: TLSSocket, identity: Identity) => void
   readonly report: ReportSecurity
   readonly connectionsMax?: number
@@ -118,7 +119,7 @@ export class Listener {
     let judged = 0
     for (const { identity, sockets } of this.#live.byCertificate()) {
       const fault = this.#faultOf(sockets, anew)
-      if (fault !== undefined) closed += this.#closeAll(identity, sockets, fault.message)
+      if (fault !== undefined) closed += this.#closeAll(identity, sockets, fault)
       if (++judged % recheckSlice === 0) await setImmediate()
     }
     return closed
@@ -141,7 +142,9 @@ export class Listener {
       key,
       ticketKeys: this.#ticketKeys,
       sessionTimeout: sessionTimeoutSeconds,
-      minVersion: 'TLSv1.2' as const
+      minVersion: 'TLSv1.2' as const,
+      // Nobody becomes somebody else in the middle.
+      secureOptions: constants.SSL_OP_NO_RENEGOTIATION
     }
   }
 
@@ -209,20 +212,21 @@ export class Listener {
 
   #identify(socket: TLSSocket): void {
     this.#halfOpen.delete(parentOf(socket))
-    const certificate = socket.getPeerX509Certificate()
-    const outcome = socket.isSessionReused() ? 'resumed' : 'full'
+    let certificate: X509Certificate | undefined
+    let identity: Identity
     try {
+      certificate = socket.getPeerX509Certificate()
       if (certificate !== undefined && !socket.authorized) throw refusedByTls(socket, certificate)
-      const identity = identify(certificate, this.#now())
+      identity = identify(certificate, this.#now())
       this.#options.judge(certificate!, false)
       this.#refuseTooMany(identity)
-      this.#options.report({ event: 'handshake', outcome })
-      this.#live.add(identity, socket)
-      this.#options.accept(socket, identity)
     } catch (error) {
-      if (!(error instanceof DeniedError)) throw error
-      this.#refuse(socket, error, certificate, certificate === undefined ? 'failed' : 'refused')
+      this.#refuse(socket, denied(error as Error), certificate)
+      return
     }
+    this.#options.report({ event: 'handshake', outcome: socket.isSessionReused() ? 'resumed' : 'full' })
+    this.#live.add(identity, socket)
+    this.#options.accept(socket, identity)
   }
 
   #refuseTooMany({ name }: Identity): void {
@@ -232,15 +236,10 @@ export class Listener {
     }
   }
 
-  #refuse(
-    socket: TLSSocket,
-    error: DeniedError,
-    certificate: X509Certificate | undefined,
-    outcome: HandshakeOutcome
-  ): void {
+  #refuse(socket: TLSSocket, error: DeniedError, certificate: X509Certificate | undefined): void {
     const { report } = this.#options
     const identity = certificate === undefined ? '' : claimedName(certificate)
-    report({ event: 'handshake', outcome })
+    report({ event: 'handshake', outcome: certificate === undefined ? 'failed' : 'refused' })
     report(denial(error, { identity, serial: certificate?.serialNumber ?? '', address: addressOf(socket) }))
     socket.on('error', () => {})
     socket.destroy()
@@ -266,20 +265,29 @@ export class Listener {
   #closeExpired(): void {
     const nowMs = this.#now()
     for (const { identity, sockets } of this.#live.byCertificate()) {
-      if (identity.validToMs < nowMs)
-        this.#closeAll(identity, sockets, 'expected a certificate valid now, found it ended')
+      if (identity.validToMs >= nowMs) continue
+      const ended = new DeniedError('expired_certificate', 'expected a certificate valid now, found it ended')
+      this.#closeAll(identity, sockets, ended)
     }
   }
 
-  #closeAll({ name, serial }: Identity, sockets: ReadonlySet<TLSSocket>, reason: string): number {
+  /** The socket's error tells whoever has it that this is no common end. */
+  #closeAll({ name, serial }: Identity, sockets: ReadonlySet<TLSSocket>, fault: DeniedError): number {
     const all = [...sockets]
     for (const socket of all) {
-      this.#options.report({ event: 'revoked', reason, identity: name, serial, address: addressOf(socket) })
-      socket.destroy()
+      const address = addressOf(socket)
+      this.#options.report({ event: 'revoked', reason: fault.message, identity: name, serial, address })
+      socket.destroy(fault)
     }
     return all.length
   }
 }
+
+/** A certificate that cannot even be read must not end the process. */
+const denied = (error: Error): DeniedError =>
+  error instanceof DeniedError
+    ? error
+    : new DeniedError('handshake', `expected a certificate that can be judged, found: ${error.message}`)
 
 /** What OpenSSL found wrong with the certificate or its chain. */
 function refusedByTls(

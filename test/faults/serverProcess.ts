@@ -76,6 +76,11 @@ export class ServerProcess {
     return (await exit)[0]
   }
 
+  /** SIGHUP: it reads its certificate files anew. */
+  reload(): void {
+    this.#child!.kill('SIGHUP')
+  }
+
   pause(): void {
     this.#child!.kill('SIGSTOP')
   }

@@ -2,7 +2,7 @@
 
 import assert from 'node:assert/strict'
 import { createPrivateKey, X509Certificate } from 'node:crypto'
-import { appendFileSync, cpSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs'
+import { appendFileSync, cpSync, mkdirSync, readFileSync, utimesSync, writeFileSync } from 'node:fs'
 import { connect as connectTcp } from 'node:net'
 import { join } from 'node:path'
 import { describe, it } from 'node:test'
@@ -13,6 +13,7 @@ import { initAuthority } from '../../src/pki/authority.ts'
 import { makeCrl } from '../../src/pki/crl.ts'
 import { issueDevice } from '../../src/pki/devices.ts'
 import type { RunningServer } from '../../src/server/server.ts'
+import { ServerProcess } from '../faults/serverProcess.ts'
 import { envelope, Harness, until } from '../harness.ts'
 import { WireClient } from '../wire.ts'
 
@@ -143,6 +144,29 @@ describe('certificates while the server runs', () => {
     server.reload()
     assert.equal(await metricOf(server, 'chargelift_reload_failed'), 0)
     assert.ok(client.closed, 'taken over by its own, and by nothing else')
+  })
+
+  it('SIGHUP reads the files at once, and ends nobody but whom they revoke', async () => {
+    for (const name of ['leaving', 'staying']) await harness.device(name)
+    const server = await ServerProcess.create(harness.certs, await harness.database())
+    harness.onEnd(() => server.end('SIGTERM'))
+    server.start()
+    await server.ready()
+    const place = { mqttPorts: [server.mqttPort] }
+    const [leaving, staying] = [await harness.client(place, 'leaving'), await harness.client(place, 'staying')]
+    // A file that changes all the time is not read by itself.
+    const crl = join(harness.certs, 'crl.pem')
+    const unrest = setInterval(() => utimesSync(crl, new Date(), new Date()), 50)
+    try {
+      await certsCommand(['revoke', 'leaving', '--dir', harness.certs])
+      server.reload()
+      await leaving.wait(() => leaving.closed, 5_000)
+    } finally {
+      clearInterval(unrest)
+    }
+    await staying.acked(staying.publish('chargers/staying/PowerOutput', envelope(1)))
+    assert.match(server.log, /"event":"revoked".*"identity":"leaving"/)
+    assert.equal(await server.end('SIGTERM'), 0)
   })
 
   it('with a list that has ended all are let in and it is told; --crl-strict refuses', async () => {
