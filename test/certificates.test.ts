@@ -207,7 +207,12 @@ describe('resumed handshakes', () => {
     }
     trust = trustOf(fileOf('ca.pem'), fileOf('crl.pem'))
     lenient = createServer({ ...tls, ticketKeys, requestCert: true, rejectUnauthorized: false, minVersion: 'TLSv1.2' })
-    lenient.on('secureConnection', socket => socket.on('error', () => {}).end('hello'))
+    lenient.on('secureConnection', socket =>
+      socket
+        .on('error', () => {})
+        .resume()
+        .end('hello')
+    )
     lenient.listen(0, '127.0.0.1')
     await once(lenient, 'listening')
     listener = await Listener.open({
@@ -219,7 +224,11 @@ describe('resumed handshakes', () => {
       judge: (certificate, anew) => trust.judge(certificate, nowMs, anew),
       accept: (socket, { name }) => {
         accepted.push(name)
-        socket.on('error', () => {}).end('hello')
+        // Unread it would never see its end.
+        socket
+          .on('error', () => {})
+          .resume()
+          .end('hello')
       },
       report: event => {
         if (event.event === 'denied') denied.push(event.rule)
