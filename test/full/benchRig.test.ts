@@ -6,19 +6,19 @@ import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { after, before, describe, it } from 'node:test'
+import type { FloorCalls } from '../../bench/baselines/floorServer.ts'
+import { type Child, startChild } from '../../bench/load/calls.ts'
+import { columns } from '../../bench/load/columns.ts'
+import { ledgerWidth } from '../../bench/load/ledger.ts'
+import { Progress } from '../../bench/progress.ts'
+import { type Load, measureRun } from '../../bench/rig/measure.ts'
+import { fleetNames } from '../../bench/rig/names.ts'
+import { nodeCpuOf } from '../../bench/rig/processes.ts'
+import type { Target } from '../../bench/rig/target.ts'
+import { judge, VerifyError } from '../../bench/rig/verify.ts'
+import { Bench } from '../../bench/scenarios/scenario.ts'
+import { readSettings } from '../../bench/settings.ts'
 import { initAuthority } from '../../src/pki/authority.ts'
-import type { FloorCalls } from '../baselines/floorServer.ts'
-import { type Child, startChild } from '../load/calls.ts'
-import { columns } from '../load/columns.ts'
-import { ledgerWidth } from '../load/ledger.ts'
-import { Progress } from '../progress.ts'
-import { Bench } from '../scenarios/scenario.ts'
-import { readSettings } from '../settings.ts'
-import { type Load, measureRun } from './measure.ts'
-import { fleetNames } from './names.ts'
-import { nodeCpuOf } from './processes.ts'
-import type { Target } from './target.ts'
-import { judge, VerifyError } from './verify.ts'
 
 const values = columns.slice(0, 4)
 
@@ -29,7 +29,9 @@ describe('a measurement', () => {
 
   before(async () => {
     await initAuthority({ dir })
-    server = await startChild<FloorCalls>(new URL('../baselines/floorServer.ts', import.meta.url), { certs: dir })
+    server = await startChild<FloorCalls>(new URL('../../bench/baselines/floorServer.ts', import.meta.url), {
+      certs: dir
+    })
   })
 
   after(async () => {

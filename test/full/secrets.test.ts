@@ -9,10 +9,10 @@ import { readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { before, describe, it } from 'node:test'
 import { fileURLToPath } from 'node:url'
-import { type SimulatedCharger, startSimulatedCharger } from '../src/demo/simulatedCharger.ts'
-import { Harness, until } from './harness.ts'
+import { type SimulatedCharger, startSimulatedCharger } from '../../src/demo/simulatedCharger.ts'
+import { Harness, until } from '../harness.ts'
 
-const cli = fileURLToPath(new URL('../src/cli.ts', import.meta.url))
+const cli = fileURLToPath(new URL('../../src/cli.ts', import.meta.url))
 const devKey = '86420975'
 const wrongDevKey = '13579246'
 const wrongPassword = 'a-password-that-is-wrong'
