@@ -2,7 +2,7 @@
 
 import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
-import { freshTime, Harness, until } from './harness.ts'
+import { freshTime, Harness, until } from '../harness.ts'
 
 describe('a subscriber that stops reading', () => {
   const harness = Harness.use()
