@@ -13,13 +13,9 @@ const names = Array.from({ length: 16 }, (_, i) => `f${i}`)
 const rounds = 20
 const sessions = 1_000
 const warmRounds = 2
-/**
- * 170 MB measured, of which a collection leaves nothing (heap 28 MB at start, 39 MB after one): V8 collects the garbage of
- * closed connections only when there is that much of it.
- */
-const growthMbMax = 250
+const growthMbMax = 120
 
-it('20,000 seeded mutations: same process, acknowledgements within 3 s, memory growth below 250 MB', async t => {
+it('20,000 seeded mutations: same process, acknowledgements within 3 s, memory growth below 120 MB', async t => {
   for (const name of ['neighbour', ...names]) await harness.device(name)
   const server = await ServerProcess.create(harness.certs, await harness.database())
   server.start()

@@ -3,7 +3,7 @@
 
 import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
-import { connect, type TLSSocket } from 'node:tls'
+import { connect, createSecureContext, type TLSSocket } from 'node:tls'
 import * as packets from '../../src/broker/testing/packets.ts'
 import { below, pick, seededRandom } from '../../src/model/testing/random.ts'
 import { envelope } from '../harness.ts'
@@ -23,7 +23,9 @@ export interface FuzzResult {
   readonly borne: number
 }
 
-const answerMs = 1_500
+const quietMs = 50
+const pongMs = 10
+const pong = Buffer.from([0xd0, 0])
 const concurrency = 16
 
 /** Throws when a session is neither cut nor answered. */
@@ -32,8 +34,11 @@ export async function fuzz({ certs, port, names, seed, sessions }: FuzzOptions):
   const file = (path: string): Buffer => readFileSync(join(certs, path))
   const ca = file('ca.pem')
   const tickets = new Map<string, Buffer>()
-  const keys = new Map(
-    names.map(name => [name, { cert: file(`devices/${name}.pem`), key: file(`devices/${name}.key`) }])
+  const contexts = new Map(
+    names.map(name => [
+      name,
+      createSecureContext({ ca, cert: file(`devices/${name}.pem`), key: file(`devices/${name}.key`) })
+    ])
   )
   let cut = 0
   let left = sessions
@@ -46,8 +51,7 @@ export async function fuzz({ certs, port, names, seed, sessions }: FuzzOptions):
       const socket = connect({
         host: '127.0.0.1',
         port,
-        ca,
-        ...keys.get(name)!,
+        secureContext: contexts.get(name)!,
         ...(session_ && { session: session_ })
       })
       socket.on('session', ticket => tickets.set(name, ticket))
@@ -69,13 +73,18 @@ function isCut(socket: TLSSocket, chunks: readonly Buffer[]): Promise<boolean> {
     }
     socket.on('error', () => {})
     socket.on('close', () => end(true))
-    socket.on('data', () => {})
+    // Behind that answer all is read; but another ping may have been sent before it.
+    socket.on('data', bytes => {
+      if (quiet === undefined || !bytes.subarray(-2).equals(pong)) return
+      clearTimeout(quiet)
+      quiet = setTimeout(() => end(false), pongMs)
+    })
     socket.once('secureConnect', () => {
       for (const chunk of chunks) socket.write(chunk)
       // A last ping: behind bytes that are still a part of a packet it gets no answer.
       socket.write(packets.pingreq(), error => {
         if (error) return
-        quiet = setTimeout(() => end(false), answerMs / 30)
+        quiet = setTimeout(() => end(false), quietMs)
       })
     })
     setTimeout(() => reject(new Error('a connection neither ended nor took its bytes')), 30_000).unref()

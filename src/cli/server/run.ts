@@ -1,0 +1,34 @@
+// Runs the server until SIGTERM or Ctrl-C; a second signal forces the end.
+
+import { setTimeout as sleep } from 'node:timers/promises'
+import { pino } from 'pino'
+import { stopTotalMs } from '../../model/limits.ts'
+import { parseServerConfig } from '../../server/config.ts'
+import { startServer } from '../../server/server.ts'
+import { untilStopped } from '../signals.ts'
+
+/** Returns when the server has stopped, or was told to stop before it was ready. Throws ConfigError. */
+export async function runServer(args: readonly string[]): Promise<void> {
+  const config = parseServerConfig(args)
+  const log = pino({ level: config.logLevel })
+  let reload = (): void => {} // from the first moment on: SIGHUP would end the process
+  process.on('SIGHUP', () => reload())
+  const abort = new AbortController()
+  const stopped = untilStopped()
+  stopped.then(() => abort.abort())
+  // What it waits for, Redis say, may not be told to give up.
+  const gaveUp = stopped.then(() => sleep(stopTotalMs))
+  const server = await Promise.race([startServer(config, log, abort.signal), gaveUp]).catch(error => {
+    if (!abort.signal.aborted) throw error
+  })
+  if (!server) {
+    log.info({ event: 'stopped', clean: true }, 'stopped before it was ready')
+    process.exit()
+  }
+  reload = () => server.reload()
+  const signal = await stopped
+  log.info({ event: 'stopping', signal }, 'stopping')
+  const clean = await server.stop()
+  log.info({ event: 'stopped', clean }, clean ? 'stopped' : 'stopped; unacknowledged messages will be sent again')
+  process.exit() // a database that is frozen still has a query of ours
+}
