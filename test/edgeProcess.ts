@@ -13,6 +13,8 @@ const root = fileURLToPath(new URL('..', import.meta.url))
 interface LogLine {
   readonly event?: string
   readonly reason?: string
+  readonly fault?: string
+  readonly step?: string
 }
 
 export interface EdgeSetup {
@@ -22,15 +24,18 @@ export interface EdgeSetup {
   readonly spool: string
   /** Name and address of each charger. */
   readonly chargers: readonly { readonly name: string; readonly url: string }[]
+  /** Default: mennekes-amtron. */
+  readonly driver?: string
   readonly pollIntervalMs?: number
 }
 
 /** Returns the path of the configuration. */
 export function writeEdgeConfig(harness: Harness, setup: EdgeSetup): string {
-  const { name, brokerPort, spool, chargers, pollIntervalMs = 100 } = setup
+  const { name, brokerPort, spool, chargers, driver = 'mennekes-amtron', pollIntervalMs = 100 } = setup
   const at = (path: string) => JSON.stringify(join(harness.certs, path))
   const file = join(harness.dir, `${name}.yaml`)
-  const entries = chargers.map(charger => ({ ...charger, driver: 'mennekes-amtron', devKey: '0000', pollIntervalMs }))
+  const key = driver === 'mennekes-amtron' ? { devKey: '0000' } : {}
+  const entries = chargers.map(charger => ({ ...charger, driver, ...key, pollIntervalMs }))
   const lines = [
     `broker: mqtts://localhost:${brokerPort}`,
     `tls: {ca: ${at('ca.pem')}, cert: ${at(`devices/${name}.pem`)}, key: ${at(`devices/${name}.key`)}}`,
@@ -45,10 +50,14 @@ export function writeEdgeConfig(harness: Harness, setup: EdgeSetup): string {
 export class EdgeProcess {
   readonly lines: LogLine[] = []
   readonly #configFile: string
+  readonly #flags: readonly string[]
+  readonly #cache: string
   #process: ChildProcess | undefined
 
-  constructor(configFile: string, harness: Pick<Harness, 'onEnd'>) {
+  constructor(configFile: string, harness: Pick<Harness, 'onEnd' | 'dir'>, flags: readonly string[] = []) {
     this.#configFile = configFile
+    this.#cache = join(harness.dir, 'cache')
+    this.#flags = flags
     harness.onEnd(() => this.end('SIGKILL'))
   }
 
@@ -73,10 +82,10 @@ export class EdgeProcess {
   }
 
   start(): void {
-    const child = spawn(process.execPath, ['src/cli.ts', 'edge', '--config', this.#configFile], {
+    const child = spawn(process.execPath, ['src/cli.ts', 'edge', '--config', this.#configFile, ...this.#flags], {
       cwd: root,
-      // The cache would stay in the home folder.
-      env: { ...process.env, NODE_DISABLE_COMPILE_CACHE: '1' }
+      // As users run it, with a code cache; that one goes with the test.
+      env: { ...process.env, XDG_CACHE_HOME: this.#cache }
     })
     this.#process = child
     let rest = ''

@@ -311,4 +311,5 @@ it('a million spooled values drain with flat memory', async t => {
     `${Math.round((chargers.length * samples * 4) / seconds)} values/s; at most ${megabytes(early)} MB in the first quarter, ${megabytes(late)} MB in all`
   )
   assert.ok(megabytes(late - early) <= 15, 'flat')
+  assert.ok(megabytes(late) < 110, 'on a Pi with little memory')
 })
