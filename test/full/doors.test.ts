@@ -8,6 +8,7 @@ import { join } from 'node:path'
 import { describe, it } from 'node:test'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { connect } from 'node:tls'
+import { Crew } from '../../bench/rig/crew.ts'
 import { certsCommand } from '../../src/cli/certs.ts'
 import { initAuthority } from '../../src/pki/authority.ts'
 import { makeCrl } from '../../src/pki/crl.ts'
@@ -193,6 +194,55 @@ describe('certificates while the server runs', () => {
 })
 
 describe('storms at the door', () => {
+  it('2,000 reconnects at once, from one address: all are back within 15 s, and who is in is served meanwhile', async t => {
+    await harness.device('inside')
+    const server = await ServerProcess.create(harness.certs, await harness.database())
+    harness.onEnd(() => server.end('SIGKILL'))
+    server.start()
+    await server.ready()
+    const names = Array.from({ length: 2_000 }, (_, index) => `fleet-${String(index).padStart(4, '0')}`)
+    const crew = await Crew.start({
+      processes: 1,
+      names,
+      host: '127.0.0.1',
+      port: server.mqttPort,
+      certs: harness.certs,
+      values: 4,
+      qos: 1,
+      window: 1,
+      stepMs: undefined,
+      firstTimeMs: Date.now(),
+      pollsPerSecond: undefined,
+      churnPerSecond: 0
+    })
+    harness.onEnd(() => crew.end())
+    await crew.open(64, false)
+    await sleep(1_000) // session tickets come after the handshake
+    const inside = await harness.client({ mqttPorts: [server.mqttPort] }, 'inside')
+    let isOver = false
+    let slowestMs = 0
+    const served = (async () => {
+      for (let value = 0; !isOver; value++) {
+        const startMs = performance.now()
+        await inside.acked(inside.publish('chargers/inside/PowerOutput', envelope(value)))
+        slowestMs = Math.max(slowestMs, performance.now() - startMs)
+        await sleep(20)
+      }
+    })()
+    await crew.cut()
+    const { seconds, resumed, retries, latency } = await crew.open(names.length, true)
+    isOver = true
+    await served
+    t.diagnostic(
+      `all back after ${seconds.toFixed(1)} s, half of them after ${(latency.atMs(0.5) / 1000).toFixed(1)} s; ` +
+        `slowest acknowledgement inside ${slowestMs.toFixed()} ms`
+    )
+    assert.ok(seconds < 15, `all back after ${seconds} s`)
+    assert.deepEqual([resumed, retries], [names.length, 0])
+    assert.equal((await crew.tally()).open, names.length)
+    assert.ok(slowestMs < 3_000, `slowest acknowledgement inside: ${slowestMs} ms`)
+  })
+
   it('1,000 half-open connections are gone within 15 s, and a device comes in meanwhile', async t => {
     await harness.device('patient')
     const server = await harness.server(await harness.database())
