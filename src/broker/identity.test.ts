@@ -137,6 +137,17 @@ test('the OU is the role; a consumer or operator without a list reads every char
   }
 })
 
+test('in whatever order and with whatever else CN and OU stand in the subject, they say the same', async () => {
+  const cn = { CN: ['c1'] }
+  const ou = { OU: ['operator'] }
+  const bmp = [{ OU: [{ bmpString: 'operator' }] }, { CN: [{ bmpString: 'c1' }] }]
+  const subjects = [[ou, cn], [cn, ou], [{ O: ['us'] }, ou, cn], [ou, cn, { L: ['here'] }], [{ ...ou, ...cn }], bmp]
+  for (const subject of subjects) {
+    const { name, role } = identify(await certificate({ subject }), nowMs)
+    assert.deepEqual({ name, role }, { name: 'c1', role: 'operator' }, JSON.stringify(subject))
+  }
+})
+
 test('an unknown OU, or a second one, is refused', async () => {
   const unitsOf = [['admin'], ['Operator'], ['operator '], ['edge\0'], [''], ['__proto__'], ['edge', 'operator']]
   for (const units of [...unitsOf, ['operator', 'edge'], ['edge', 'edge']]) {

@@ -47,8 +47,13 @@ export function claimedName(certificate: X509Certificate): string {
   }
 }
 
-const subjectOf = (certificate: X509Certificate): Record<string, unknown> =>
-  certificate.toLegacyObject().subject as Record<string, unknown>
+/** As `certs issue` makes them: nothing in it that could be read in two ways. Others need a legacy object, at 0.2 ms each. */
+const plainSubject = /^(?:OU=([A-Za-z0-9._-]+)\n)?CN=([A-Za-z0-9._-]+)$/
+
+function subjectOf(certificate: X509Certificate): Record<string, unknown> {
+  const [, OU, CN] = plainSubject.exec(certificate.subject) ?? []
+  return CN === undefined ? (certificate.toLegacyObject().subject as Record<string, unknown>) : { OU, CN }
+}
 
 function commonName(cn: unknown): string {
   if (typeof cn === 'string' && isChargerName(cn)) return cn
