@@ -5,14 +5,14 @@ import { createServer as createTlsServer, type Server as TlsServer } from 'node:
 import type { AddressInfo } from 'node:net'
 import { getRequestListener } from '@hono/node-server'
 import { httpConnectionsMax, httpRequestTimeoutMs } from '../model/limits.ts'
-import type { HttpTlsFiles } from './httpTls.ts'
+import type { KeyPair } from './keyPair.ts'
 import { type AppOptions, makeApp } from './routes.ts'
 
 export interface HttpOptions extends AppOptions {
   readonly host: string
   readonly port: number
   /** Certificate and key in PEM; absent = plain HTTP. */
-  readonly tls?: Pick<HttpTlsFiles, 'cert' | 'key'> | undefined
+  readonly tls?: Pick<KeyPair, 'cert' | 'key'> | undefined
 }
 
 const tlsOptions = { minVersion: 'TLSv1.2' } as const
@@ -52,7 +52,7 @@ export class Http {
   }
 
   /** For new connections; those that are there stay. Only where there was TLS from the start. */
-  replaceTls({ cert, key }: HttpTlsFiles): void {
+  replaceTls({ cert, key }: KeyPair): void {
     ;(this.#server as TlsServer).setSecureContext({ cert, key, ...tlsOptions })
   }
 
