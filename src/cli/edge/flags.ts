@@ -51,7 +51,9 @@ function parse(args: readonly string[]) {
     })
   } catch (cause) {
     const found = (cause as Error).message
-    throw new ConfigError([{ path: 'command line', expected: '--config FILE [--log-level LEVEL]', found }], { cause })
+    throw new ConfigError([{ path: 'command line', expected: '--config FILE, and what edge --help tells of', found }], {
+      cause
+    })
   }
 }
 
