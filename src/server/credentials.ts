@@ -1,12 +1,10 @@
-// The certificate files in force, and their exchange while the server runs: when a file changes, and on SIGHUP.
-// Promises that what is refused changes nothing: the former files stay in force, and it is told (event, metric, /readyz).
-// A file is read when it has stayed the same for a moment, so that one being written is not taken for a whole one.
+// The certificate files in force: whom they let in, and what about them needs an operator (metric, /readyz, log).
 
 import type { X509Certificate } from 'node:crypto'
-import { serverRenewalMs, tlsFilesLookMs } from '../model/limits.ts'
+import { serverRenewalMs } from '../model/limits.ts'
 import type { ReportSecurity } from '../model/security.ts'
 import type { ServerConfig } from './config.ts'
-import { FileWatch } from './fileWatch.ts'
+import { FilesInForce } from './filesInForce.ts'
 import { readTlsFiles, type TlsFiles } from './tls.ts'
 
 export interface CredentialsOptions {
@@ -18,50 +16,46 @@ export interface CredentialsOptions {
   readonly now?: () => number
 }
 
-type Replaced = (next: TlsFiles, former: TlsFiles) => void
-
 export class Credentials {
   readonly #options: CredentialsOptions
   readonly #now: () => number
-  readonly #files: FileWatch
-  #current: TlsFiles
-  #replaced: Replaced = () => {}
-  #fault: string | undefined
+  readonly #files: FilesInForce<keyof ServerConfig['tls'], TlsFiles>
   #told: readonly string[] = []
 
   /** Throws ConfigError. */
   constructor(options: CredentialsOptions) {
+    const { paths, crlStrict, report, now = Date.now } = options
     this.#options = options
-    this.#now = options.now ?? Date.now
-    this.#files = new FileWatch(filesOf(options.paths).map(([, path]) => path))
-    this.#current = this.#read()
+    this.#now = now
+    const read = (former?: TlsFiles): TlsFiles =>
+      readTlsFiles(paths, { nowMs: now(), crlStrict, ...(former && { former }) })
+    this.#files = new FilesInForce({ paths, read, report })
   }
 
   get current(): TlsFiles {
-    return this.#current
+    return this.#files.current
   }
 
   /** Why what lies on the disk is not in force; undefined when it is. */
   get fault(): string | undefined {
-    return this.#fault
+    return this.#files.fault
   }
 
   /** A CA has no list that is still in force. */
   get crlExpired(): boolean {
-    return this.#current.trust.revocation.nextUpdateMs < this.#now()
+    return this.current.trust.revocation.nextUpdateMs < this.#now()
   }
 
   /** Throws DeniedError for whom the server does not trust. */
   judge(certificate: X509Certificate, anew: boolean): void {
-    this.#current.trust.judge(certificate, this.#now(), anew)
+    this.current.trust.judge(certificate, this.#now(), anew)
   }
 
   /** What needs an operator, though the server works; one sentence each. */
   get warnings(): readonly string[] {
-    const { validToMs, trust } = this.#current
+    const { validToMs, trust } = this.current
     const warnings: string[] = []
-    if (this.#fault !== undefined)
-      warnings.push(`certificate files are refused, the former are in force: ${this.#fault}`)
+    if (this.fault !== undefined) warnings.push(`certificate files are refused, the former are in force: ${this.fault}`)
     if (this.crlExpired) {
       const effect = this.#options.crlStrict ? 'nobody of its CA is let in' : 'it still counts'
       warnings.push(`a revocation list ended on ${dateOf(trust.revocation.nextUpdateMs)}: ${effect}`)
@@ -73,58 +67,13 @@ export class Credentials {
   }
 
   /** Looks at the files until the returned function is called. `replaced` is told of what has come into force. */
-  watch(replaced: Replaced): () => void {
-    this.#replaced = replaced
-    let isLooking = false
-    const timer = setInterval(async () => {
-      if (isLooking) return
-      isLooking = true
-      await this.#look()
-      isLooking = false
-    }, tlsFilesLookMs)
-    return () => clearInterval(timer)
+  watch(replaced: (next: TlsFiles, former: TlsFiles) => void): () => void {
+    return this.#files.watch(replaced, () => this.#warn())
   }
 
   /** Reads the files now. */
   reload(): void {
-    this.#files.forget()
-    this.#exchange()
-  }
-
-  async #look(): Promise<void> {
-    if (await this.#files.hasChanged()) this.#exchange()
-    this.#warn()
-  }
-
-  #exchange(): void {
-    try {
-      const former = this.#current
-      const next = this.#read(former)
-      const changed = changedFiles(this.#options.paths, next, former)
-      if (changed.length > 0) {
-        this.#current = next
-        this.#replaced(next, former)
-      }
-      const reason = changed.length > 0 ? '' : 'the files are again those in force'
-      if (changed.length > 0 || this.#fault !== undefined)
-        this.#options.report({ event: 'reloaded', files: changed, reason })
-      this.#fault = undefined
-    } catch (error) {
-      const reason = (error as Error).message.replaceAll('\n', '; ')
-      if (reason !== this.#fault) {
-        this.#options.report({
-          event: 'reload_failed',
-          files: filesOf(this.#options.paths).map(([, path]) => path),
-          reason
-        })
-      }
-      this.#fault = reason
-    }
-  }
-
-  #read(former?: TlsFiles): TlsFiles {
-    const { paths, crlStrict } = this.#options
-    return readTlsFiles(paths, { nowMs: this.#now(), crlStrict, ...(former && { former }) })
+    this.#files.reload()
   }
 
   #warn(): void {
@@ -133,16 +82,5 @@ export class Credentials {
     this.#told = warnings
   }
 }
-
-const filesOf = ({ ca, cert, key, crl }: ServerConfig['tls']) =>
-  [
-    ['ca', ca],
-    ['cert', cert],
-    ['key', key],
-    ['crl', crl]
-  ] as const
-
-const changedFiles = (paths: ServerConfig['tls'], next: TlsFiles, former: TlsFiles): string[] =>
-  filesOf(paths).flatMap(([name, path]) => (next[name].equals(former[name]) ? [] : [path]))
 
 const dateOf = (ms: number): string => new Date(ms).toISOString().slice(0, 10)

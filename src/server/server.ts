@@ -20,7 +20,7 @@ import { openDoor } from './door.ts'
 import { Grants } from './grants.ts'
 import { healthRoutes, type Readiness } from './health.ts'
 import { Http } from './http.ts'
-import { HttpTls } from './httpTls.ts'
+import { openHttpTls } from './httpTls.ts'
 import { LatestWriter, loadLatest } from './latest.ts'
 import { isLoopbackHost } from './loopback.ts'
 import { Metrics } from './metrics.ts'
@@ -71,7 +71,7 @@ async function start(config: ServerConfig, log: Logger, stops: Stop[], abort: Ab
     report: audit.report,
     warned: reason => log.warn({ event: 'tls_warning', reason }, 'certificates need attention')
   })
-  const httpTls = config.httpTls && new HttpTls(config.httpTls, audit.report)
+  const httpTls = config.httpTls && openHttpTls(config.httpTls, audit.report)
 
   // First the HTTP port: it tells what the rest is waiting for.
   let ready:
