@@ -56,6 +56,16 @@ test('when too many wait, the last of the longest row leaves', () => {
   assert.deepEqual(run(queue, 0, 200), ['a', 'c', 'd'])
 })
 
+test('when too many wait, each alone, the newcomer leaves: who was there before keeps its turn', () => {
+  const queue = new HandshakeQueue<string>(50, 2)
+  assert.equal(queue.add('10.0.0.1', 'a', 0), undefined)
+  assert.equal(queue.add('10.0.0.2', 'b', 0), undefined)
+  assert.equal(queue.add('10.0.0.3', 'c', 0), 'c')
+  assert.equal(queue.add('10.0.0.2', 'd', 0), 'd')
+  assert.equal(queue.waiting, 2)
+  assert.deepEqual(run(queue, 0, 200), ['a', 'b'])
+})
+
 test('a network is an IPv4 address, or a /64 of IPv6', () => {
   const groups = [
     ['10.0.0.1', '::ffff:10.0.0.1'],

@@ -38,10 +38,14 @@ export class HandshakeQueue<T> {
     return this.#waiting
   }
 
-  /** Returns who has to leave instead, when too many wait: the last of the longest row. */
+  /**
+   * Returns who has to leave, when too many wait: the last of the longest row; the newcomer where each waits alone, so that a
+   * flood from everywhere neither pushes out who is at the front nor costs a search each.
+   */
   add(address: string, item: T, nowMs: number): T | undefined {
     const network = networkOf(address)
     const row = this.#rows.get(network)
+    if (row === undefined && this.#waiting >= this.#waitingMax && this.#rows.size === this.#waiting) return item
     if (row === undefined) this.#rows.set(network, [{ item, sinceMs: nowMs }])
     else row.push({ item, sinceMs: nowMs })
     this.#waiting++
@@ -80,11 +84,10 @@ export class HandshakeQueue<T> {
   }
 
   #dropLast(): T {
-    const [network, longest] = [...this.#rows].reduce((most, row) => (row[1].length > most[1].length ? row : most))
-    const last = longest.pop()!
-    if (longest.length === 0) this.#rows.delete(network)
+    let longest: Waiting<T>[] = []
+    for (const row of this.#rows.values()) if (row.length > longest.length) longest = row
     this.#waiting--
-    return last.item
+    return longest.pop()!.item
   }
 }
 
