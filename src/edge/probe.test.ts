@@ -6,7 +6,10 @@ import type { ChargerOptions } from './chargers/charger.ts'
 import { type Finding, probe, probeHttp, probeModbus } from './probe.ts'
 import { answer, json, type Reply, raw, startFakeCharger } from './testing/fakeCharger.ts'
 
-const limits = { timeoutMs: 300, connectTimeoutMs: 300 }
+/** Never waited for where something answers. */
+const patient = { timeoutMs: 20_000, connectTimeoutMs: 20_000 }
+/** Where nothing does. */
+const brief = { timeoutMs: 300, connectTimeoutMs: 300 }
 const clock = { nowMs: () => Date.now(), monotonicMs: () => performance.now() }
 const chargeData = { ChgState: 'Idle', Uid: '', ChgDuration: 60, ChgNrg: 500, ActPwr: 0, ActCurr: 16 }
 const fullState = 'conn_state:no_vehicle_connected\nmeter_wh:4711\npower_w:0\ntype2_state:a\n'
@@ -17,7 +20,7 @@ async function box(t: TestContext, reply: Reply) {
   return charger
 }
 
-const mhcp = (url: string, devKey = '0000') =>
+const mhcp = (url: string, devKey = '0000', limits = patient) =>
   probeHttp('MHCP', 'mennekes-amtron', { url, devKey, clock, ...limits } satisfies ChargerOptions)
 
 describe('every cause has its sentence', () => {
@@ -33,7 +36,7 @@ describe('every cause has its sentence', () => {
   ]
   for (const [name, reply, outcome, meaning] of causes) {
     it(name, async t => {
-      const finding = await mhcp((await box(t, reply)).url)
+      const finding = await mhcp((await box(t, reply)).url, '0000', name === 'silence' ? brief : patient)
       assert.equal(finding.outcome, outcome)
       assert.match(finding.meaning, meaning)
       assert.equal(finding.sample, undefined)
@@ -60,7 +63,7 @@ it('both HTTP APIs are told apart at one port; no answer and no sentence holds t
   })
   const port = Number(new URL(charger.url).port)
   const findings: Finding[] = []
-  for await (const finding of probe({ host: '127.0.0.1', port, devKey: '4711-secret' }, limits)) findings.push(finding)
+  for await (const finding of probe({ host: '127.0.0.1', port, devKey: '4711-secret' }, patient)) findings.push(finding)
   assert.deepEqual(
     findings.map(({ family, outcome, driver }) => [family, outcome, driver]),
     [
@@ -77,13 +80,13 @@ it('an answer that was late once is asked for again, and the weak network is tol
   const { url } = await box(t, (socket, path) => {
     if (asked++ > 0) json(chargeData)(socket, path)
   })
-  const { outcome, meaning } = await mhcp(url)
+  const { outcome, meaning } = await mhcp(url, '0000', { ...patient, timeoutMs: 2_000 })
   assert.equal(outcome, 'ok')
   assert.match(meaning, /attempt 2: the network is weak/)
 })
 
 describe('Modbus', () => {
-  async function modbus(t: TestContext, onData: (socket: Socket, request: Buffer) => void) {
+  async function modbus(t: TestContext, onData: (socket: Socket, request: Buffer) => void, limits = patient) {
     const sockets: Socket[] = []
     const server = createServer(socket => {
       sockets.push(socket)
@@ -111,7 +114,7 @@ describe('Modbus', () => {
   it('is not what answers otherwise, hangs up or keeps silent', async t => {
     const other = await modbus(t, socket => socket.write('SSH-2.0-OpenSSH\r\n'))
     const gone = await modbus(t, socket => socket.end())
-    const silent = await modbus(t, () => {})
+    const silent = await modbus(t, () => {}, brief)
     assert.deepEqual([other.outcome, gone.outcome, silent.outcome], ['wrong_api', 'wrong_api', 'timeout'])
   })
 })
