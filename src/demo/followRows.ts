@@ -14,6 +14,9 @@ interface Row {
   readonly [column: string]: unknown
 }
 
+/** Column to value, by charger. */
+type Known = Map<string, Record<string, unknown>>
+
 const intervalMs = 250
 
 export function followRows({ databaseUrl, chargers, print }: FollowOptions): { stop(): Promise<void> } {
@@ -33,13 +36,14 @@ async function follow(
   print: (line: string) => void,
   signal: AbortSignal
 ): Promise<void> {
-  const known = new Map<string, Record<string, unknown>>()
+  let known: Known | undefined
   let after = new Date()
   while (!signal.aborted) {
     const db = new Client({ connectionString: url, application_name: 'chargelift demo' })
     db.on('error', () => {}) // the pending query reports it
     try {
       await db.connect()
+      known ??= await knownBefore(db, chargers)
       while (!signal.aborted) {
         for (const row of await newRows(db, chargers, after)) {
           after = row.time
@@ -77,8 +81,20 @@ async function newRows(db: Client, chargers: readonly string[], after: Date): Pr
   return rows
 }
 
+/** From runs before this one: a value that does not change is in no new row. */
+async function knownBefore(db: Client, chargers: readonly string[]): Promise<Known> {
+  const { rows } = await db.query<{ charger: string; column: string; value: unknown }>(
+    `SELECT chargers.name AS charger, lower(regexp_replace(latest.name, '([a-z])([A-Z])', '\\1_\\2', 'g')) AS column, value
+     FROM latest_readings latest JOIN chargers ON chargers.id = charger_id WHERE chargers.name = ANY($1)`,
+    [chargers]
+  )
+  const known: Known = new Map()
+  for (const { charger, column, value } of rows) known.set(charger, { ...known.get(charger), [column]: value })
+  return known
+}
+
 /** What is known of the charger now: a row holds only what changed. */
-function merged(known: Map<string, Record<string, unknown>>, row: Row): Record<string, unknown> {
+function merged(known: Known, row: Row): Record<string, unknown> {
   const values = { ...known.get(row.charger) }
   for (const [column, value] of Object.entries(row)) if (value !== null) values[column] = value
   known.set(row.charger, values)
