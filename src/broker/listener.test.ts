@@ -246,7 +246,11 @@ test('what is no TLS, and who goes away in the middle, ends there', async t => {
 
 test('a certificate that cannot be judged is refused, and costs nobody else anything', async t => {
   let isBroken = true
-  const { port, events } = await opened(t, {
+  const {
+    port,
+    events,
+    listener: own
+  } = await opened(t, {
     judge: () => {
       if (isBroken) throw new TypeError('a name that nobody can read')
     }
@@ -254,7 +258,12 @@ test('a certificate that cannot be judged is refused, and costs nobody else anyt
   assert.equal((await guest(t, port)).closed, true)
   assert.deepEqual(events, ['refused', 'denied handshake c1'])
   isBroken = false
-  assert.equal((await guest(t, port)).closed, false)
+  const inside = await guest(t, port)
+  assert.equal(inside.closed, false)
+  isBroken = true
+  const gone = once(inside, 'close')
+  assert.equal(await own.recheck(false), 1)
+  await gone
 })
 
 test('whoever comes and goes, and however, leaves its place to the next', async t => {

@@ -221,7 +221,7 @@ export class Listener {
       this.#options.judge(certificate!, false)
       this.#refuseTooMany(identity)
     } catch (error) {
-      this.#refuse(socket, denied(error as Error), certificate)
+      this.#refuse(socket, asDenied(error as Error), certificate)
       return
     }
     this.#options.report({ event: 'handshake', outcome: socket.isSessionReused() ? 'resumed' : 'full' })
@@ -256,8 +256,8 @@ export class Listener {
         return undefined
       }
     } catch (error) {
-      if (error instanceof DeniedError && error.code !== 'crl_expired') return error
-      if (!(error instanceof DeniedError)) throw error
+      const fault = asDenied(error as Error)
+      return fault.code === 'crl_expired' ? undefined : fault
     }
     return undefined
   }
@@ -284,7 +284,7 @@ export class Listener {
 }
 
 /** A certificate that cannot even be read must not end the process. */
-const denied = (error: Error): DeniedError =>
+const asDenied = (error: Error): DeniedError =>
   error instanceof DeniedError
     ? error
     : new DeniedError('handshake', `expected a certificate that can be judged, found: ${error.message}`)
