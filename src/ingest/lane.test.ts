@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { type TestContext, test } from 'node:test'
 import type { Newest } from '../model/admission.ts'
-import { batchAgeMaxMs, batchBytesMax, batchMessagesMax, packetBytesMax } from '../model/limits.ts'
+import { batchAgeMaxMs, batchBytesMax, batchMessagesLarge, batchMessagesMax, packetBytesMax } from '../model/limits.ts'
 import type { Batch } from './batch.ts'
 import { Lane } from './lane.ts'
 import { type BatchKept, type BatchResult, committed, kept, late, rejected } from './outcome.ts'
@@ -179,6 +179,7 @@ test('more than a batch holds gathers in several, none above its count, all in o
   bench.admitAll(source, 2, 2 * batchMessagesMax + 2)
   const counts = []
   for (let n = 1; n <= 4; n++) {
+    if (n === 4) bench.age()
     assert.equal(bench.calls.length, n)
     counts.push(bench.call.payloads.length)
     await bench.call.answer(storedAll(bench.call.payloads.length))
@@ -188,6 +189,43 @@ test('more than a batch holds gathers in several, none above its count, all in o
     source.told.filter(told => told !== 'ack'),
     Array.from({ length: 2 * batchMessagesMax + 2 }, (_, i) => i + 1)
   )
+  assert.equal(bench.lane.backlog, 0)
+})
+
+test('little after much waits for its age, or for half as much; little after little is stored at once', async t => {
+  const bench = new LaneBench(t)
+  const source = new FakeSource('c1')
+  const next = async (count: number, more: number): Promise<void> => {
+    assert.equal(bench.call.payloads.length, count)
+    bench.admitAll(source, 1, more)
+    await bench.call.answer(storedAll(count))
+  }
+  bench.admitAll(source, 1, batchMessagesLarge)
+  bench.age()
+  await next(batchMessagesLarge, batchMessagesLarge / 2)
+  await next(batchMessagesLarge / 2, 1)
+  await next(1, batchMessagesLarge)
+  await next(batchMessagesLarge, batchMessagesLarge / 2 - 1)
+  assert.equal(bench.calls.length, 4)
+  bench.admit(source, 1)
+  assert.equal(bench.calls.length, 4)
+  bench.age()
+  await next(batchMessagesLarge / 2, 0)
+  assert.equal(bench.calls.length, 5)
+  assert.equal(bench.lane.backlog, 0)
+})
+
+test('a drain waits for nobody: little after much is stored at once', async t => {
+  const bench = new LaneBench(t)
+  const source = new FakeSource('c1')
+  bench.admitAll(source, 1, batchMessagesLarge)
+  bench.age()
+  bench.admit(source, 1)
+  const drain = bench.lane.drain()
+  await bench.call.answer(storedAll(batchMessagesLarge))
+  assert.equal(bench.calls.length, 2)
+  await bench.call.answer(storedAll(1))
+  await drain
   assert.equal(bench.lane.backlog, 0)
 })
 
