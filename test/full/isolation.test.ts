@@ -4,11 +4,11 @@
 import assert from 'node:assert/strict'
 import { before, describe, it } from 'node:test'
 import type pg from 'pg'
-import * as packets from '../src/broker/testing/packets.ts'
-import { issueDevice } from '../src/pki/devices.ts'
-import type { RunningServer } from '../src/server/server.ts'
-import { envelope, Harness, until } from './harness.ts'
-import { WireClient } from './wire.ts'
+import * as packets from '../../src/broker/testing/packets.ts'
+import { issueDevice } from '../../src/pki/devices.ts'
+import type { RunningServer } from '../../src/server/server.ts'
+import { envelope, Harness, until } from '../harness.ts'
+import { WireClient } from '../wire.ts'
 
 /** thief: an edge. site: an edge for other chargers. reader: a consumer of these. dash: a consumer of all. op: an operator. */
 type Who = 'thief' | 'site' | 'reader' | 'dash' | 'op'

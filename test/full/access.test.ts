@@ -12,15 +12,15 @@ import { before, describe, it } from 'node:test'
 import { connect } from 'node:tls'
 import { fileURLToPath } from 'node:url'
 import pg from 'pg'
-import { sessionsPerTokenMax } from '../src/model/limits.ts'
-import { initAuthority } from '../src/pki/authority.ts'
-import { type AuditQuota, evictAudit } from '../src/server/auditRows.ts'
-import type { RunningServer } from '../src/server/server.ts'
-import { type AccessRole, addToken, openSession, revokeToken } from '../src/server/tokens.ts'
-import { Harness, until } from './harness.ts'
-import { WireClient } from './wire.ts'
+import { sessionsPerTokenMax } from '../../src/model/limits.ts'
+import { initAuthority } from '../../src/pki/authority.ts'
+import { type AuditQuota, evictAudit } from '../../src/server/auditRows.ts'
+import type { RunningServer } from '../../src/server/server.ts'
+import { type AccessRole, addToken, openSession, revokeToken } from '../../src/server/tokens.ts'
+import { Harness, until } from '../harness.ts'
+import { WireClient } from '../wire.ts'
 
-const cli = fileURLToPath(new URL('../src/cli.ts', import.meta.url))
+const cli = fileURLToPath(new URL('../../src/cli.ts', import.meta.url))
 let harness: Harness
 let url = ''
 let db: pg.Client

@@ -8,15 +8,15 @@ import { join } from 'node:path'
 import { text } from 'node:stream/consumers'
 import { test } from 'node:test'
 import { fileURLToPath } from 'node:url'
-import { startSimulatedCharger } from '../src/demo/simulatedCharger.ts'
-import { loadEdgeConfig } from '../src/edge/config.ts'
-import { startEdge } from '../src/edge/edge.ts'
-import { readableLog } from '../src/edge/testing/log.ts'
-import { Harness, until } from './harness.ts'
+import { startSimulatedCharger } from '../../src/demo/simulatedCharger.ts'
+import { loadEdgeConfig } from '../../src/edge/config.ts'
+import { startEdge } from '../../src/edge/edge.ts'
+import { readableLog } from '../../src/edge/testing/log.ts'
+import { Harness, until } from '../harness.ts'
 
 const harness = Harness.use()
 const pin = 'pin-0815'
-const root = fileURLToPath(new URL('..', import.meta.url))
+const root = fileURLToPath(new URL('../..', import.meta.url))
 
 /** A server, a charger and a configuration for it. */
 async function site(name: string, devKey = pin) {
