@@ -192,7 +192,7 @@ test('more than a batch holds gathers in several, none above its count, all in o
   assert.equal(bench.lane.backlog, 0)
 })
 
-test('little after much waits for its age, or for half as much; little after little is stored at once', async t => {
+test('little after much waits for its age, half as much does not; little after little is stored at once', async t => {
   const bench = new LaneBench(t)
   const source = new FakeSource('c1')
   const next = async (count: number, more: number): Promise<void> => {

@@ -57,7 +57,7 @@ export const offlineQueueBytesMax = 64 * 1024 * 1024
 export const batchMessagesMax = 16_384
 export const batchBytesMax = 4 * 1024 * 1024
 export const batchAgeMaxMs = 10
-/** After a batch of this many, the next one waits for its age, or for half as many. */
+/** After a batch of this many, the next one waits for its age, unless half as many have gathered already. */
 export const batchMessagesLarge = 1_024
 /** Packets of one connection that are admitted at once are cut off above this; the last one may reach beyond it. */
 export const runCutBytes = 64 * 1024
