@@ -1,7 +1,7 @@
 // The one entry. Finds the command, prints its help, and turns a ConfigError into its faults and exit code 78.
 // Loads only the command that is asked for.
 
-import { readFileSync } from 'node:fs'
+import { isBinary, readAssetText, readVersion } from './model/assets.ts'
 import { ConfigError, exitCodeConfig } from './model/errors.ts'
 
 interface Command {
@@ -63,13 +63,21 @@ ${Object.entries(commands)
   .map(([name, { summary }]) => `  ${name.padEnd(8)} ${summary}`)
   .join('\n')}
 
-  --help with any command tells more; --version prints the version.
+  --help with any command tells more; --version prints the version, --licenses those of everything inside.
 `
 
-const version = (): string => JSON.parse(readFileSync(new URL('../package.json', import.meta.url), 'utf8')).version
+/** A binary says of which commit it is, too. */
+const version = (): string => readVersion() + (isBinary ? ` (commit ${readAssetText('commit.txt')})` : '')
+
+/** A binary holds other people's work; a source checkout has their licences beside their packages. */
+const licences = (): string =>
+  isBinary
+    ? readAssetText('licenses.txt')
+    : `${readAssetText('LICENSE')}\nThose of the packages lie beside them, in node_modules.\n`
 
 async function main([name, ...args]: readonly string[]): Promise<void> {
   if (name === '--version' || name === '-v') return print(`${version()}\n`)
+  if (name === '--licenses') return print(licences())
   if (name === undefined || name === '--help' || name === '-h') return print(usage())
   const command = Object.hasOwn(commands, name) ? commands[name] : undefined
   if (command === undefined) {
@@ -85,10 +93,9 @@ function print(text: string): void {
   process.stdout.write(text)
 }
 
-try {
-  await main(process.argv.slice(2))
-} catch (error) {
+// No await at the top: the binary's bundle is CommonJS.
+main(process.argv.slice(2)).catch(error => {
   if (!(error instanceof ConfigError)) throw error
   process.stderr.write(`${error.message}\n`)
   process.exitCode = exitCodeConfig
-}
+})

@@ -9,6 +9,7 @@ import { describe, it } from 'node:test'
 import { initAuthority } from '../src/pki/authority.ts'
 import { issueDevice } from '../src/pki/devices.ts'
 import { freePort } from '../src/server/ports.ts'
+import { until } from './harness.ts'
 import { anyPorts, folder, Program, run } from './programs.ts'
 
 describe('command line', () => {
@@ -50,6 +51,21 @@ describe('command line', () => {
       [version, usage, server, certs, edge, demo].map(({ code }) => code),
       [0, 0, 0, 0, 0, 0]
     )
+  })
+
+  it('demo charger is the simulated charger alone, at the port that was asked for', async () => {
+    const cwd = folder()
+    const { code, stderr } = await run(cwd, 'demo', 'charger', '--port', 'x', '--speed', '0')
+    assert.equal(code, 78)
+    assert.match(stderr, /^--port: expected a number.*\n--speed: expected a number/m)
+    const charger = new Program(cwd, ['demo', 'charger', '--port', '0', '--key', '4711'])
+    await until(() => charger.stdout.includes('\n'), Boolean, 30_000)
+    const [, url] = /at (http:\S+), devKey "4711"/.exec(charger.stdout) ?? []
+    const answer = await fetch(`${url}/MHCP/1.0/ChargeData?DevKey=4711`)
+    assert.equal(answer.status, 200)
+    await answer.body?.cancel()
+    charger.kill('SIGTERM')
+    assert.equal(await charger.exit, 0)
   })
 
   it('an unknown command or flag exits 78 and says what was expected', async () => {

@@ -7,7 +7,13 @@ import { parseServerConfig, serverFlagsHelp } from '../server/config.ts'
 import { prepareDataDir } from '../server/dataDir.ts'
 import { untilStopped } from './signals.ts'
 
-export const demoHelp = (): string => `Usage: npm start [-- flags]     (or: chargelift demo [flags])
+const isCharger = ([name]: readonly string[]): boolean => name === 'charger'
+
+export const demoHelp = async (args: readonly string[]): Promise<string> =>
+  isCharger(args)
+    ? (await import('./demo/charger.ts')).chargerHelp
+    : `Usage: npm start [-- flags]     (or: chargelift demo [flags])
+       chargelift demo charger     the simulated charger alone (demo charger --help)
 
 Server, database, certificates, a simulated charger and an edge that polls it, on this machine.
 Shows each row as it is committed. Takes the flags of the server:
@@ -17,6 +23,7 @@ ${serverFlagsHelp()}
 
 /** Returns when all is stopped. Throws ConfigError. */
 export async function demoCommand(args: readonly string[]): Promise<void> {
+  if (isCharger(args)) return (await import('./demo/charger.ts')).chargerCommand(args.slice(1))
   const config = parseServerConfig(args)
   prepareDataDir(config.dataDir)
   const logFile = join(config.dataDir, 'demo.log')

@@ -6,6 +6,7 @@
 import { statSync } from 'node:fs'
 import { flushCompileCache, getCompileCacheDir } from 'node:module'
 import { isSecondStart, leanEnvironment, secondEnvironment } from './config.ts'
+import { startOf } from './self.ts'
 
 export interface Lean {
   /** For V8. The first one tells whether they were given. */
@@ -38,6 +39,6 @@ export function lookAtCodeCache(): CodeCache {
 }
 
 function again(execArgv: readonly string[], env: Record<string, string>): void {
-  const args = [process.execPath, ...execArgv, ...process.argv.slice(1)]
-  process.execve?.(process.execPath, args, env)
+  const { file, args } = startOf(execArgv, process.argv.slice(2))
+  process.execve?.(file, [file, ...args], env)
 }

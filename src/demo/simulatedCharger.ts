@@ -25,6 +25,8 @@ const sessionSeconds = phases.reduce((sum, phase) => sum + phaseSeconds[phase], 
 export interface SimulatedChargerOptions {
   /** 0 takes a free one. */
   readonly port: number
+  /** Default 127.0.0.1. */
+  readonly host?: string
   /** PIN 1 of the set-up sheet. */
   readonly devKey: string
   readonly name: string
@@ -49,7 +51,7 @@ export async function startSimulatedCharger(options: SimulatedChargerOptions): P
   const server = createServer((request, response) => box.answer(request, response))
   await new Promise<void>((resolve, reject) => {
     server.once('error', reject)
-    server.listen(options.port, '127.0.0.1', resolve)
+    server.listen(options.port, options.host ?? '127.0.0.1', resolve)
   })
   const { port } = server.address() as AddressInfo
   return {

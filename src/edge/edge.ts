@@ -2,6 +2,7 @@
 // Starts what it needs in that order and stops it in reverse: polling first, then publishing, the disk last.
 
 import type { Logger } from 'pino'
+import { readVersion } from '../model/assets.ts'
 import { drainOnStopMs, pollStuckMs } from '../model/limits.ts'
 import type { Clock } from './chargers/charger.ts'
 import { loadDriver } from './chargers/registry.ts'
@@ -15,7 +16,7 @@ import { takeReplayRequests } from './replay.ts'
 import { takesEarly } from './serverCheck.ts'
 import { openSpool, type Spool } from './spool.ts'
 import { faultLog, spoolLog } from './spoolLog.ts'
-import { factsOf, readVersion, type StatusSource } from './status.ts'
+import { factsOf, type StatusSource } from './status.ts'
 import { Watch } from './watch.ts'
 
 export interface RunningEdge {

@@ -3,7 +3,6 @@
 // (bytes in the spool, samples on their way) is no news; a backlog that doubles or halves is.
 // Never spooled: the next status replaces one that got lost. Says nothing while the clock cannot be trusted.
 
-import { readFileSync } from 'node:fs'
 import { statusIntervalMsMax, statusIntervalMsMin } from '../model/limits.ts'
 import { edgeStatusName, topicOf } from '../model/topics.ts'
 import { nextSamplingTime } from './clock.ts'
@@ -188,7 +187,3 @@ const hasMoved = (told: number, now: number, usual: number): boolean =>
   Math.max(told, now) > usual && (now >= 2 * told || 2 * now <= told)
 
 const isoTime = (ms: number): string => new Date(ms).toISOString()
-
-/** The version of this software, from its package. */
-export const readVersion = (): string =>
-  JSON.parse(readFileSync(new URL('../../package.json', import.meta.url), 'utf8')).version

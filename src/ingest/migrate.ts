@@ -1,8 +1,8 @@
 // Brings a database to this program's schema: numbered forward-only migrations from sql/, one transaction each,
 // under an advisory lock. Refuses a database that is newer than the program. Uses TimescaleDB where it can be had.
 
-import { readdirSync, readFileSync } from 'node:fs'
 import { Client } from 'pg'
+import { assetNames, readAssetText } from '../model/assets.ts'
 import { ConfigError, RetryableError } from '../model/errors.ts'
 import { sqlState, verdictOf } from './retry.ts'
 
@@ -26,18 +26,16 @@ export interface Engine {
   readonly risks: readonly string[]
 }
 
-const sqlDirectory = new URL('../../sql/', import.meta.url)
 /** Any number that nobody else uses; the same for every version of the program. */
 const advisoryLock = 7_246_311_503
 
 export function readMigrations(): Migration[] {
-  return readdirSync(sqlDirectory)
+  return assetNames('sql')
     .filter(file => /^\d{6}_.*\.sql$/.test(file))
-    .sort()
     .map(file => ({ version: Number(file.slice(0, 6)), name: file.slice(7, -4), sql: readSql(file) }))
 }
 
-const readSql = (file: string): string => readFileSync(new URL(file, sqlDirectory), 'utf8')
+const readSql = (file: string): string => readAssetText(`sql/${file}`)
 
 /** Migrates the database at `databaseUrl` and tells which engine it is. */
 export async function migrateDatabase(databaseUrl: string): Promise<Engine> {

@@ -29,6 +29,23 @@ function errorOf(args: readonly string[], env: Environment = {}): ConfigError {
 }
 const faultsOf = (args: readonly string[], env: Environment = {}) => errorOf(args, env).faults
 
+test('a program without a PostgreSQL of its own needs a database URL, and says so among the other faults', () => {
+  const faults = (args: readonly string[]) => {
+    try {
+      parseServerConfig(args, {}, false)
+    } catch (error) {
+      return (error as ConfigError).faults.map(({ path, expected }) => `${path} ${expected}`)
+    }
+    return []
+  }
+  const [workers, database, ...more] = faults(['--workers', '0'])
+  assert.match(workers!, /^--workers/)
+  assert.match(database!, /^--database-url .*DATABASE_URL: this binary carries no PostgreSQL/)
+  assert.deepEqual(more, [])
+  assert.deepEqual(faults(['--database-url', 'postgres://h/d']), [])
+  assert.equal(faults(['--database-url', 'mysql://h/d']).length, 1)
+})
+
 test('without flags and environment there are the documented defaults', () => {
   assert.deepEqual(parse(), {
     mqttHost: '0.0.0.0',

@@ -6,6 +6,7 @@ import { resolve } from 'node:path'
 import { parseArgs } from 'node:util'
 import { z } from 'zod'
 import { workersDefault } from '../ingest/ingest.ts'
+import { isBinary } from '../model/assets.ts'
 import { ConfigError, type ConfigFault } from '../model/errors.ts'
 import {
   acceptPastMsDefault,
@@ -213,10 +214,14 @@ export const serverFlagsHelp = (): string =>
 const environmentName = (name: string, { env }: Flag): string =>
   env ?? `CHARGELIFT_${name.toUpperCase().replaceAll('-', '_')}`
 
-/** Flags win over the environment, which wins over the defaults. Throws ConfigError with all faults. */
+/**
+ * Flags win over the environment, which wins over the defaults. Throws ConfigError with all faults. Where there is no PostgreSQL
+ * to embed, a database must be named.
+ */
 export function parseServerConfig(
   args: readonly string[],
-  env: Readonly<Record<string, string | undefined>> = process.env
+  env: Readonly<Record<string, string | undefined>> = process.env,
+  hasPostgres = !isBinary
 ): ServerConfig {
   const faults: ConfigFault[] = []
   const given = parseFlags(args, faults)
@@ -256,6 +261,11 @@ export function parseServerConfig(
     presenceGraceMs: presenceGraceMsDefault
   }
   const httpTls = readHttpTls(config.httpHost, value('http-tls-cert'), value('http-tls-key'), faults)
+  if (!hasPostgres && config.databaseUrl === undefined && !faults.some(({ path }) => path === '--database-url')) {
+    const expected =
+      'postgres://user:password@host:port/database, here or as DATABASE_URL: this binary carries no PostgreSQL of its own'
+    faults.push({ path: '--database-url', expected, found: 'nothing' })
+  }
   if (faults.length > 0) throw new ConfigError(faults)
   return { ...config, httpTls }
 }

@@ -8,6 +8,7 @@ import { text } from 'node:stream/consumers'
 import type { EdgeConfig } from '../../edge/config.ts'
 import { Secret } from '../../edge/secret.ts'
 import { ConfigError, type ConfigFault } from '../../model/errors.ts'
+import { startOf } from '../self.ts'
 
 /** The sub-command of that process. It is nobody else's, and so in no help. */
 export const tellConfigName = 'tell-config'
@@ -20,8 +21,8 @@ interface Told {
 
 /** Throws ConfigError with all faults of the file. */
 export async function readConfigApart(path: string): Promise<EdgeConfig> {
-  const args = [...process.execArgv, process.argv[1]!, 'edge', tellConfigName, path]
-  const child = spawn(process.execPath, args, { stdio: ['ignore', 'inherit', 'inherit', 'pipe'] })
+  const { file, args } = startOf(process.execArgv, ['edge', tellConfigName, path])
+  const child = spawn(file, args, { stdio: ['ignore', 'inherit', 'inherit', 'pipe'] })
   const [json, [code]] = await Promise.all([
     text(child.stdio[pipeFd] as NodeJS.ReadableStream),
     once(child, 'close') as Promise<[number | null]>
