@@ -17,6 +17,7 @@ interface Subscription {
 }
 
 interface SessionPersistence {
+  delWill(client: Subscribing): Promise<unknown>
   addSubscriptions(client: Subscribing, subscriptions: readonly Subscription[]): Promise<void>
   removeSubscriptions(client: Subscribing, filters: readonly string[]): Promise<void>
   cleanSubscriptions(client: Subscribing): Promise<void>
@@ -69,10 +70,21 @@ async function openRedis(url: string, { shadow, maySubscribe, failed }: Persiste
     import('aedes-persistence-redis/asyncPersistence.js'),
     import('mqemitter-redis')
   ])
+  // Aedes' parts drop promises of commands (removals of wills, a quit): one that fails would end the process. Whoever waits
+  // for a command still sees its fault.
+  class Connection extends Redis {
+    override sendCommand(...args: Parameters<InstanceType<typeof Redis>['sendCommand']>): unknown {
+      const sent = super.sendCommand(...args) as Promise<unknown>
+      sent.catch(() => {})
+      args[0].promise.catch(() => {})
+      return sent
+    }
+  }
+  const connections: Connection[] = []
   // Waits for a Redis that is away, at the start too, and says so once until it is back: an 'error' without a listener
   // ends the process.
-  const open = (): InstanceType<typeof Redis> => {
-    const redis = new Redis(url, { maxRetriesPerRequest: null })
+  const open = (): Connection => {
+    const redis = new Connection(url, { maxRetriesPerRequest: null })
     let isAway = false
     redis.on('ready', () => {
       isAway = false
@@ -81,13 +93,14 @@ async function openRedis(url: string, { shadow, maySubscribe, failed }: Persiste
       if (!isAway) failed(new Error(`Redis is away: ${error.message}`, { cause: error }))
       isAway = true
     })
+    connections.push(redis)
     return redis
   }
   const conn = open()
   const pubConn = open()
   const mq = emitterOf({ subConn: open(), pubConn, matchEmptyLevels: true })
   ;(mq as unknown as { state: NodeJS.EventEmitter }).state.on('error', () => {}) // its connections tell
-  const persistence = new (withShadow(RedisPersistence as PersistenceClass, shadow, maySubscribe))({
+  const persistence = new (withForgivingWills(withShadow(RedisPersistence as PersistenceClass, shadow, maySubscribe)))({
     conn,
     maxSessionDelivery: offlineQueueMessagesMax
   })
@@ -98,7 +111,9 @@ async function openRedis(url: string, { shadow, maySubscribe, failed }: Persiste
     mq,
     isReachable: () => conn.status === 'ready' && pubConn.status === 'ready',
     offlineDropped: () => 0, // Redis keeps the queues, and does not tell
-    close: () => conn.disconnect()
+    close: () => {
+      for (const connection of connections) connection.disconnect()
+    }
   }
 }
 
@@ -128,6 +143,15 @@ function withQueue(Base: PersistenceClass, queue: OfflineQueue): PersistenceClas
     override async cleanSubscriptions(client: Subscribing): Promise<void> {
       queue.forget(client.id)
       await super.cleanSubscriptions(client)
+    }
+  }
+}
+
+/** Aedes waits for this one before a CONNECT's will is stored, and does not look at whether it failed. */
+function withForgivingWills(Base: PersistenceClass): PersistenceClass {
+  return class ForgivingPersistence extends Base {
+    override async delWill(client: Subscribing): Promise<unknown> {
+      return super.delWill(client).catch(() => undefined)
     }
   }
 }

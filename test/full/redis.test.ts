@@ -2,10 +2,12 @@
 
 import assert from 'node:assert/strict'
 import { type ChildProcess, spawn, spawnSync } from 'node:child_process'
+import { once } from 'node:events'
 import { after, before, describe, it } from 'node:test'
 import { Redis } from 'ioredis'
 import { freePort } from '../../src/server/ports.ts'
 import { envelope, Harness, until } from '../harness.ts'
+import { WireClient } from '../wire.ts'
 
 const missing = spawnSync('redis-server', ['--version']).error && 'apt-get install redis-server'
 const harness = Harness.use()
@@ -84,5 +86,34 @@ describe('redis', { skip: missing }, () => {
     const db = await harness.session(databaseUrl)
     const { rows } = await db.query('SELECT charger, state, node FROM edge_connections ORDER BY charger')
     assert.deepEqual(rows[0], { charger: 'c1', state: 'online', node: 'two' })
+  })
+  it('a server stops without a fault while Redis is away', async () => {
+    const port = await freePort()
+    const away = spawn('redis-server', ['--port', String(port), '--bind', '127.0.0.1', '--save', ''], {
+      stdio: 'ignore'
+    })
+    harness.onEnd(async () => away.kill())
+    const server = await harness.server(await harness.database(), { redisUrl: `redis://127.0.0.1:${port}` })
+    const edges = await Promise.all(['c1', 'c2'].map(name => harness.client(server, name)))
+    away.kill('SIGKILL')
+    await until(() => harness.warnings.some(({ event }) => event === 'broker_failed'), Boolean)
+    const late = new WireClient({ certs: harness.certs, name: 'dash', port: server.mqttPorts[0]!, clientId: 'dash' })
+    await late.open()
+    late.send({ cmd: 'connect', protocolId: 'MQTT', protocolVersion: 4, clientId: 'dash', clean: true, keepalive: 60 })
+    for (const edge of edges) edge.destroy()
+    assert.equal(await server.stop(), true)
+  })
+  it('a server stops without a fault beside a Redis that hangs', async () => {
+    const port = await freePort()
+    const hung = spawn('redis-server', ['--port', String(port), '--bind', '127.0.0.1', '--save', ''], {
+      stdio: 'ignore'
+    })
+    harness.onEnd(async () => hung.kill('SIGKILL'))
+    const server = await harness.server(await harness.database(), { redisUrl: `redis://127.0.0.1:${port}` })
+    hung.kill('SIGSTOP')
+    assert.equal(await server.stop(), true)
+    const ended = once(hung, 'exit')
+    hung.kill('SIGKILL') // what waits for it still fails now, at the latest
+    await ended
   })
 })
