@@ -15,9 +15,10 @@ const mayImport: Record<string, readonly string[]> = {
   edge: ['model'],
   broker: ['model'],
   ingest: ['model'],
-  server: ['model', 'pki', 'broker', 'ingest'],
-  demo: ['model', 'pki', 'broker', 'ingest', 'edge', 'server'],
-  cli: ['model', 'pki', 'broker', 'ingest', 'edge', 'server', 'demo'],
+  history: ['model'],
+  server: ['model', 'pki', 'broker', 'ingest', 'history'],
+  demo: ['model', 'pki', 'broker', 'ingest', 'edge', 'history', 'server'],
+  cli: ['model', 'pki', 'broker', 'ingest', 'edge', 'history', 'server', 'demo'],
   'cli.ts': ['model', 'cli']
 }
 

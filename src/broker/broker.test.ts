@@ -26,6 +26,7 @@ async function open(t: TestContext, store: (connection: EdgeConnection) => void 
     failed: assert.ifError,
     redisUrl: undefined,
     advanced() {},
+    presented() {},
     presence: { node: 'a', graceMs: 1_000, store, onlineElsewhere: async () => new Set() }
   })
   t.after(() => broker.close())

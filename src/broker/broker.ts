@@ -33,6 +33,8 @@ export interface BrokerOptions {
   readonly redisUrl: string | undefined
   /** A topic of the shadow moved forward. */
   readonly advanced: (topic: string, entry: ShadowEntry) => void
+  /** The retained presence of a charger moved forward. */
+  readonly presented: (topic: string, payload: string) => void
   readonly presence: Omit<PresenceOptions, 'report'>
 }
 
@@ -69,7 +71,8 @@ export class Broker {
     return broker
   }
 
-  private constructor({ admission, budget, limits, report, failed, advanced, redisUrl, presence }: BrokerOptions) {
+  private constructor(options: BrokerOptions) {
+    const { admission, budget, limits, report, failed, advanced, presented, redisUrl, presence } = options
     this.#admission = admission
     this.#budget = budget
     this.#limits = limits
@@ -81,7 +84,9 @@ export class Broker {
       ...presence,
       report: (charger, timeUs, payload, isNews) => {
         const topic = topicOf(charger, connectionName)
-        if (this.shadow.set(topic, timeUs, payload) && isNews) this.#tell(topic, payload)
+        if (this.shadow.set(topic, timeUs, payload) === undefined) return
+        presented(topic, payload)
+        if (isNews) this.#tell(topic, payload)
       }
     })
   }

@@ -25,7 +25,7 @@ export class Shadow {
   /** Takes over one value if it is newer; returns it then. */
   set(topic: string, timeUs: number, payload: string): ShadowEntry | undefined {
     const slash = topic.indexOf('/', topicRoot.length)
-    const values = this.#valuesOf(topic.slice(topicRoot.length, slash))
+    const values = this.#own(topic.slice(topicRoot.length, slash))
     const name = topic.slice(slash + 1)
     const known = values.get(name)
     if (known !== undefined && known.timeUs >= timeUs) return undefined
@@ -40,6 +40,19 @@ export class Shadow {
     return this.#chargers.get(topic.slice(topicRoot.length, slash))?.get(topic.slice(slash + 1))
   }
 
+  get chargers(): Iterable<string> {
+    return this.#chargers.keys()
+  }
+
+  get chargersCount(): number {
+    return this.#chargers.size
+  }
+
+  /** By name; undefined for a charger that nothing is known of. */
+  valuesOf(charger: string): ReadonlyMap<string, ShadowEntry> | undefined {
+    return this.#chargers.get(charger)
+  }
+
   /** All entries whose topic matches an MQTT topic filter. */
   *match(filter: string): Generator<{ topic: string; payload: string }> {
     const pattern = patternOf(filter)
@@ -51,7 +64,7 @@ export class Shadow {
     }
   }
 
-  #valuesOf(charger: string): Map<string, ShadowEntry> {
+  #own(charger: string): Map<string, ShadowEntry> {
     let values = this.#chargers.get(charger)
     if (values === undefined) {
       values = new Map()

@@ -274,3 +274,25 @@ export const serverTimeIntervalMs = 3_600_000
 export const statusIntervalMsMin = 60_000
 export const statusIntervalMsMax = 3_600_000
 export const statusLookIntervalMs = 5_000
+
+/** Live events of the HTTP API: how often what is new is sent, and how long a reconnect may go on where it was. */
+export const liveFlushMs = 250
+export const liveLingerMs = 60_000
+export const livePingMs = 15_000
+/** How often a listener's token is asked for again. */
+export const liveRecheckMs = 5_000
+/** Topics that are remembered for reconnects and slow readers; and of these, how many go out in one piece. */
+export const liveTopicsMax = 200_000
+export const livePieceTopics = 2_000
+/** What may wait in the stream of one listener before it counts as slow, and how long it may be slow. */
+export const liveUnsentBytesMax = 256 * 1024
+export const liveBehindMsMax = 30_000
+export const liveListenersMax = 200
+
+/** Rows of an answer of the HTTP API, and when a query of it is given up. */
+export const chargersPageDefault = 500
+export const chargersPageMax = 1_000
+export const messagesPageDefault = 100
+export const messagesPageMax = 500
+export const readStatementTimeoutMs = 15_000
+export const readConnectionsMax = 3

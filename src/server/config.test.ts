@@ -58,6 +58,7 @@ test('without flags and environment there are the documented defaults', () => {
     connectionsMax: connectionsMaxDefault,
     handshakesPerSecond: handshakesPerSecondDefault,
     databaseUrl: undefined,
+    readDatabaseUrl: undefined,
     dataDir: resolve('data'),
     redisUrl: undefined,
     nodeId: `${hostname()}:8883`,
@@ -84,6 +85,13 @@ const each: [string, string, string, (config: ServerConfig) => unknown, unknown]
   ['handshakes-per-second', 'CHARGELIFT_HANDSHAKES_PER_SECOND', '9', config => config.handshakesPerSecond, 9],
   ['tls-crl', 'CHARGELIFT_TLS_CRL', 'd', config => config.tls.crl, 'd'],
   ['database-url', 'DATABASE_URL', 'postgresql://u:p@h/d', config => config.databaseUrl, 'postgresql://u:p@h/d'],
+  [
+    'read-database-url',
+    'CHARGELIFT_READ_DATABASE_URL',
+    'postgres://h/d',
+    config => config.readDatabaseUrl,
+    'postgres://h/d'
+  ],
   ['data-dir', 'CHARGELIFT_DATA_DIR', '/x/y', config => config.dataDir, '/x/y'],
   ['redis-url', 'REDIS_URL', 'rediss://h:6380', config => config.redisUrl, 'rediss://h:6380'],
   ['node-id', 'CHARGELIFT_NODE_ID', 'n-1.x:8883', config => config.nodeId, 'n-1.x:8883'],

@@ -113,6 +113,15 @@ const flags = {
     env: 'DATABASE_URL',
     secret: true
   },
+  'read-database-url': {
+    schema: z
+      .string()
+      .regex(/^postgres(ql)?:\/\/./)
+      .optional(),
+    expected: 'postgres://user:password@host:port/database',
+    help: 'where the API and exports read, for example a replica (the same database, over connections of their own)',
+    secret: true
+  },
   'data-dir': {
     schema: text.default('data'),
     expected: 'a folder',
@@ -187,6 +196,7 @@ export interface ServerConfig {
   readonly connectionsMax: number
   readonly handshakesPerSecond: number
   readonly databaseUrl: string | undefined
+  readonly readDatabaseUrl: string | undefined
   readonly dataDir: string
   readonly redisUrl: string | undefined
   readonly nodeId: string
@@ -246,6 +256,7 @@ export function parseServerConfig(
     connectionsMax: value('max-connections'),
     handshakesPerSecond: value('handshakes-per-second'),
     databaseUrl: value('database-url'),
+    readDatabaseUrl: value('read-database-url'),
     dataDir: resolve(value('data-dir') ?? '.'),
     redisUrl: value('redis-url'),
     nodeId: value('node-id') ?? `${hostname()}:${mqttPorts?.[0]}`,

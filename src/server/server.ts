@@ -11,6 +11,8 @@ import { Budget } from '../model/budget.ts'
 import { ConfigError, RetryableError } from '../model/errors.ts'
 import { attemptSlowMs, stopBatchesMs, stopLeastMs, stopRestMs, stopTotalMs } from '../model/limits.ts'
 import { Access } from './access.ts'
+import { type ApiParts, apiRoutes } from './api/api.ts'
+import { Registry } from './api/registry.ts'
 import { Audit } from './audit.ts'
 import type { ServerConfig } from './config.ts'
 import { ConnectionWriter, loadConnections, onlineElsewhere } from './connections.ts'
@@ -22,10 +24,12 @@ import { healthRoutes, type Readiness } from './health.ts'
 import { Http } from './http.ts'
 import { openHttpTls } from './httpTls.ts'
 import { LatestWriter, loadLatest } from './latest.ts'
+import { LiveFeed } from './liveFeed.ts'
 import { isLoopbackHost } from './loopback.ts'
 import { Metrics } from './metrics.ts'
 import { probePort } from './ports.ts'
 import { Progress, type ProgressReport } from './progress.ts'
+import { openReadPool } from './readPool.ts'
 import { type QuotaReport, watchQuotas } from './rejectedQuota.ts'
 import { signInRoutes } from './signIn.ts'
 
@@ -79,6 +83,7 @@ async function start(config: ServerConfig, log: Logger, stops: Stop[], abort: Ab
     | undefined
   let stopping: Promise<boolean> | undefined
   let grants: Grants | undefined
+  let api: ApiParts | undefined
   const access = new Access({
     grants: () => grants,
     isLoopback: isLoopbackHost(config.httpHost),
@@ -97,7 +102,8 @@ async function start(config: ServerConfig, log: Logger, stops: Stop[], abort: Ab
             stopping ? goingAway : ready ? readiness(ready.db, ready.ingest, ready.progress, credentials) : starting,
           metrics: () => ready?.metrics.text()
         }),
-        ...signInRoutes(access, () => grants)
+        ...signInRoutes(access, () => grants),
+        ...apiRoutes(() => api)
       ],
       failed: (path, { message }) => log.error({ event: 'http_failed', path, reason: message }, 'a request failed')
     })
@@ -137,6 +143,7 @@ async function start(config: ServerConfig, log: Logger, stops: Stop[], abort: Ab
   )
   stops.push(() => atMost(stopRestMs, Promise.all([latest.close(), connections.close(), audit.close()])))
 
+  const feed = new LiveFeed()
   const budget = new Budget(config.budgetBytes)
   const ingest: Ingest = new Ingest({
     databaseUrl,
@@ -155,7 +162,11 @@ async function start(config: ServerConfig, log: Logger, stops: Stop[], abort: Ab
     redisUrl: config.redisUrl,
     report: audit.report,
     failed: error => log.error({ event: 'broker_failed', reason: error.message }, 'broker failed'),
-    advanced: (topic, entry) => latest.note(topic, entry),
+    advanced: (topic, entry) => {
+      latest.note(topic, entry)
+      feed.note(topic, entry.payload)
+    },
+    presented: (topic, payload) => feed.note(topic, payload),
     presence: {
       node: config.nodeId,
       graceMs: config.presenceGraceMs,
@@ -184,6 +195,20 @@ async function start(config: ServerConfig, log: Logger, stops: Stop[], abort: Ab
       return loadConnections(db)
     })
   )
+  const readDb = openReadPool(config.readDatabaseUrl ?? databaseUrl, error =>
+    log.warn({ event: 'read_database_connection_lost', reason: error.message }, 'connection for reading lost')
+  )
+  stops.push(() => atMost(stopRestMs, readDb.end()))
+  stops.push(async () => feed.close())
+  api = {
+    newest: broker.shadow,
+    registry: new Registry(readDb),
+    problems: () => [],
+    energyToday: async () => new Map(),
+    feed,
+    access,
+    db: readDb
+  }
   const progress = new Progress({
     counters: ingest.counters,
     now: Date.now,

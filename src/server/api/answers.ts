@@ -1,0 +1,54 @@
+// What the API answers, as zod schemas: the OpenAPI document is made of them, and a test checks real answers by them. The types
+// that everybody else uses are in model/api.ts; the compiler sees to it that both say the same.
+
+import { z } from 'zod'
+import type * as api from '../../model/api.ts'
+import { valueNames } from '../../model/chargerState.ts'
+
+const time = z.iso.datetime({ offset: true })
+const value = z.union([z.number(), z.string()])
+const text = z.string().nullable()
+const next = z
+  .string()
+  .exactOptional()
+  .meta({ description: 'Pass it as `after` to get what follows; absent at the end.' })
+const valueName = z.enum(valueNames as [api.LiveReading['name'], ...api.LiveReading['name'][]])
+const connectionState = z.enum(['online', 'offline'])
+const condition = z.enum([
+  'silent',
+  'offline',
+  'unreachable',
+  'fault',
+  'backlog',
+  'clock',
+  'certificate',
+  'version'
+]) satisfies z.ZodType<api.ProblemCondition>
+
+const chargerSummary = z.strictObject({
+  name: z.string(),
+  site: text,
+  label: text,
+  serial: text,
+  connection: connectionState.nullable(),
+  connectionSince: time.nullable(),
+  lastSampleTime: time.nullable(),
+  values: z.partialRecord(valueName, z.strictObject({ time, value })),
+  energyTodayWh: z.number().nullable(),
+  problems: z.array(condition)
+})
+export const chargersAnswer = z.strictObject({
+  chargers: z.array(chargerSummary),
+  next
+}) satisfies z.ZodType<api.ChargersAnswer>
+export const chargerAnswer = z.strictObject({
+  ...chargerSummary.shape,
+  timeZone: z.string(),
+  tariff: text,
+  edgeStatus: z.record(z.string(), z.unknown()).nullable()
+}) satisfies z.ZodType<api.ChargerAnswer>
+
+export const messagesAnswer = z.strictObject({
+  charger: z.string(),
+  messages: z.array(z.strictObject({ time, values: z.partialRecord(valueName, value) }))
+}) satisfies z.ZodType<api.MessagesAnswer>

@@ -1,0 +1,17 @@
+// The API as a list of its endpoints.
+
+import type { Route } from '../routes.ts'
+import { chargerEndpoints, type FleetParts } from './chargers.ts'
+import { type Endpoint, type ReadPool, routesOf } from './endpoint.ts'
+import { events, type LiveParts } from './events.ts'
+import { messages } from './messages.ts'
+
+export interface ApiParts extends FleetParts, LiveParts {
+  /** For queries alone. */
+  readonly db: ReadPool
+}
+
+const endpoints: readonly Endpoint<ApiParts>[] = [...chargerEndpoints, messages, events]
+
+/** `parts` is undefined until the server has them. */
+export const apiRoutes = (parts: () => ApiParts | undefined): Route[] => routesOf(endpoints, parts)

@@ -1,0 +1,231 @@
+// The HTTP API of a whole server: what is committed is in its answers and in its events, for whom it may be.
+
+import assert from 'node:assert/strict'
+import { test } from 'node:test'
+import pg from 'pg'
+import type { ChargerAnswer, ChargersAnswer, MessagesAnswer } from '../../src/model/api.ts'
+import type { RunningServer } from '../../src/server/server.ts'
+import { type AccessRole, addToken, revokeToken } from '../../src/server/tokens.ts'
+import { envelope, Harness, until } from '../harness.ts'
+
+const harness = Harness.use()
+
+interface Fleet {
+  readonly server: RunningServer
+  readonly databaseUrl: string
+  readonly token: (role: AccessRole) => string
+  readonly get: <Answer>(path: string, role?: AccessRole) => Promise<Answer>
+  readonly ask: (path: string, role?: AccessRole, headers?: Record<string, string>) => Promise<Response>
+  readonly db: pg.Client
+}
+
+async function fleet(): Promise<Fleet> {
+  const databaseUrl = await harness.database()
+  const server = await harness.server(databaseUrl)
+  const db = await harness.session(databaseUrl)
+  const tokens = new Map<AccessRole, string>()
+  const pool = new pg.Pool({ connectionString: databaseUrl })
+  for (const role of ['viewer', 'billing', 'operator'] as const) {
+    tokens.set(role, (await addToken(pool, { name: role, role, expiresAt: undefined }))!)
+  }
+  await pool.end()
+  const token = (role: AccessRole): string => tokens.get(role)!
+  const ask: Fleet['ask'] = (path, role = 'operator', headers = {}) =>
+    fetch(`http://127.0.0.1:${server.httpPort}${path}`, {
+      headers: { authorization: `Bearer ${token(role)}`, ...headers }
+    })
+  const get: Fleet['get'] = async (path, role) => (await (await ask(path, role)).json()) as never
+  return { server, databaseUrl, token, get, ask, db }
+}
+
+async function publish({ server }: Fleet, charger: string, values: Record<string, number | string>, time: string) {
+  await harness.device(charger).catch(() => {}) // it may have its certificate already
+  const client = await harness.client(server, charger)
+  const ids = client.publishAll(
+    Object.entries(values).map(([name, value]) => [`chargers/${charger}/${name}`, envelope(value, time)] as const)
+  )
+  await client.acked(...ids)
+  return client
+}
+
+interface Event {
+  readonly id?: string
+  readonly event?: string
+  readonly data?: unknown
+}
+
+/** The events of a stream so far, and its end. */
+async function listen(f: Fleet, query = '', role: AccessRole = 'operator', headers: Record<string, string> = {}) {
+  const abort = new AbortController()
+  const response = await fetch(`http://127.0.0.1:${f.server.httpPort}/api/v1/events${query}`, {
+    headers: { authorization: `Bearer ${f.token(role)}`, ...headers },
+    signal: abort.signal
+  })
+  assert.equal(response.status, 200)
+  assert.equal(response.headers.get('content-type'), 'text/event-stream; charset=utf-8')
+  const events: Event[] = []
+  const state = { ended: false }
+  const read = async (): Promise<void> => {
+    let text = ''
+    for await (const chunk of response.body!.pipeThrough(new TextDecoderStream())) {
+      const blocks = (text + chunk).split('\n\n')
+      text = blocks.pop()!
+      for (const block of blocks) {
+        const lines = block.split('\n').map(line => line.split(/: (.*)/s).slice(0, 2))
+        const { data, ...rest } = Object.fromEntries(lines)
+        events.push({ ...rest, ...(data !== undefined && { data: JSON.parse(data) }) })
+      }
+    }
+  }
+  const done = read()
+    .catch(() => {})
+    .finally(() => {
+      state.ended = true
+    })
+  const of = (event: string): unknown[] =>
+    events.filter(found => found.event === event).flatMap(found => found.data as unknown[])
+  return { events, of, state, done, close: () => abort.abort() }
+}
+
+const time = '2026-11-01T10:00:00.000Z'
+
+test('a committed value is in the fleet, at the charger, among its messages and in the events', async () => {
+  const f = await fleet()
+  const live = await listen(f)
+  const client = await publish(f, 'c1', { PowerOutput: 7200, OperationState: 'charging' }, time)
+  const readings = await until(
+    () => live.of('reading') as { charger: string; name: string; time: string; value: unknown }[],
+    found => found.length === 2
+  )
+  assert.deepEqual(
+    new Set(readings.map(({ charger, name, time, value }) => `${charger} ${name} ${time} ${value}`)),
+    new Set([`c1 PowerOutput ${time} 7200`, `c1 OperationState ${time} charging`])
+  )
+  await until(
+    () => live.of('connection').length,
+    found => found > 0
+  )
+
+  const { chargers } = await f.get<ChargersAnswer>('/api/v1/chargers')
+  assert.equal(chargers.length, 1)
+  const [c1] = chargers as [ChargersAnswer['chargers'][number]]
+  assert.deepEqual(c1.values.PowerOutput, { time, value: 7200 })
+  assert.deepEqual([c1.name, c1.connection, c1.lastSampleTime], ['c1', 'online', time])
+
+  const status = { SamplingTime: time, Version: '1.2.3', UnsentSamples: 0 }
+  await client.acked(client.publish('chargers/c1/EdgeStatus', JSON.stringify(status)))
+  await until(
+    () => live.of('status'),
+    found => found.length === 1
+  )
+  const one = await f.get<ChargerAnswer>('/api/v1/chargers/c1')
+  assert.deepEqual(one.edgeStatus, status)
+  assert.equal(one.timeZone, 'UTC')
+
+  const { messages } = await f.get<MessagesAnswer>('/api/v1/chargers/c1/messages')
+  assert.deepEqual(messages, [{ time, values: { OperationState: 'charging', PowerOutput: 7200 } }])
+  live.close()
+  await f.server.stop()
+})
+
+test('a card id is masked for a viewer in every answer and event, and he cannot search by it', async () => {
+  const f = await fleet()
+  const viewer = await listen(f, '', 'viewer')
+  const billing = await listen(f, '', 'billing')
+  await publish(f, 'c1', { ConnectedVehicle: 'SECRET-1' }, time)
+  await until(
+    () => [viewer.of('reading').length, billing.of('reading').length],
+    ([a, b]) => a === 1 && b === 1
+  )
+  assert.match(JSON.stringify(billing.events), /SECRET-1/)
+  assert.doesNotMatch(JSON.stringify(viewer.events), /SECRET-1/)
+  for (const path of ['/api/v1/chargers', '/api/v1/chargers/c1', '/api/v1/chargers/c1/messages']) {
+    assert.match(await (await f.ask(path, 'billing')).text(), /SECRET-1/, path)
+    const text = await (await f.ask(path, 'viewer')).text()
+    assert.match(text, /"\*\*\*"/, path)
+    assert.doesNotMatch(text, /SECRET-1/, path)
+  }
+  const found = async (role: AccessRole) => (await f.get<ChargersAnswer>('/api/v1/chargers?q=secret', role)).chargers
+  assert.equal((await found('billing')).length, 1)
+  assert.equal((await found('viewer')).length, 0)
+  viewer.close()
+  billing.close()
+  await f.server.stop()
+})
+
+test('a stream ends when its token is revoked, and a reconnect goes on where it was', async () => {
+  const f = await fleet()
+  const first = await listen(f, '', 'viewer')
+  await publish(f, 'c1', { PowerOutput: 1 }, time)
+  await until(
+    () => first.of('reading').length,
+    found => found === 1
+  )
+  const id = first.events.at(-1)!.id!
+  await publish(f, 'c1', { PowerOutput: 2 }, '2026-11-01T10:00:10.000Z')
+  await until(
+    () => first.of('reading').length,
+    found => found === 2
+  )
+  const pool = new pg.Pool({ connectionString: f.databaseUrl })
+  await revokeToken(pool, 'viewer')
+  await pool.end()
+  await first.done
+  assert.equal(first.state.ended, true)
+  const again = await listen(f, '', 'billing', { 'last-event-id': id })
+  const [reading] = (await until(
+    () => again.of('reading'),
+    found => found.length === 1
+  )) as [{ value: number }]
+  assert.equal(reading.value, 2)
+  const lost = await listen(f, '', 'billing', { 'last-event-id': 'former.12' })
+  await until(
+    () => lost.events,
+    found => found.some(({ event }) => event === 'reset')
+  )
+  again.close()
+  lost.close()
+  await f.server.stop()
+})
+
+test('chargers come in pages, by name, and filtered', async () => {
+  const f = await fleet()
+  await f.db.query("INSERT INTO chargers (name) SELECT 'n' || lpad(i::text, 4, '0') FROM generate_series(1, 1203) i")
+  await publish(f, 'c1', { OperationState: 'charging' }, time)
+  const names: string[] = []
+  let after: string | undefined
+  do {
+    const page: ChargersAnswer = await f.get(`/api/v1/chargers?limit=500${after ? `&after=${after}` : ''}`)
+    assert.ok(page.chargers.length <= 500)
+    names.push(...page.chargers.map(({ name }) => name))
+    after = page.next
+  } while (after !== undefined)
+  assert.deepEqual([names.length, names[0], names.at(-1)], [1204, 'c1', 'n1203'])
+  const found = async (query: string) =>
+    (await f.get<ChargersAnswer>(`/api/v1/chargers?${query}`)).chargers.map(({ name }) => name)
+  assert.deepEqual(await found('state=charging'), ['c1'])
+  assert.deepEqual(await found('q=N120'), ['n1200', 'n1201', 'n1202', 'n1203'])
+  assert.deepEqual(await found('connection=online'), ['c1'])
+  await f.server.stop()
+})
+
+test('what is wrong with a request is told: each parameter, what was expected, what was found', async () => {
+  const f = await fleet()
+  const response = await f.ask('/api/v1/chargers?limit=0&state=happy&colour=red&after=a&after=b')
+  assert.equal(response.status, 400)
+  const { faults } = (await response.json()) as { faults: object[] }
+  assert.deepEqual(faults, [
+    { parameter: 'colour', expected: 'one of limit, after, state, connection, site, q', found: 'an unknown parameter' },
+    { parameter: 'limit', expected: 'a whole number, 1 to 1000', found: '"0"' },
+    { parameter: 'after', expected: 'it once', found: 'it 2 times' },
+    {
+      parameter: 'state',
+      expected: 'unknown|off|idle|charging|scheduled_downtime|unscheduled_downtime',
+      found: '"happy"'
+    }
+  ])
+  assert.equal((await f.ask('/api/v1/chargers/nobody')).status, 404)
+  assert.equal((await f.ask('/api/v1/chargers/nobody/messages')).status, 404)
+  assert.equal((await f.ask('/api/v1/chargers/no%20body')).status, 400)
+  await f.server.stop()
+})
