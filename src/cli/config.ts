@@ -12,13 +12,21 @@ export const secondEnvironment = (env: NodeJS.ProcessEnv = process.env): Record<
   [secondStart]: '1'
 })
 
-/** `mallocArenas`: each keeps what it had, and threads that share one wait for each other. */
-export const leanEnvironment = (
-  mallocArenas: number,
-  env: NodeJS.ProcessEnv = process.env
-): Record<string, string> => ({
+/** Variables of glibc's malloc, without their prefix MALLOC_. */
+export interface Malloc {
+  /** Each keeps what it had, and threads that share one wait for each other. */
+  readonly ARENA_MAX: number
+  /** From this size on a piece of memory is a mapping of its own: only those of its pages count that were written to. */
+  readonly MMAP_THRESHOLD_?: number
+  /** At most so many of them. */
+  readonly MMAP_MAX_?: number
+  /** What is asked of the system beyond what is needed now. */
+  readonly TOP_PAD_?: number
+}
+
+export const leanEnvironment = (malloc: Malloc, env: NodeJS.ProcessEnv = process.env): Record<string, string> => ({
   ...(env as Record<string, string>),
-  MALLOC_ARENA_MAX: String(mallocArenas),
+  ...Object.fromEntries(Object.entries(malloc).map(([name, value]) => [`MALLOC_${name}`, String(value)])),
   ...codeCacheOf(env)
 })
 

@@ -5,20 +5,20 @@
 
 import { statSync } from 'node:fs'
 import { flushCompileCache, getCompileCacheDir } from 'node:module'
-import { isSecondStart, leanEnvironment, secondEnvironment } from './config.ts'
+import { isSecondStart, leanEnvironment, type Malloc, secondEnvironment } from './config.ts'
 import { startOf } from './self.ts'
 
 export interface Lean {
   /** For V8. The first one tells whether they were given. */
   readonly flags: readonly [string, ...string[]]
-  /** Of malloc: each keeps what it had, and threads that share one wait for each other. */
-  readonly mallocArenas: number
+  /** For malloc (mallopt(3)). */
+  readonly malloc: Malloc
 }
 
 /** Does not return when it starts the process anew: call it before anything is open. */
-export function startLean({ flags, mallocArenas }: Lean): void {
+export function startLean({ flags, malloc }: Lean): void {
   if (process.execArgv.includes(flags[0])) return
-  again([...flags, ...process.execArgv], leanEnvironment(mallocArenas))
+  again([...flags, ...process.execArgv], leanEnvironment(malloc))
 }
 
 /** When what was loaded since `before` had to be compiled: starts once more, this time from the cache. */

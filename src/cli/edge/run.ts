@@ -17,7 +17,7 @@ import { Systemd } from './systemd.ts'
  */
 const lean: Lean = {
   flags: ['--liftoff-only', '--no-opt', '--max-semi-space-size=1', '--heap-growing-percent=20'],
-  mallocArenas: 1
+  malloc: { ARENA_MAX: 1 }
 }
 
 /** Throws ConfigError with all faults of the command line or of the file. */
