@@ -123,7 +123,8 @@ describe('TimescaleDB in WebAssembly', () => {
       )
       assert.deepEqual(hypertables.rows, [{ hypertable_name: 'ev_readings', compression_enabled: true }])
       const dimensions = await lite.query<{ column_name: string; days: number }>(
-        'SELECT column_name, EXTRACT(day FROM time_interval)::integer AS days FROM timescaledb_information.dimensions'
+        `SELECT column_name, EXTRACT(day FROM time_interval)::integer AS days FROM timescaledb_information.dimensions
+         WHERE hypertable_name = 'ev_readings'`
       )
       assert.deepEqual(dimensions.rows, [{ column_name: 'time', days: 1 }])
       await lite.exec(`
@@ -146,7 +147,9 @@ describe('TimescaleDB on a real server', () => {
   it('a compressed chunk takes late values, and the same ones again', async t => {
     const url = await harness.database()
     const engine = await migrateDatabase(url)
-    if (!engine.hypertable) return t.skip('set TEST_DATABASE_URL to a server with TimescaleDB')
+    if (!engine.hypertable || engine.description.includes('apache')) {
+      return t.skip('set TEST_DATABASE_URL to a server with TimescaleDB, community licence')
+    }
     const server = await harness.server(url)
     const db = await harness.session(url)
     await harness.device('late')

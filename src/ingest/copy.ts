@@ -7,6 +7,7 @@ import { from as copyFrom } from 'pg-copy-streams'
 import { valueSpecs } from '../model/chargerState.ts'
 import { formatTime } from '../model/envelope.ts'
 import type { Status } from './decode.ts'
+import type { HistoryChange } from './historyChanges.ts'
 import type { Row } from './row.ts'
 import { encodeRows, readingColumns } from './rows.ts'
 
@@ -118,6 +119,15 @@ export async function insertRejected(
       messages.map(m => m.code),
       messages.map(m => m.reason)
     ]
+  )
+}
+
+/** For maintenance (history/maintenance.ts): what must be derived anew, once this transaction is committed. */
+export async function insertHistoryChanges(db: Client, changes: readonly HistoryChange[]): Promise<void> {
+  await db.query(
+    `INSERT INTO history_changes (charger_id, from_time, to_time)
+     SELECT * FROM unnest($1::integer[], $2::timestamptz[], $3::timestamptz[])`,
+    [changes.map(c => c.chargerId), changes.map(c => formatTime(c.fromUs)), changes.map(c => formatTime(c.toUs))]
   )
 }
 

@@ -7,10 +7,11 @@ import { Client } from 'pg'
 import type { Newest } from '../model/admission.ts'
 import { type AcceptWindow, encodeEnvelope } from '../model/envelope.ts'
 import type { RejectCode } from '../model/errors.ts'
-import { ingestAttemptTimeoutMs, ingestStatementTimeoutMs } from '../model/limits.ts'
+import { freshMs, ingestAttemptTimeoutMs, ingestStatementTimeoutMs } from '../model/limits.ts'
 import { Records } from './batch.ts'
 import * as sql from './copy.ts'
 import { type Decoded, decode, type Reject, type Status } from './decode.ts'
+import { historyChanges } from './historyChanges.ts'
 import { type BatchKept, type BatchResult, committed, kept, late, rejected } from './outcome.ts'
 import { sqlState, verdictOf } from './retry.ts'
 import type { Row } from './row.ts'
@@ -135,7 +136,8 @@ async function attempt(db: Client, task: BatchTask, decoded: Decoded, way: Way):
   const merging = way === 'copy' ? decoded.rows.filter(({ dup }) => dup) : decoded.rows
   const copying = way === 'copy' ? decoded.rows.filter(({ dup }) => !dup) : []
   const statuses = newestStatuses(decoded.statuses)
-  if (merging.length === 0 && statuses.length === 0 && allRejects(decoded, way).length === 0) {
+  const changes = historyChanges(decoded.rows, (Date.now() - freshMs) * 1000)
+  if (merging.length === 0 && statuses.length === 0 && changes.length === 0 && allRejects(decoded, way).length === 0) {
     // The common case: a COPY alone is a transaction of its own.
     if (copying.length > 0) await sql.copyReadings(db, copying)
     return []
@@ -145,6 +147,7 @@ async function attempt(db: Client, task: BatchTask, decoded: Decoded, way: Way):
   if (merging.length > 0) await (way === 'bisect' ? bisect(db, merging) : merge(db, merging))
   if (statuses.length > 0)
     await (way === 'bisect' ? storeEachStatus(db, decoded, statuses) : sql.upsertStatuses(db, statuses))
+  if (changes.length > 0) await sql.insertHistoryChanges(db, changes)
   const rejects = allRejects(decoded, way)
   if (rejects.length > 0) {
     const messages = rejectedMessages(task, rejects)

@@ -80,6 +80,21 @@ export const attemptSlowMs = 15_000
 export const progressTimeoutMs = 30_000
 /** Day chunks of TimescaleDB are compressed at this age (sql/always_columnstore.sql): rows older than it take the late lane. */
 export const columnstoreAgeMs = 3 * 86_400_000
+/** History: rows that are older than this when they are stored are noted in history_changes, and derived from by that. */
+export const freshMs = 15 * 60_000
+/** History: what is younger is derived at every turn; above freshMs by an attempt, and by what clocks may differ. */
+export const unsettledMs = 30 * 60_000
+/** History: first turn of maintenance after the start, and the time between two. */
+export const historyStartDelayMs = 10_000
+export const historyIntervalMs = 60_000
+/** History: raw rows that are derived in one step, and noted changes that are taken at once. */
+export const historyStepMs = 86_400_000
+export const historyChangesMax = 5_000
+/** History: a single statement of maintenance is cancelled after this long, and tried again at the next turn. */
+export const historyStatementTimeoutMs = 15 * 60_000
+/** Raw rows are kept at least so much longer than they are accepted: what is derived is never from rows that are half gone. */
+export const retentionMarginMs = 2 * 86_400_000
+
 /** Stopping as a whole: what is left when the others are slow is the last one's, but at least so much. */
 export const stopTotalMs = 9_500
 export const stopLeastMs = 500

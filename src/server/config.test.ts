@@ -65,6 +65,7 @@ test('without flags and environment there are the documented defaults', () => {
     workers: workersDefault(),
     logLevel: 'info',
     acceptPastMs: acceptPastMsDefault,
+    retentionMs: undefined,
     budgetBytes: budgetBytesDefault,
     limits: { messagesPerSecond: messagesPerSecondDefault, bytesPerSecond: bytesPerSecondDefault },
     drainMs: 0,
@@ -97,6 +98,7 @@ const each: [string, string, string, (config: ServerConfig) => unknown, unknown]
   ['node-id', 'CHARGELIFT_NODE_ID', 'n-1.x:8883', config => config.nodeId, 'n-1.x:8883'],
   ['workers', 'CHARGELIFT_WORKERS', '7', config => config.workers, 7],
   ['accept-past-days', 'CHARGELIFT_ACCEPT_PAST_DAYS', '30', config => config.acceptPastMs, 30 * 86_400_000],
+  ['retention-days', 'CHARGELIFT_RETENTION_DAYS', '402', config => config.retentionMs, 402 * 86_400_000],
   ['memory-budget-mb', 'CHARGELIFT_MEMORY_BUDGET_MB', '64', config => config.budgetBytes, 64 * 1024 * 1024],
   ['messages-per-second', 'CHARGELIFT_MESSAGES_PER_SECOND', '20', config => config.limits.messagesPerSecond, 20],
   ['kilobytes-per-second', 'CHARGELIFT_KILOBYTES_PER_SECOND', '64', config => config.limits.bytesPerSecond, 65_536],
@@ -270,4 +272,18 @@ test('the help names every flag with its variable', () => {
     assert.match(help, new RegExp(`--${flag} .*\\n +${name}$`, 'm'))
   }
   assert.equal(help.match(/^ {2}--/gm)!.length, each.length + pair.length)
+})
+
+test('nothing is accepted for a time whose readings may be gone: both numbers are told', () => {
+  assert.equal(parse(['--retention-days', '30', '--accept-past-days', '28']).acceptPastMs, 28 * 86_400_000)
+  assert.deepEqual(faultsOf(['--retention-days', '30', '--accept-past-days', '29']), [
+    {
+      path: '--accept-past-days',
+      expected:
+        'at most 28 days, 2 less than --retention-days 30, so that nothing is accepted for a time whose readings are gone',
+      found: '29 days; give --accept-past-days 28, or a longer --retention-days'
+    }
+  ])
+  assert.match(faultsOf(['--retention-days', '401'])[0]!.found, /^400 days/) // the default counts, too
+  assert.match(faultsOf(['--retention-days', '2'])[0]!.expected, /3 to 36500/)
 })

@@ -16,7 +16,8 @@ import {
   connectionsMaxDefault,
   handshakesPerSecondDefault,
   messagesPerSecondDefault,
-  presenceGraceMsDefault
+  presenceGraceMsDefault,
+  retentionMarginMs
 } from '../model/limits.ts'
 import { isLoopbackHost } from './loopback.ts'
 
@@ -155,6 +156,11 @@ const flags = {
     expected: 'a number of days, 1 to 36500',
     help: `oldest SamplingTime that is stored as a reading, in days (${acceptPastMsDefault / dayMs})`
   },
+  'retention-days': {
+    schema: wholeNumber.pipe(z.number().min(3).max(36_500)).optional(),
+    expected: 'a number of days, 3 to 36500',
+    help: 'drop raw readings that are older, in days; quarter hours, months and sessions stay (nothing is dropped)'
+  },
   'memory-budget-mb': {
     schema: wholeNumber.pipe(z.number().min(budgetBytesMin / mebibyte)).default(budgetBytesDefault / mebibyte),
     expected: `a whole number of MiB, ${budgetBytesMin / mebibyte} or more`,
@@ -203,6 +209,8 @@ export interface ServerConfig {
   readonly workers: number
   readonly logLevel: (typeof logLevels)[number]
   readonly acceptPastMs: number
+  /** Undefined = raw readings are kept for ever. */
+  readonly retentionMs: number | undefined
   readonly budgetBytes: number
   /** Of one identity. */
   readonly limits: { readonly messagesPerSecond: number; readonly bytesPerSecond: number }
@@ -246,6 +254,9 @@ export function parseServerConfig(
     return parsed.data as z.output<(typeof flags)[Name]['schema']>
   }
   const mqttPorts = value('mqtt-port')
+  const retentionDays = value('retention-days')
+  const acceptPastDays = value('accept-past-days')
+  checkRetention(acceptPastDays, retentionDays, faults)
   const config: Omit<ServerConfig, 'httpTls'> = {
     mqttHost: value('mqtt-host'),
     mqttPorts,
@@ -262,7 +273,8 @@ export function parseServerConfig(
     nodeId: value('node-id') ?? `${hostname()}:${mqttPorts?.[0]}`,
     workers: value('workers'),
     logLevel: value('log-level'),
-    acceptPastMs: value('accept-past-days') * dayMs,
+    acceptPastMs: acceptPastDays * dayMs,
+    retentionMs: retentionDays === undefined ? undefined : retentionDays * dayMs,
     budgetBytes: value('memory-budget-mb') * mebibyte,
     limits: {
       messagesPerSecond: value('messages-per-second'),
@@ -279,6 +291,18 @@ export function parseServerConfig(
   }
   if (faults.length > 0) throw new ConfigError(faults)
   return { ...config, httpTls }
+}
+
+/** What comes late must find the raw rows of its time complete. */
+function checkRetention(acceptPastDays: number, retentionDays: number | undefined, faults: ConfigFault[]): void {
+  if (retentionDays === undefined) return
+  const daysMax = retentionDays - retentionMarginMs / dayMs
+  if (!(acceptPastDays > daysMax)) return
+  const expected =
+    `at most ${daysMax} days, ${retentionMarginMs / dayMs} less than --retention-days ${retentionDays}, ` +
+    'so that nothing is accepted for a time whose readings are gone'
+  const found = `${acceptPastDays} days; give --accept-past-days ${daysMax}, or a longer --retention-days`
+  faults.push({ path: '--accept-past-days', expected, found })
 }
 
 /** Whoever listens where others can reach him speaks TLS: tokens and card ids go over that wire. */

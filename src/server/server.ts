@@ -5,8 +5,9 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import pg from 'pg'
 import type { Logger } from 'pino'
 import { Broker } from '../broker/broker.ts'
+import { Maintenance } from '../history/maintenance.ts'
 import { Ingest, type IngestReport } from '../ingest/ingest.ts'
-import { type Engine, makePartitions, migrateDatabase, startFault } from '../ingest/migrate.ts'
+import { type Engine, migrateDatabase, startFault } from '../ingest/migrate.ts'
 import { Budget } from '../model/budget.ts'
 import { ConfigError, RetryableError } from '../model/errors.ts'
 import { attemptSlowMs, stopBatchesMs, stopLeastMs, stopRestMs, stopTotalMs } from '../model/limits.ts'
@@ -45,7 +46,6 @@ export interface RunningServer {
   stop(): Promise<boolean>
 }
 
-const partitionIntervalMs = 3_600_000
 const databaseRetryMs = 1_000
 const databaseAnswerMs = 2_000
 
@@ -78,9 +78,7 @@ async function start(config: ServerConfig, log: Logger, stops: Stop[], abort: Ab
   const httpTls = config.httpTls && openHttpTls(config.httpTls, audit.report)
 
   // First the HTTP port: it tells what the rest is waiting for.
-  let ready:
-    | { readonly db: pg.Pool; readonly ingest: Ingest; readonly progress: Progress; readonly metrics: Metrics }
-    | undefined
+  let ready: Ready | undefined
   let stopping: Promise<boolean> | undefined
   let grants: Grants | undefined
   let api: ApiParts | undefined
@@ -98,8 +96,7 @@ async function start(config: ServerConfig, log: Logger, stops: Stop[], abort: Ab
       access,
       routes: [
         ...healthRoutes({
-          readiness: () =>
-            stopping ? goingAway : ready ? readiness(ready.db, ready.ingest, ready.progress, credentials) : starting,
+          readiness: () => (stopping ? goingAway : ready ? readiness(ready, credentials) : starting),
           metrics: () => ready?.metrics.text()
         }),
         ...signInRoutes(access, () => grants),
@@ -130,7 +127,15 @@ async function start(config: ServerConfig, log: Logger, stops: Stop[], abort: Ab
     log.warn({ event: 'database_connection_lost', reason: error.message }, 'database connection lost')
   )
   stops.push(() => atMost(stopRestMs, db.end()))
-  stops.push(keepPartitionsAhead(db, log))
+  const maintenance = new Maintenance({
+    databaseUrl,
+    node: config.nodeId,
+    retentionMs: config.retentionMs,
+    derive: [],
+    failed: error => log.error({ event: 'history_failed', reason: error.message }, 'history not brought up to date')
+  })
+  const stopMaintenance = maintenance.start()
+  stops.push(() => atMost(stopRestMs, stopMaintenance()))
   grants = await whenDatabaseAnswers(log, abort, () => openGrants(db, config, log))
   stops.push(async () => grants?.close())
   audit.storeIn(db)
@@ -229,7 +234,7 @@ async function start(config: ServerConfig, log: Logger, stops: Stop[], abort: Ab
     })
   )
   stops.push(() => door.close()) // the last one, and so the first to stop: nobody new comes in while the rest ends
-  ready = { db, ingest, progress, metrics }
+  ready = { db, ingest, progress, metrics, maintenance }
 
   const mqttPorts = door.ports
   log.info(
@@ -284,15 +289,6 @@ async function openGrants(db: pg.Pool, { httpHost }: ServerConfig, log: Logger):
     log.warn({ event: 'no_tokens', reason }, 'nobody can use the HTTP port')
   }
   return grants
-}
-
-function keepPartitionsAhead(db: pg.Pool, log: Logger): () => Promise<void> {
-  const timer = setInterval(() => {
-    makePartitions(db).catch(error =>
-      log.error({ event: 'partitions_failed', reason: error.message }, 'partitions not made')
-    )
-  }, partitionIntervalMs)
-  return async () => clearInterval(timer)
 }
 
 const starting: Readiness = {
@@ -356,11 +352,18 @@ async function openPort<T>(flag: string, port: number, open: () => Promise<T>): 
   }
 }
 
+/** What answers once everything has started. */
+interface Ready {
+  readonly db: pg.Pool
+  readonly ingest: Ingest
+  readonly progress: Progress
+  readonly metrics: Metrics
+  readonly maintenance: Maintenance
+}
+
 async function readiness(
-  db: pg.Pool,
-  { trouble, lanes }: Ingest,
-  progress: Progress,
-  { warnings }: Credentials
+  { db, ingest: { trouble, lanes }, progress, maintenance }: Ready,
+  credentials: Credentials
 ): Promise<Readiness> {
   const reasons: string[] = []
   const sinceMs = lanes.reduce((oldest, lane) => Math.min(oldest, lane.attemptSinceMs ?? oldest), Date.now())
@@ -370,7 +373,9 @@ async function readiness(
   const fault = await faultOf(db)
   if (fault !== undefined) reasons.push(`the database does not answer: ${fault}`)
   else if (progress.stall !== undefined) reasons.push(progress.stall)
-  return { ready: reasons.length === 0, reasons, warnings }
+  const failure = maintenance.last?.failure
+  const warnings = failure === undefined ? [] : [`history is not brought up to date: ${failure}`]
+  return { ready: reasons.length === 0, reasons, warnings: [...credentials.warnings, ...warnings] }
 }
 
 /** Undefined when the database answers, else why not. In time for a probe: a frozen database does not even refuse. */

@@ -1,0 +1,224 @@
+// Keeps what is derived from raw rows up to date: partitions ahead, quarter hours, sessions, and with a retention the end of old
+// raw rows. One server at a time does it, under an advisory lock. A run that fails is told and tried again at the next turn:
+// storing readings never waits for it, and the process never ends by it. Whatever a killed run left is done again.
+
+import pg from 'pg'
+import {
+  acceptFutureMs,
+  historyChangesMax,
+  historyIntervalMs,
+  historyStartDelayMs,
+  historyStatementTimeoutMs,
+  historyStepMs,
+  unsettledMs
+} from '../model/limits.ts'
+import { kindOfQuarterHours, type QuarterHours, refreshQuarterHours } from './quarterHours.ts'
+import { type ChargerRange, clipped, mergedByCharger } from './ranges.ts'
+import { dropRawRows } from './retention.ts'
+
+/**
+ * Derives more from the raw rows of these ranges, in the transaction that notes them as done; so it may be asked again for what it
+ * has derived already. Raw rows before `rawFromMs` (-Infinity: none) are gone: what was derived from them must stay.
+ */
+export type Derive = (db: pg.ClientBase, ranges: readonly ChargerRange[], rawFromMs: number) => Promise<void>
+
+export interface MaintenanceOptions {
+  readonly databaseUrl: string
+  /** Its name in `history_state`. */
+  readonly node: string
+  /** Raw rows older than this are dropped; undefined = never. */
+  readonly retentionMs: number | undefined
+  readonly derive: readonly Derive[]
+  readonly failed: (error: Error) => void
+}
+
+export interface MaintenanceRun {
+  readonly endedAtMs: number
+  readonly tookMs: number
+  /** Undefined = it did what there was to do. */
+  readonly failure: string | undefined
+}
+
+/** Any number that nobody else uses; the same for every version of the program. */
+const advisoryLock = 7_246_311_505
+
+export class Maintenance {
+  readonly #options: MaintenanceOptions
+  #last: MaintenanceRun | undefined
+  #db: pg.Client | undefined
+  #running: Promise<void> | undefined
+  #stopped = false
+
+  constructor(options: MaintenanceOptions) {
+    this.#options = options
+  }
+
+  /** The newest run of this server; undefined while another server does it, or before the first. */
+  get last(): MaintenanceRun | undefined {
+    return this.#last
+  }
+
+  /** Begins to take turns. Returns how to stop: a run under way is cut off. */
+  start(): () => Promise<void> {
+    const turn = (): void => {
+      this.#running ??= this.run().then(() => {
+        this.#running = undefined
+      })
+    }
+    const first = setTimeout(turn, historyStartDelayMs).unref()
+    const timer = setInterval(turn, historyIntervalMs).unref()
+    return async () => {
+      clearTimeout(first)
+      clearInterval(timer)
+      this.#stopped = true
+      this.#db?.end().catch(() => {})
+      await this.#running
+    }
+  }
+
+  /** One turn. False when another server has it. Never throws: failures are told, and are in `last`. */
+  async run(): Promise<boolean> {
+    const startedMs = performance.now()
+    const db = new pg.Client({
+      connectionString: this.#options.databaseUrl,
+      application_name: 'chargelift history',
+      connectionTimeoutMillis: 10_000,
+      keepAlive: true,
+      statement_timeout: historyStatementTimeoutMs
+    })
+    this.#db = db
+    db.on('error', () => {}) // the pending query reports it
+    let failure: Error | undefined
+    try {
+      await db.connect()
+      const { rows } = await db.query('SELECT pg_try_advisory_lock($1) AS mine', [advisoryLock])
+      if (!rows[0].mine) return false
+      failure = await this.#turn(db).then(
+        () => undefined,
+        error => error as Error
+      )
+      if (!this.#stopped) await this.#note(db, startedMs, failure)
+    } catch (error) {
+      failure ??= error as Error
+    } finally {
+      this.#db = undefined
+      await db.end().catch(() => {})
+    }
+    if (this.#stopped) return true
+    const tookMs = Math.round(performance.now() - startedMs)
+    this.#last = { endedAtMs: Date.now(), tookMs, failure: failure?.message }
+    if (failure) this.#options.failed(failure)
+    return true
+  }
+
+  /** For `chargelift db status`, whichever server did it. */
+  async #note(db: pg.Client, startedMs: number, failure: Error | undefined): Promise<void> {
+    await db.query('ROLLBACK') // the failed transaction, if there is one
+    await db.query('UPDATE history_state SET ran_at = now(), took_ms = $1, node = $2, failure = $3', [
+      Math.round(performance.now() - startedMs),
+      this.#options.node,
+      failure?.message
+    ])
+  }
+
+  async #turn(db: pg.Client): Promise<void> {
+    await db.query("SET timezone = 'UTC'")
+    await db.query(partitionsAhead)
+    const kind = await kindOfQuarterHours(db)
+    const nowMs = await this.#deriveNew(db, kind)
+    await this.#deriveChanged(db, kind, nowMs)
+    if (this.#options.retentionMs !== undefined && !this.#stopped)
+      await dropRawRows(db, nowMs - this.#options.retentionMs)
+  }
+
+  /** From where the last run ended until now, in steps; returns the database's time of the last step. */
+  async #deriveNew(db: pg.Client, kind: QuarterHours): Promise<number> {
+    for (;;) {
+      const { nowMs, rawFromMs, derivedToMs } = await readState(db)
+      const fromMs = derivedToMs ?? Math.max(rawFromMs, (await oldestRawMs(db)) ?? nowMs)
+      const isLast = fromMs + historyStepMs >= nowMs
+      const toMs = isLast ? nowMs : fromMs + historyStepMs
+      const [window] = clipped(
+        [{ fromMs: fromMs - unsettledMs, toMs: isLast ? toMs + acceptFutureMs + clockSkewMs : toMs }],
+        rawFromMs
+      )
+      const chargers = window ? await chargersWithin(db, window.fromMs, window.toMs) : []
+      const ranges = chargers.map(chargerId => ({ chargerId, ...window! }))
+      await this.#deriveAll(db, kind, ranges, rawFromMs, nowMs, () =>
+        db.query('UPDATE history_state SET derived_to = $1', [new Date(toMs)])
+      )
+      if (isLast || this.#stopped) return nowMs
+    }
+  }
+
+  /** What late rows have changed. */
+  async #deriveChanged(db: pg.Client, kind: QuarterHours, nowMs: number): Promise<void> {
+    while (!this.#stopped) {
+      const { rows } = await db.query<{ id: string; charger_id: number; from_time: Date; to_time: Date }>(
+        'SELECT id, charger_id, from_time, to_time FROM history_changes ORDER BY id LIMIT $1',
+        [historyChangesMax]
+      )
+      if (rows.length === 0) return
+      const { rawFromMs } = await readState(db)
+      const noted = rows.map(({ charger_id, from_time, to_time }) => ({
+        chargerId: charger_id,
+        fromMs: from_time.getTime(),
+        toMs: to_time.getTime() + 1 // a time has microseconds, a Date has not
+      }))
+      const ranges = clipped(mergedByCharger(noted, unsettledMs), rawFromMs)
+      await this.#deriveAll(db, kind, ranges, rawFromMs, nowMs, () =>
+        db.query('DELETE FROM history_changes WHERE id = ANY ($1)', [rows.map(({ id }) => id)])
+      )
+    }
+  }
+
+  async #deriveAll(
+    db: pg.Client,
+    kind: QuarterHours,
+    ranges: readonly ChargerRange[],
+    rawFromMs: number,
+    nowMs: number,
+    settle: () => Promise<unknown>
+  ): Promise<void> {
+    await refreshQuarterHours(db, kind, ranges, nowMs)
+    await db.query('BEGIN')
+    if (ranges.length > 0) for (const derive of this.#options.derive) await derive(db, ranges, rawFromMs)
+    await settle()
+    await db.query('COMMIT')
+  }
+}
+
+/** A server's clock may be so far from the database's. */
+const clockSkewMs = 60_000
+
+const partitionsAhead = `SELECT ensure_ev_readings_partitions(
+  (now() AT TIME ZONE 'UTC')::date - 1, (now() AT TIME ZONE 'UTC')::date + 7)`
+
+interface State {
+  readonly nowMs: number
+  readonly rawFromMs: number
+  readonly derivedToMs: number | undefined
+}
+
+async function readState(db: pg.Client): Promise<State> {
+  const { rows } = await db.query<{ now: Date; raw_from: Date | number; derived_to: Date | null }>(
+    'SELECT now() AS now, raw_from, derived_to FROM history_state'
+  )
+  const { now, raw_from, derived_to } = rows[0]!
+  return { nowMs: now.getTime(), rawFromMs: Number(raw_from), derivedToMs: derived_to?.getTime() }
+}
+
+async function oldestRawMs(db: pg.Client): Promise<number | undefined> {
+  const { rows } = await db.query<{ oldest: Date | null }>('SELECT min(time) AS oldest FROM ev_readings')
+  return rows[0]!.oldest?.getTime()
+}
+
+/** Who has rows there. The times are constants, so that the planner leaves out all other days. */
+async function chargersWithin(db: pg.Client, fromMs: number, toMs: number): Promise<number[]> {
+  const [from, to] = [new Date(fromMs).toISOString(), new Date(toMs).toISOString()]
+  const { rows } = await db.query<{ id: number }>(`
+    SELECT id FROM chargers, LATERAL (
+      SELECT FROM ev_readings WHERE charger_id = id AND time >= '${from}' AND time < '${to}' LIMIT 1) any_row
+    ORDER BY id`)
+  return rows.map(({ id }) => id)
+}
