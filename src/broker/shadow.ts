@@ -14,6 +14,11 @@ export interface ShadowEntry {
 export class Shadow {
   readonly #chargers = new Map<string, Map<string, ShadowEntry>>()
 
+  /** By charger, then name: all of it, live. */
+  get byCharger(): ReadonlyMap<string, ReadonlyMap<string, ShadowEntry>> {
+    return this.#chargers
+  }
+
   /** Takes over what is newer; calls `advanced` for each such topic. */
   advance({ topics, timesUs, payloads }: Newest, advanced: (topic: string, entry: ShadowEntry) => void): void {
     topics.forEach((topic, i) => {

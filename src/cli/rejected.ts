@@ -96,6 +96,7 @@ async function replay(db: pg.Pool, databaseUrl: string, { filter, shiftUs, dryRu
     },
     report: {
       stored() {},
+      acknowledged() {},
       kept: ({ code, message }, attempt) => {
         if (attempt === 1) print(`the database does not store, trying again: ${message} (${code})`)
       },

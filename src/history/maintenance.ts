@@ -45,6 +45,7 @@ const advisoryLock = 7_246_311_505
 export class Maintenance {
   readonly #options: MaintenanceOptions
   #last: MaintenanceRun | undefined
+  #succeededAtMs: number | undefined
   #db: pg.Client | undefined
   #running: Promise<void> | undefined
   #stopped = false
@@ -56,6 +57,11 @@ export class Maintenance {
   /** The newest run of this server; undefined while another server does it, or before the first. */
   get last(): MaintenanceRun | undefined {
     return this.#last
+  }
+
+  /** When a run of this server last did all that there was to do; undefined before the first. */
+  get succeededAtMs(): number | undefined {
+    return this.#succeededAtMs
   }
 
   /** Begins to take turns. Returns how to stop: a run under way is cut off. */
@@ -108,6 +114,7 @@ export class Maintenance {
     const tookMs = Math.round(performance.now() - startedMs)
     this.#last = { endedAtMs: Date.now(), tookMs, failure: failure?.message }
     if (failure) this.#options.failed(failure)
+    else this.#succeededAtMs = this.#last.endedAtMs
     return true
   }
 

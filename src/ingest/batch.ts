@@ -6,6 +6,7 @@
 
 import { Run, type Source } from '../model/admission.ts'
 import { batchBytesMax, batchMessagesMax, runBytesMax } from '../model/limits.ts'
+import { late } from './outcome.ts'
 
 const headerBytes = 8
 
@@ -21,6 +22,8 @@ export class Batch {
   readonly tickets: number[] = []
   readonly sources: Source[] = []
   readonly ends: number[] = []
+  /** Per run: when it was admitted, by the clock that never steps, in ms. */
+  readonly admittedMs: number[] = []
   readonly #bytes = Buffer.from(new ArrayBuffer(batchBytesMax))
   readonly #view = new DataView(this.#bytes.buffer)
   readonly #numbers = new Map<string, number>()
@@ -50,6 +53,7 @@ export class Batch {
     for (let i = 0; i < tickets.length; i++) this.tickets.push(tickets[i]!)
     this.sources.push(source)
     this.ends.push(this.tickets.length)
+    this.admittedMs.push(performance.now())
     return headerBytes + length
   }
 
@@ -74,6 +78,20 @@ export class Batch {
     }
   }
 
+  /**
+   * Calls `visit` with how long the messages of each run have waited since their admission, in seconds, and how many they are.
+   * Messages of the outcome `late` go on waiting in another batch, which counts from its own admission.
+   */
+  eachWait(nowMs: number, outcomes: Uint8Array, visit: (seconds: number, messages: number) => void): void {
+    const hasLate = outcomes.includes(late)
+    let from = 0
+    for (const [i, end] of this.ends.entries()) {
+      const lates = hasLate ? outcomes.subarray(from, end).filter(outcome => outcome === late).length : 0
+      if (end - from > lates) visit((nowMs - this.admittedMs[i]!) / 1000, end - from - lates)
+      from = end
+    }
+  }
+
   /** Ready to be filled again. */
   clear(): void {
     this.id = ''
@@ -83,6 +101,7 @@ export class Batch {
     this.tickets.length = 0
     this.sources.length = 0
     this.ends.length = 0
+    this.admittedMs.length = 0
     this.#numbers.clear()
     this.#lastIdentity = ''
   }

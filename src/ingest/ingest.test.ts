@@ -17,7 +17,13 @@ function homelessIngest(
     budget: new Budget(1_000_000),
     now: () => 0,
     committed: () => {},
-    report: { stored: () => {}, kept: ({ code }) => resolve(code), recovered: () => {}, workerDied: () => {} },
+    report: {
+      stored: () => {},
+      kept: ({ code }) => resolve(code),
+      acknowledged: () => {},
+      recovered: () => {},
+      workerDied: () => {}
+    },
     ...options
   })
   t.after(() => ingest.close(0))

@@ -107,7 +107,8 @@ export class Ingest implements Admission {
   #openLane(store: (batch: Batch) => Promise<BatchResult | BatchKept>): Lane {
     const report: LaneReport = {
       stored: (result, seconds, batch) => this.#stored(result, seconds, batch),
-      kept: (reason, attempt) => this.#kept(reason, attempt)
+      kept: (reason, attempt) => this.#kept(reason, attempt),
+      acknowledged: (batch, outcomes) => this.#options.report.acknowledged(batch, outcomes)
     }
     const { now, committed } = this.#options
     const lane: Lane = new Lane({

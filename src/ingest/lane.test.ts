@@ -46,6 +46,8 @@ class LaneBench {
   admittedBytes = 0
   settledBytes = 0
   readonly handedOn: string[] = []
+  /** Of each acknowledged run: how long, and how many messages. */
+  readonly waits: [seconds: number, messages: number][] = []
   readonly #timers: TestContext['mock']['timers']
 
   constructor(t: TestContext) {
@@ -59,7 +61,9 @@ class LaneBench {
       report: {
         stored: (result, seconds, batch) =>
           this.events.push(`stored ${result.outcomes.length} of ${batch.count} in ${seconds} s`),
-        kept: ({ code }, attempt) => this.events.push(`kept ${code} ${attempt}`)
+        kept: ({ code }, attempt) => this.events.push(`kept ${code} ${attempt}`),
+        acknowledged: (batch, outcomes) =>
+          batch.eachWait(performance.now(), outcomes, (...wait) => this.waits.push(wait))
       },
       settled: (batch, { outcomes }) => this.#settled(batch, outcomes),
       committed: () => this.events.push('committed')
@@ -446,4 +450,28 @@ test('stop while the database works: its answer still counts, and what waits beh
   assert.deepEqual(source.told, [1, 'ack'])
   assert.equal(bench.calls.length, 1)
   assert.equal(bench.lane.backlog, 1)
+})
+
+// --- what is told about the waiting
+
+test('how long each run waited is told after its acknowledgement, for what was not handed on', async t => {
+  const bench = new LaneBench(t)
+  const [first, second] = [new FakeSource('c1'), new FakeSource('c2')]
+  const startedMs = performance.now()
+  bench.admitAll(first, 1, 3)
+  bench.admit(second, 4)
+  let whenAcknowledged: number | undefined
+  second.onAcknowledge = () => {
+    whenAcknowledged = bench.waits.length
+  }
+  bench.age()
+  await turn()
+  await bench.call.answer(stored(Uint8Array.from([committed, late, rejected, committed])))
+  const longestSeconds = (performance.now() - startedMs) / 1000
+  assert.equal(whenAcknowledged, 0)
+  assert.equal(bench.waits.length, 3, 'the run that was handed on goes on waiting')
+  for (const [seconds, messages] of bench.waits) {
+    assert.equal(messages, 1)
+    assert.ok(seconds > 0 && seconds <= longestSeconds, `${seconds} s`)
+  }
 })

@@ -20,6 +20,8 @@ import { retryDelayMs } from './retry.ts'
 export interface LaneReport {
   stored(result: BatchResult, seconds: number, batch: Batch): void
   kept(reason: BatchKept['retry'], attempt: number): void
+  /** Its acknowledgements are written, but for those of messages that were handed on (outcome `late`). */
+  acknowledged(batch: Batch, outcomes: Uint8Array): void
 }
 
 export interface LaneOptions {
@@ -157,9 +159,10 @@ export class Lane {
     const settles = result.outcomes.includes(late) ? settleStored : settleAll
     settles(batch, result.outcomes, touched)
     this.backlog -= batch.count
+    for (const source of touched) source.acknowledge()
+    this.#options.report.acknowledged(batch, result.outcomes)
     batch.clear()
     if (this.#spare.length < spareBatchesMax) this.#spare.push(batch)
-    for (const source of touched) source.acknowledge()
     this.#options.committed(result.newest)
   }
 }

@@ -3,6 +3,7 @@
 // `vehicle` and the value ConnectedVehicle are card ids: "***" for whoever may not see them (role viewer), "" for none.
 
 import type { ValueName } from './chargerState.ts'
+import type { Condition } from './problem.ts'
 
 /** Every answer with a status of 400 or above; `faults` names what to change. */
 export interface ApiError {
@@ -147,44 +148,54 @@ export interface Site {
   readonly chargers: number
 }
 
-export type ProblemCondition =
-  | 'silent'
-  | 'offline'
-  | 'unreachable'
-  | 'fault'
-  | 'backlog'
-  | 'clock'
-  | 'certificate'
-  | 'version'
+export type ProblemCondition = Condition
 
-/** GET /api/v1/problems */
+/** GET /api/v1/problems?condition&charger, by charger. */
 export interface ProblemsAnswer {
   readonly problems: readonly Problem[]
 }
 export interface Problem {
   readonly charger: string
   readonly condition: ProblemCondition
-  /** One sentence. */
+  /** One sentence for who owns the site: what is wrong, and where there is something to do, what. */
   readonly cause: string
   readonly since: string
 }
 
-/** GET /api/v1/ingest, and `event: ingest` once a second. Rates are of the last second. */
+/** GET /api/v1/ingest, and `event: ingest` once a second. Rates are of the last seconds; times are in seconds. */
 export interface IngestFigures {
   readonly time: string
+  /** The server that tells: its --node-id, and its version. */
+  readonly node: string
+  readonly version: string
   readonly receivedPerSecond: number
   readonly committedPerSecond: number
+  readonly rejectedPerSecond: number
+  readonly rowsPerSecond: number
+  /** Since the start: received = committed + rejected + inFlight + dropped. */
   readonly received: number
   readonly committed: number
   readonly dropped: number
   readonly inFlight: number
+  /** By reason; those that there were. */
   readonly rejected: Readonly<Record<string, number>>
-  /** Of the batches of the last minute, in seconds; null when there was none. */
-  readonly batchSeconds: { readonly p50: number; readonly p99: number } | null
+  /** From a batch's hand-over to its commit, of the last minute; null when there was none. */
+  readonly batchSeconds: Quantiles | null
+  /** From reading a message to its acknowledgement, of the last minute; null when there was none. */
+  readonly ackSeconds: Quantiles | null
   readonly lanes: readonly { readonly lane: number; readonly backlog: number; readonly late: boolean }[]
-  readonly database: { readonly up: boolean; readonly reason: string | null }
+  readonly database: { readonly up: boolean; readonly reason: string | null; readonly failedJobs: number }
   readonly connections: number
+  readonly memory: { readonly usedBytes: number; readonly limitBytes: number }
+  /** Until the server's own certificate ends. */
   readonly certificateDays: number | null
+  /** Chargers that ever told anything, and how many of them each condition holds for. */
+  readonly chargers: number
+  readonly problems: Readonly<Record<ProblemCondition, number>>
+}
+export interface Quantiles {
+  readonly p50: number
+  readonly p99: number
 }
 
 /**

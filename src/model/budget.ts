@@ -6,14 +6,14 @@
 import { fairShareBytesMin, fairShareMessagesMin, heldConnectionBytes, messageOverheadBytes } from './limits.ts'
 
 export class Budget {
-  readonly #limitBytes: number
+  readonly limitBytes: number
   #messages = 0
   #messageBytes = 0
   #connections = 0
   #held = 0
 
   constructor(limitBytes: number) {
-    this.#limitBytes = limitBytes
+    this.limitBytes = limitBytes
   }
 
   /** So many messages of so many bytes in all were admitted. */
@@ -50,13 +50,13 @@ export class Budget {
   }
 
   get isOver(): boolean {
-    return this.usedBytes >= this.#limitBytes
+    return this.usedBytes >= this.limitBytes
   }
 
   /** Whether a connection with this much in flight may send more. */
   mayRead(messages: number, bytes: number): boolean {
     if (messages === 0 || !this.isOver) return true
     if (messages < fairShareMessagesMin && bytes < fairShareBytesMin) return true
-    return bytes < this.#limitBytes / this.#connections
+    return bytes < this.limitBytes / this.#connections
   }
 }

@@ -2,54 +2,58 @@
 // they appear in logs, metrics and `rejected_messages.code`. Messages say what was expected, what was found, what to do.
 
 /** Reasons for which a message is stored in `rejected_messages` instead of `ev_readings`. */
-export type RejectCode =
-  | 'not_utf8'
-  | 'not_json'
-  | 'not_an_object'
-  | 'bad_member'
-  | 'empty_payload'
-  | 'too_large'
-  | 'unknown_value_name'
-  | 'wrong_type'
-  | 'not_finite'
-  | 'out_of_range'
-  | 'bad_text'
-  | 'unknown_state'
-  | 'bad_time'
-  | 'time_out_of_window'
-  | 'conflict'
-  | 'undecodable'
-  | 'database_error'
+export const rejectCodes = [
+  'not_utf8',
+  'not_json',
+  'not_an_object',
+  'bad_member',
+  'empty_payload',
+  'too_large',
+  'unknown_value_name',
+  'wrong_type',
+  'not_finite',
+  'out_of_range',
+  'bad_text',
+  'unknown_state',
+  'bad_time',
+  'time_out_of_window',
+  'conflict',
+  'undecodable',
+  'database_error'
+] as const
+export type RejectCode = (typeof rejectCodes)[number]
 
 /** Which rule a connection broke when it is closed, or a request when it is refused. */
-export type DenyCode =
-  | 'no_certificate'
-  | 'bad_common_name'
-  | 'bad_role'
-  | 'bad_charger_list'
-  | 'wrong_key_usage'
-  | 'expired_certificate'
-  | 'unknown_ca'
-  | 'revoked'
-  | 'crl_expired'
-  | 'handshake'
-  | 'too_many_connections'
-  | 'client_id'
-  | 'publish_topic'
-  | 'will_topic'
-  | 'subscribe_filter'
-  | 'subscription_limit'
-  | 'malformed_packet'
-  | 'packet_too_large'
-  | 'protocol'
-  | 'timeout'
-  | 'slow_consumer'
-  | 'http_no_token'
-  | 'http_wrong_token'
-  | 'http_role'
-  | 'http_host'
-  | 'http_origin'
-  | 'http_rate'
+export const denyCodes = [
+  'no_certificate',
+  'bad_common_name',
+  'bad_role',
+  'bad_charger_list',
+  'wrong_key_usage',
+  'expired_certificate',
+  'unknown_ca',
+  'revoked',
+  'crl_expired',
+  'handshake',
+  'too_many_connections',
+  'client_id',
+  'publish_topic',
+  'will_topic',
+  'subscribe_filter',
+  'subscription_limit',
+  'malformed_packet',
+  'packet_too_large',
+  'protocol',
+  'timeout',
+  'slow_consumer',
+  'http_no_token',
+  'http_wrong_token',
+  'http_role',
+  'http_host',
+  'http_origin',
+  'http_rate'
+] as const
+export type DenyCode = (typeof denyCodes)[number]
 
 class ChargeliftError extends Error {
   readonly code: string

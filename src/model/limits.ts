@@ -165,6 +165,26 @@ export const slowConsumerBytesMax = 4 * 1024 * 1024
 /** A charger whose edge is away for a shorter time is not reported as offline. */
 export const presenceGraceMsDefault = 30_000
 
+/** Problems: no value of a charger for this long; its edge repeats what does not change every 15 minutes. */
+export const silentAfterMsDefault = 35 * 60_000
+/** Problems: the oldest sample on an edge's disk is older than this; the certificate of an edge ends within this time. */
+export const backlogAgeMs = 15 * 60_000
+export const certificateSoonMs = 30 * 86_400_000
+/** Problems: all chargers are looked at this often, so many before others have their turn. */
+export const problemLookMs = 5_000
+export const problemLookCount = 1_000
+/** Webhook: told when a problem has been there, or gone, for this long; those of the same kind that are younger come along. */
+export const webhookAfterMs = 15 * 60_000
+export const webhookAlongMs = 5 * 60_000
+/** Webhook: time for an answer, and bounds of the pause before the next attempt. */
+export const webhookTimeoutMs = 10_000
+export const webhookPauseMsMin = 10_000
+export const webhookPauseMsMax = 15 * 60_000
+/** Webhook: shortest secret to sign with. */
+export const webhookSecretCharactersMin = 16
+/** Webhook: chargers that a message names of each kind; the others are counted. */
+export const webhookNamesMax = 20
+
 /** Lifetimes at issue. */
 export const certificateDaysDefault = 825
 export const caDaysDefault = 3_650

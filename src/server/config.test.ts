@@ -11,7 +11,8 @@ import {
   connectionsMaxDefault,
   handshakesPerSecondDefault,
   messagesPerSecondDefault,
-  presenceGraceMsDefault
+  presenceGraceMsDefault,
+  silentAfterMsDefault
 } from '../model/limits.ts'
 import { parseServerConfig, type ServerConfig, serverFlagsHelp } from './config.ts'
 
@@ -69,6 +70,8 @@ test('without flags and environment there are the documented defaults', () => {
     budgetBytes: budgetBytesDefault,
     limits: { messagesPerSecond: messagesPerSecondDefault, bytesPerSecond: bytesPerSecondDefault },
     drainMs: 0,
+    silentAfterMs: silentAfterMsDefault,
+    webhook: undefined,
     presenceGraceMs: presenceGraceMsDefault
   })
 })
@@ -103,6 +106,7 @@ const each: [string, string, string, (config: ServerConfig) => unknown, unknown]
   ['messages-per-second', 'CHARGELIFT_MESSAGES_PER_SECOND', '20', config => config.limits.messagesPerSecond, 20],
   ['kilobytes-per-second', 'CHARGELIFT_KILOBYTES_PER_SECOND', '64', config => config.limits.bytesPerSecond, 65_536],
   ['drain-seconds', 'CHARGELIFT_DRAIN_SECONDS', '90', config => config.drainMs, 90_000],
+  ['silent-minutes', 'CHARGELIFT_SILENT_MINUTES', '90', ({ silentAfterMs }) => silentAfterMs, 5_400_000],
   ['log-level', 'CHARGELIFT_LOG_LEVEL', 'debug', config => config.logLevel, 'debug']
 ]
 test('every flag is also an environment variable, and the flag wins', () => {
@@ -261,12 +265,36 @@ test('a switch stands alone, or says true or false', () => {
   )
 })
 
+test('the webhook has a URL and a secret, or neither is there; no fault shows either of them', () => {
+  const url = ['--webhook-url', 'https://hooks.example.com/T0/S3CRET']
+  const secret = ['--webhook-secret', '0123456789abcdef']
+  assert.deepEqual(parse([...url, ...secret]).webhook, { url: url[1], secret: secret[1] })
+  assert.deepEqual(
+    faultsOf(url).map(({ path }) => path),
+    ['--webhook-secret']
+  )
+  assert.deepEqual(
+    faultsOf(secret).map(({ path }) => path),
+    ['--webhook-url']
+  )
+  const both = errorOf(['--webhook-url', 'ftp://S3CRET', '--webhook-secret', 'S3CRET'])
+  assert.deepEqual(
+    both.faults.map(({ path, found }) => [path, found]),
+    [
+      ['--webhook-url', 'ftp://... (the rest is not shown: it may hold a password)'],
+      ['--webhook-secret', '6 characters (not shown)']
+    ]
+  )
+})
+
 test('the help names every flag with its variable', () => {
   const help = serverFlagsHelp()
   const pair = [
     ['crl-strict', 'CHARGELIFT_CRL_STRICT'],
     ['http-tls-cert', 'CHARGELIFT_HTTP_TLS_CERT'],
-    ['http-tls-key', 'CHARGELIFT_HTTP_TLS_KEY']
+    ['http-tls-key', 'CHARGELIFT_HTTP_TLS_KEY'],
+    ['webhook-url', 'CHARGELIFT_WEBHOOK_URL'],
+    ['webhook-secret', 'CHARGELIFT_WEBHOOK_SECRET']
   ]
   for (const [flag, name] of [...each, ...pair]) {
     assert.match(help, new RegExp(`--${flag} .*\\n +${name}$`, 'm'))

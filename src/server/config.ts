@@ -17,7 +17,9 @@ import {
   handshakesPerSecondDefault,
   messagesPerSecondDefault,
   presenceGraceMsDefault,
-  retentionMarginMs
+  retentionMarginMs,
+  silentAfterMsDefault,
+  webhookSecretCharactersMin
 } from '../model/limits.ts'
 import { isLoopbackHost } from './loopback.ts'
 
@@ -29,6 +31,7 @@ const wholeNumber = z
 const port = wholeNumber.pipe(z.number().max(65_535))
 const text = z.string().min(1)
 const dayMs = 86_400_000
+const minuteMs = 60_000
 const kibibyte = 1024
 const mebibyte = 1024 * 1024
 const logLevels = ['fatal', 'error', 'warn', 'info', 'debug', 'trace', 'silent'] as const
@@ -43,6 +46,8 @@ interface Flag {
   readonly env?: string
   /** It may hold a password, in any place where one can be mistyped: no fault shows it. */
   readonly secret?: boolean
+  /** It is nothing but a secret: of a wrong one only the length is shown. */
+  readonly isHidden?: boolean
   /** Stands alone: there means true. */
   readonly isSwitch?: boolean
 }
@@ -176,6 +181,27 @@ const flags = {
     expected: 'a whole number of KiB, 64 or more',
     help: `what is read from one identity, in KiB; above it, more slowly (${bytesPerSecondDefault / kibibyte})`
   },
+  'silent-minutes': {
+    schema: wholeNumber.pipe(z.number().min(1).max(100_000)).default(silentAfterMsDefault / minuteMs),
+    expected: 'a number of minutes, 1 to 100000',
+    help: `a charger without a new value for so long is a problem (${silentAfterMsDefault / minuteMs})`
+  },
+  'webhook-url': {
+    schema: z
+      .string()
+      .regex(/^https?:\/\/./)
+      .refine(text => URL.canParse(text))
+      .optional(),
+    expected: 'https://host/path',
+    help: 'where problems of chargers are posted to after 15 minutes; absent = nowhere (docs/operations.md)',
+    secret: true
+  },
+  'webhook-secret': {
+    schema: z.string().min(webhookSecretCharactersMin).optional(),
+    expected: `${webhookSecretCharactersMin} characters or more`,
+    help: 'signs what is posted; better as the environment variable, as others see the flags of a process',
+    isHidden: true
+  },
   'drain-seconds': {
     schema: wholeNumber.pipe(z.number().max(3_600)).default(0),
     expected: 'a number of seconds, 0 to 3600',
@@ -215,6 +241,9 @@ export interface ServerConfig {
   /** Of one identity. */
   readonly limits: { readonly messagesPerSecond: number; readonly bytesPerSecond: number }
   readonly drainMs: number
+  /** After it a charger without a new value counts as silent. */
+  readonly silentAfterMs: number
+  readonly webhook: { readonly url: string; readonly secret: string } | undefined
   readonly presenceGraceMs: number
 }
 
@@ -248,7 +277,11 @@ export function parseServerConfig(
     const raw = given.get(name) ?? fromEnvironment(env[environmentName(name, flag)], flag)
     const parsed = flag.schema.safeParse(raw)
     if (!parsed.success) {
-      const found = flag.secret ? withoutSecrets(String(raw)) : JSON.stringify(raw)
+      const found = flag.isHidden
+        ? `${String(raw).length} characters (not shown)`
+        : flag.secret
+          ? withoutSecrets(String(raw))
+          : JSON.stringify(raw)
       faults.push({ path: `--${name}`, expected: flag.expected, found })
     }
     return parsed.data as z.output<(typeof flags)[Name]['schema']>
@@ -257,7 +290,7 @@ export function parseServerConfig(
   const retentionDays = value('retention-days')
   const acceptPastDays = value('accept-past-days')
   checkRetention(acceptPastDays, retentionDays, faults)
-  const config: Omit<ServerConfig, 'httpTls'> = {
+  const config: Omit<ServerConfig, 'httpTls' | 'webhook'> = {
     mqttHost: value('mqtt-host'),
     mqttPorts,
     httpHost: value('http-host'),
@@ -281,6 +314,7 @@ export function parseServerConfig(
       bytesPerSecond: value('kilobytes-per-second') * kibibyte
     },
     drainMs: value('drain-seconds') * 1000,
+    silentAfterMs: value('silent-minutes') * minuteMs,
     presenceGraceMs: presenceGraceMsDefault
   }
   const httpTls = readHttpTls(config.httpHost, value('http-tls-cert'), value('http-tls-key'), faults)
@@ -289,8 +323,28 @@ export function parseServerConfig(
       'postgres://user:password@host:port/database, here or as DATABASE_URL: this binary carries no PostgreSQL of its own'
     faults.push({ path: '--database-url', expected, found: 'nothing' })
   }
+  const webhook = readWebhook(value('webhook-url'), value('webhook-secret'), faults)
   if (faults.length > 0) throw new ConfigError(faults)
-  return { ...config, httpTls }
+  return { ...config, httpTls, webhook }
+}
+
+/** Whoever gets a message must be able to tell that it is ours. */
+function readWebhook(
+  url: string | undefined,
+  secret: string | undefined,
+  faults: ConfigFault[]
+): ServerConfig['webhook'] {
+  if (url !== undefined && secret !== undefined) return { url, secret }
+  // One that is there and wrong is a fault already.
+  const isOther = (path: string): boolean => faults.some(fault => fault.path === path)
+  if (url !== undefined && !isOther('--webhook-secret')) {
+    const expected = `a secret to sign with, of ${webhookSecretCharactersMin} characters or more, beside --webhook-url`
+    faults.push({ path: '--webhook-secret', expected, found: 'nothing' })
+  }
+  if (secret !== undefined && !isOther('--webhook-url')) {
+    faults.push({ path: '--webhook-url', expected: 'a URL to post to, beside --webhook-secret', found: 'nothing' })
+  }
+  return undefined
 }
 
 /** What comes late must find the raw rows of its time complete. */

@@ -1,10 +1,15 @@
 // The numbers of a server for Prometheus, read from the parts at scrape time: the data path itself only counts.
 
 import { Counter, collectDefaultMetrics, Gauge, Histogram, Registry } from 'prom-client'
+import type { Maintenance } from '../history/maintenance.ts'
+import type { Batch } from '../ingest/batch.ts'
 import type { Ingest } from '../ingest/ingest.ts'
 import type { Budget } from '../model/budget.ts'
+import { denyCodes, rejectCodes } from '../model/errors.ts'
 import type { Audit } from './audit.ts'
 import type { Credentials } from './credentials.ts'
+import type { DatabaseWatch } from './databaseWatch.ts'
+import { WeightedHistogram } from './weightedHistogram.ts'
 
 export interface MetricsSources {
   readonly ingest: Pick<Ingest, 'counters' | 'lanes' | 'trouble'>
@@ -14,19 +19,29 @@ export interface MetricsSources {
   readonly audit: Pick<Audit, 'handshakes' | 'denied' | 'evicted' | 'waiting'>
   readonly handshakesWaiting: () => number
   readonly credentials: Pick<Credentials, 'current' | 'fault' | 'crlExpired'>
+  readonly database: Pick<DatabaseWatch, 'isUp' | 'failedJobs'>
+  /** How many chargers each condition holds for; every condition is there. */
+  readonly conditions: () => ReadonlyMap<string, number>
+  readonly webhookPosts: ReadonlyMap<string, number>
+  readonly maintenance: Pick<Maintenance, 'last' | 'succeededAtMs'>
 }
 
 export class Metrics {
   readonly registry = new Registry()
   readonly #rejectedEvicted: Counter
-  readonly #commitSeconds: Histogram
+  readonly commitSeconds: WeightedHistogram
+  readonly ackSeconds: WeightedHistogram
   readonly #batchRows: Histogram
+  #rows = 0
 
   constructor(sources: MetricsSources) {
     const registers = [this.registry]
     collectDefaultMetrics({ register: this.registry })
+    // Gauges whose names say counter.
+    for (const name of misnamed) this.registry.removeSingleMetric(name)
     this.#countMessages(sources.ingest)
     this.#watchState(sources)
+    this.#watchDatabase(sources)
     this.#countSecurity(sources.audit)
     this.#rejectedEvicted = new Counter({
       name: 'chargelift_rejected_evicted_total',
@@ -34,10 +49,16 @@ export class Metrics {
       labelNames: ['quota'],
       registers
     })
-    this.#commitSeconds = new Histogram({
+    this.commitSeconds = new WeightedHistogram({
       name: 'chargelift_batch_commit_seconds',
       help: 'Time from handing a batch to a worker to its commit.',
-      buckets: [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60],
+      buckets: secondsBuckets,
+      registers
+    })
+    this.ackSeconds = new WeightedHistogram({
+      name: 'chargelift_ack_seconds',
+      help: 'Time from reading a message to writing its acknowledgement, which is after its commit.',
+      buckets: secondsBuckets,
       registers
     })
     this.#batchRows = new Histogram({
@@ -53,8 +74,19 @@ export class Metrics {
   }
 
   batchStored(seconds: number, rows: number): void {
-    this.#commitSeconds.observe(seconds)
+    this.commitSeconds.observe(seconds)
     this.#batchRows.observe(rows)
+    this.#rows += rows
+  }
+
+  /** All messages of a batch, a run at a time. */
+  acknowledged(batch: Batch, outcomes: Uint8Array): void {
+    batch.eachWait(performance.now(), outcomes, (seconds, messages) => this.ackSeconds.observe(seconds, messages))
+  }
+
+  /** Rows written since the start. */
+  get rows(): number {
+    return this.#rows
   }
 
   async text(): Promise<{ contentType: string; body: string }> {
@@ -79,11 +111,12 @@ export class Metrics {
       'chargelift_messages_rejected_total',
       'Messages stored in rejected_messages, by reason.',
       'reason',
-      counters.rejected
+      counters.rejected,
+      rejectCodes
     )
   }
 
-  #watchState({ ingest, connections, offlineDropped, budget, handshakesWaiting, credentials }: MetricsSources): void {
+  #watchState({ connections, offlineDropped, budget, handshakesWaiting, credentials }: MetricsSources): void {
     this.#counter(
       'chargelift_offline_messages_dropped_total',
       'Oldest messages dropped from the full queues of subscribers that were away.',
@@ -100,9 +133,6 @@ export class Metrics {
       () => performance.eventLoopUtilization().active / 1000
     )
     this.#gauge('chargelift_connections', 'Open MQTT connections.', connections)
-    this.#gauge('chargelift_database_up', '1 while batches are stored, 0 while they are kept and retried.', () =>
-      ingest.trouble === undefined ? 1 : 0
-    )
     this.#gauge('chargelift_certificate_expiry_seconds', "Seconds until the server's certificate ends.", () =>
       secondsUntil(credentials.current.validToMs)
     )
@@ -118,15 +148,42 @@ export class Metrics {
       () => Number(credentials.fault !== undefined)
     )
     this.#gauge('chargelift_handshakes_waiting', 'Connections that wait for their TLS handshake.', handshakesWaiting)
-    new Gauge({
-      name: 'chargelift_lane_backlog_messages',
-      help: 'Messages admitted and not settled, by lane.',
-      labelNames: ['lane'],
-      registers: [this.registry],
-      collect() {
-        for (const [lane, { backlog }] of ingest.lanes.entries()) this.set({ lane }, backlog)
-      }
-    })
+  }
+
+  #watchDatabase({ ingest, database, conditions, webhookPosts, maintenance }: MetricsSources): void {
+    this.#gauge(
+      'chargelift_database_up',
+      '1 while the database answers and batches are stored, 0 while it does not or they are kept and retried.',
+      () => Number(database.isUp && ingest.trouble === undefined)
+    )
+    this.#gauge(
+      'chargelift_database_failed_jobs',
+      "TimescaleDB's background jobs whose last run failed; 0 without TimescaleDB.",
+      () => database.failedJobs
+    )
+    this.#gauge(
+      'chargelift_maintenance_last_success_timestamp_seconds',
+      'When this server last brought the history up to date; 0 for never, as when another server does it.',
+      () => Math.round((maintenance.succeededAtMs ?? 0) / 1000)
+    )
+    this.#gauge('chargelift_maintenance_failed', '1 when the newest run of this server failed.', () =>
+      Number(maintenance.last?.failure !== undefined)
+    )
+    this.#gaugeBy('chargelift_lane_backlog_messages', 'Messages admitted and not settled, by lane.', 'lane', () =>
+      ingest.lanes.map(({ backlog }, lane) => [laneName(lane, ingest.lanes.length), backlog] as const)
+    )
+    this.#gaugeBy(
+      'chargelift_chargers',
+      'Chargers that something is wrong with, by condition; a charger may have several.',
+      'condition',
+      conditions
+    )
+    this.#counterBy(
+      'chargelift_webhook_posts_total',
+      'Attempts to tell the webhook, by how they ended.',
+      'outcome',
+      webhookPosts
+    )
   }
 
   #countSecurity(audit: MetricsSources['audit']): void {
@@ -135,7 +192,8 @@ export class Metrics {
       'chargelift_denied_total',
       'Connections, messages and requests refused, by rule.',
       'rule',
-      audit.denied
+      audit.denied,
+      denyCodes
     )
     this.#counterBy(
       'chargelift_audit_events_evicted_total',
@@ -146,7 +204,14 @@ export class Metrics {
     this.#gauge('chargelift_audit_events_waiting', 'Rows that wait to be written to audit_events.', () => audit.waiting)
   }
 
-  #counterBy(name: string, help: string, label: string, counts: ReadonlyMap<string, number>): void {
+  /** `known` are there from the start, at 0: what appears with its first count has no increase that an alert could see. */
+  #counterBy(
+    name: string,
+    help: string,
+    label: string,
+    counts: ReadonlyMap<string, number>,
+    known: readonly string[] = []
+  ): void {
     new Counter({
       name,
       help,
@@ -154,6 +219,7 @@ export class Metrics {
       registers: [this.registry],
       collect() {
         this.reset()
+        for (const value of known) this.inc({ [label]: value }, 0)
         for (const [value, count] of counts) this.inc({ [label]: value }, count)
       }
     })
@@ -171,6 +237,18 @@ export class Metrics {
     })
   }
 
+  #gaugeBy(name: string, help: string, label: string, values: () => Iterable<readonly [string, number]>): void {
+    new Gauge({
+      name,
+      help,
+      labelNames: [label],
+      registers: [this.registry],
+      collect() {
+        for (const [value, count] of values()) this.set({ [label]: value }, count)
+      }
+    })
+  }
+
   #gauge(name: string, help: string, value: () => number): void {
     new Gauge({
       name,
@@ -182,5 +260,11 @@ export class Metrics {
     })
   }
 }
+
+/** The late lane is the last one. */
+export const laneName = (lane: number, lanes: number): string => (lane === lanes - 1 ? 'late' : String(lane))
+
+const misnamed = ['nodejs_active_handles_total', 'nodejs_active_requests_total', 'nodejs_active_resources_total']
+const secondsBuckets = [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60]
 
 const secondsUntil = (ms: number): number => Math.round((ms - Date.now()) / 1000)

@@ -19,15 +19,18 @@ import type { ServerConfig } from './config.ts'
 import { ConnectionWriter, loadConnections, onlineElsewhere } from './connections.ts'
 import { Credentials } from './credentials.ts'
 import { startEmbeddedDatabase } from './database.ts'
+import { faultOf } from './databaseWatch.ts'
 import { openDoor } from './door.ts'
 import { Grants } from './grants.ts'
 import { healthRoutes, type Readiness } from './health.ts'
 import { Http } from './http.ts'
 import { openHttpTls } from './httpTls.ts'
+import { IngestMeter } from './ingestMeter.ts'
 import { LatestWriter, loadLatest } from './latest.ts'
 import { LiveFeed } from './liveFeed.ts'
 import { isLoopbackHost } from './loopback.ts'
 import { Metrics } from './metrics.ts'
+import { Operations } from './operations.ts'
 import { probePort } from './ports.ts'
 import { Progress, type ProgressReport } from './progress.ts'
 import { openReadPool } from './readPool.ts'
@@ -47,7 +50,6 @@ export interface RunningServer {
 }
 
 const databaseRetryMs = 1_000
-const databaseAnswerMs = 2_000
 
 /**
  * Resolves when the server listens. Throws ConfigError for what the operator must change; waits for a database that is
@@ -148,7 +150,7 @@ async function start(config: ServerConfig, log: Logger, stops: Stop[], abort: Ab
   )
   stops.push(() => atMost(stopRestMs, Promise.all([latest.close(), connections.close(), audit.close()])))
 
-  const feed = new LiveFeed()
+  const feed = new LiveFeed({ figures: () => meter.figures() })
   const budget = new Budget(config.budgetBytes)
   const ingest: Ingest = new Ingest({
     databaseUrl,
@@ -185,8 +187,19 @@ async function start(config: ServerConfig, log: Logger, stops: Stop[], abort: Ab
     settled = await ingest.close(stopBatchesMs)
     await broker.close()
   })
+  const operations = new Operations({
+    config,
+    log,
+    db,
+    chargers: broker.shadow.byCharger,
+    isInTrouble: () => ingest.trouble !== undefined
+  })
   const metrics: Metrics = new Metrics({
     ingest,
+    database: operations.database,
+    conditions: () => operations.problems.counts,
+    webhookPosts: operations.keeper.posts,
+    maintenance,
     credentials,
     budget,
     audit,
@@ -194,9 +207,21 @@ async function start(config: ServerConfig, log: Logger, stops: Stop[], abort: Ab
     handshakesWaiting: () => door.waiting,
     offlineDropped: () => broker.offlineDropped
   })
+  const meter: IngestMeter = new IngestMeter({
+    node: config.nodeId,
+    version: operations.version,
+    ingest,
+    metrics,
+    database: operations.database,
+    budget,
+    credentials,
+    connections: () => broker.gates.size,
+    problems: operations.problems
+  })
   broker.presence.load(
     await whenDatabaseAnswers(log, abort, async () => {
       for await (const newest of loadLatest(db)) broker.shadow.advance(newest, () => {})
+      await operations.load()
       return loadConnections(db)
     })
   )
@@ -208,12 +233,14 @@ async function start(config: ServerConfig, log: Logger, stops: Stop[], abort: Ab
   api = {
     newest: broker.shadow,
     registry: new Registry(readDb),
-    problems: () => [],
+    problems: charger => operations.problems.problemsOf(charger),
     energyToday: async () => new Map(),
     feed,
     access,
     db: readDb
   }
+  const stopOperations = operations.start()
+  stops.push(() => atMost(stopRestMs, stopOperations()), meter.watch())
   const progress = new Progress({
     counters: ingest.counters,
     now: Date.now,
@@ -378,16 +405,6 @@ async function readiness(
   return { ready: reasons.length === 0, reasons, warnings: [...credentials.warnings, ...warnings] }
 }
 
-/** Undefined when the database answers, else why not. In time for a probe: a frozen database does not even refuse. */
-async function faultOf(db: pg.Pool): Promise<string | undefined> {
-  const query = { text: 'SELECT 1', query_timeout: databaseAnswerMs } as pg.QueryConfig
-  const answer = db.query(query).then(
-    () => undefined,
-    error => (error as Error).message
-  )
-  return Promise.race([answer, sleep(databaseAnswerMs, `nothing within ${databaseAnswerMs / 1000} s`, { ref: false })])
-}
-
 const progressReport = (log: Logger): ProgressReport => ({
   stalled: reason => log.error({ event: 'no_progress', reason }, 'no progress'),
   resumed: () => log.info({ event: 'progress_resumed' }, 'messages are settled again')
@@ -404,6 +421,7 @@ const quotaReport = (log: Logger, metrics: Metrics): QuotaReport => ({
 function ingestReport(log: Logger, metrics: () => Metrics): IngestReport {
   return {
     stored: (result, seconds) => metrics().batchStored(seconds, result.rows),
+    acknowledged: (batch, outcomes) => metrics().acknowledged(batch, outcomes),
     kept: ({ code, message }, attempt) => {
       if (attempt === 1) log.warn({ event: 'batch_kept', code, reason: message }, 'batch kept, retrying')
     },

@@ -1,0 +1,82 @@
+// A Prometheus histogram whose observations carry a weight: one call for all messages of a run, where prom-client's own would
+// take one call per message. It also answers for a quantile since an earlier moment, for whoever shows the last seconds.
+
+import type { Metric, Registry } from 'prom-client'
+
+export interface WeightedHistogramOptions {
+  readonly name: string
+  readonly help: string
+  /** Upper bounds, rising, without infinity. */
+  readonly buckets: readonly number[]
+  readonly registers: readonly Registry[]
+}
+
+/** The counts of all buckets at a moment, the last one above every bound. Not cumulative. */
+export type HistogramCounts = Float64Array
+
+export class WeightedHistogram {
+  readonly name: string
+  readonly help: string
+  readonly type = 'histogram'
+  readonly #bounds: Float64Array
+  readonly #counts: HistogramCounts
+  #sum = 0
+
+  constructor({ name, help, buckets, registers }: WeightedHistogramOptions) {
+    this.name = name
+    this.help = help
+    this.#bounds = Float64Array.from(buckets)
+    this.#counts = new Float64Array(buckets.length + 1)
+    // What a registry asks of a metric is `name` and `get`; its type wants a class of its own.
+    for (const registry of registers) registry.registerMetric(this as unknown as Metric)
+  }
+
+  observe(value: number, weight = 1): void {
+    const bounds = this.#bounds
+    let bucket = 0
+    while (bucket < bounds.length && value > bounds[bucket]!) bucket++
+    this.#counts[bucket]! += weight
+    this.#sum += value * weight
+  }
+
+  counts(): HistogramCounts {
+    return this.#counts.slice()
+  }
+
+  /**
+   * The value below which the share `q` of what was observed since `before` lies, within its bucket by straight line;
+   * undefined when nothing was. Above the last bound nobody knows more than the bound.
+   */
+  quantile(q: number, before: HistogramCounts): number | undefined {
+    const bounds = this.#bounds
+    let total = 0
+    for (let i = 0; i < before.length; i++) total += this.#counts[i]! - before[i]!
+    if (total <= 0) return undefined
+    let left = q * total
+    for (let i = 0; i < bounds.length; i++) {
+      const count = this.#counts[i]! - before[i]!
+      const from = i === 0 ? 0 : bounds[i - 1]!
+      if (count > 0 && left <= count) return from + ((bounds[i]! - from) * left) / count
+      left -= count
+    }
+    return bounds.at(-1)
+  }
+
+  /** For the registry. */
+  async get(): Promise<object> {
+    const values: { metricName: string; labels: Record<string, string | number>; value: number }[] = []
+    let total = 0
+    for (const [i, count] of this.#counts.entries()) {
+      total += count
+      values.push({ metricName: `${this.name}_bucket`, labels: { le: this.#bounds[i] ?? '+Inf' }, value: total })
+    }
+    values.push({ metricName: `${this.name}_sum`, labels: {}, value: this.#sum })
+    values.push({ metricName: `${this.name}_count`, labels: {}, value: total })
+    return { name: this.name, help: this.help, type: this.type, values, aggregator: 'sum' }
+  }
+
+  reset(): void {
+    this.#counts.fill(0)
+    this.#sum = 0
+  }
+}
