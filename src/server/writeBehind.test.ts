@@ -10,6 +10,8 @@ class Bench {
   readonly written: string[] = []
   readonly failures: string[] = []
   isAway = false
+  nowMs = 0
+  takesMs = 0
   /** Set, a write waits for it. */
   gate: Promise<void> | undefined
   parallel = 0
@@ -22,7 +24,8 @@ class Bench {
     this.behind = new WriteBehind({
       intervalMs,
       write: entries => this.#write(entries),
-      failed: error => this.failures.push(error.message)
+      failed: error => this.failures.push(error.message),
+      now: () => this.nowMs
     })
   }
 
@@ -34,6 +37,7 @@ class Bench {
   async #write(entries: readonly [string, number][]): Promise<void> {
     assert.equal(++this.parallel, 1, 'one write at a time')
     await this.gate
+    this.nowMs += this.takesMs
     this.parallel--
     if (this.isAway) throw new Error('away')
     this.written.push(entries.map(([key, entry]) => `${key}${entry}`).join(' '))
@@ -109,4 +113,22 @@ test('very many entries are written in parts', async t => {
     bench.written.map(text => text.split(' ').length),
     [5_000, 5_000, 2_000]
   )
+})
+
+test('what takes long to write is written less often, but at least every ten seconds', async t => {
+  const bench = new Bench(t)
+  for (const [takesMs, nextAfterMs] of [
+    [10, 200],
+    [3_000, 10_000]
+  ] as const) {
+    bench.takesMs = takesMs
+    bench.behind.note('a', takesMs)
+    await bench.pass(intervalMs)
+    bench.behind.note('b', takesMs)
+    bench.takesMs = 0
+    await bench.pass(nextAfterMs - 1)
+    assert.equal(bench.written.at(-1), `a${takesMs}`)
+    await bench.pass(1)
+    assert.equal(bench.written.at(-1), `b${takesMs}`)
+  }
 })
