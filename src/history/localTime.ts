@@ -56,10 +56,3 @@ export class LocalTime {
     return local - Math.floor(ms / 1000) * 1000
   }
 }
-
-/** Days since 1970-01-01 of `2026-11-28`; undefined for what is no day of the calendar. */
-export function dayNumber(text: string): number | undefined {
-  if (!/^\d{4}-\d{2}-\d{2}$/.test(text)) return undefined
-  const ms = Date.parse(`${text}T00:00:00Z`)
-  return Number.isNaN(ms) || new Date(ms).toISOString().slice(0, 10) !== text ? undefined : ms / dayMs
-}

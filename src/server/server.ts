@@ -6,6 +6,7 @@ import pg from 'pg'
 import type { Logger } from 'pino'
 import { Broker } from '../broker/broker.ts'
 import { Maintenance } from '../history/maintenance.ts'
+import { deriveSessions } from '../history/sessions.ts'
 import { Ingest, type IngestReport } from '../ingest/ingest.ts'
 import { type Engine, migrateDatabase, startFault } from '../ingest/migrate.ts'
 import { Budget } from '../model/budget.ts'
@@ -133,7 +134,7 @@ async function start(config: ServerConfig, log: Logger, stops: Stop[], abort: Ab
     databaseUrl,
     node: config.nodeId,
     retentionMs: config.retentionMs,
-    derive: [],
+    derive: [deriveSessions],
     failed: error => log.error({ event: 'history_failed', reason: error.message }, 'history not brought up to date')
   })
   const stopMaintenance = maintenance.start()

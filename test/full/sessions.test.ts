@@ -1,0 +1,173 @@
+// A generated year of 1,000 chargers on a real database, in any order of arrival: what is derived is what is true, in number,
+// energy and cost. TEST_DATABASE_URL names a TimescaleDB or a plain PostgreSQL; without it the embedded one serves.
+
+import assert from 'node:assert/strict'
+import { Readable } from 'node:stream'
+import { pipeline } from 'node:stream/promises'
+import { describe, it } from 'node:test'
+import type pg from 'pg'
+import { from as copyFrom } from 'pg-copy-streams'
+import type { SessionRow } from '../../src/history/course.ts'
+import { deriveSessions } from '../../src/history/sessions.ts'
+import {
+  dayPrice,
+  type GeneratedCharger,
+  generateCharger,
+  generatedTimeZone,
+  nightPrice
+} from '../../src/history/testing/generatedCharger.ts'
+import { migrateDatabase } from '../../src/ingest/migrate.ts'
+import { formatTime } from '../../src/model/envelope.ts'
+import { Harness } from '../harness.ts'
+
+const harness = Harness.use()
+const chargersCount = 1_000
+const dayMs = 86_400_000
+const fromMs = Date.UTC(2025, 0, 1)
+const toMs = Date.UTC(2026, 0, 1)
+/** Every so-manieth charger was without a network for the last three weeks of October, and a day into November. */
+const awayEvery = 20
+const awayFromMs = Date.UTC(2025, 9, 11)
+const awayToMs = Date.UTC(2025, 10, 2)
+
+/** The life of each charger, made anew when it is needed: a function of its number. */
+const lifeOf = (charger: number): GeneratedCharger =>
+  generateCharger({ seed: charger, fromMs, toMs, pauseHours: 70, swapEvery: charger % 5 === 0 ? 10 : 0 })
+
+interface Block {
+  readonly charger: number
+  readonly rows: readonly SessionRow[]
+}
+
+describe('a generated year of 1,000 chargers', () => {
+  it('sessions equal the truth in number, energy and cost, in any order, after duplicates, a late backlog and a Pi swap', async t => {
+    const db = await opened()
+    const blocks: Block[] = []
+    const late: Block[] = []
+    for (let charger = 1; charger <= chargersCount; charger++) {
+      for (const block of blocksOf(charger)) (isAway(block) ? late : blocks).push(block)
+    }
+    shuffle(blocks)
+    let rows = 0
+    const started = Date.now()
+    for (let i = 0; i < blocks.length; i += blocks.length / 6) {
+      const wave = blocks.slice(i, i + blocks.length / 6)
+      rows += await arrive(db, wave)
+    }
+    t.diagnostic(`${rows} rows in ${Date.now() - started} ms`)
+    await arrive(db, late)
+    await compare(db)
+  })
+})
+
+async function opened(): Promise<pg.Client> {
+  const url = await harness.database()
+  await migrateDatabase(url)
+  const db = await harness.session(url)
+  await db.query("SET timezone = 'UTC'")
+  await db.query('SELECT ensure_ev_readings_partitions($1, $2)', [new Date(fromMs), new Date(toMs + 3 * dayMs)])
+  await db.query('INSERT INTO sites (name, time_zone) VALUES ($1, $2)', ['home', generatedTimeZone])
+  await db.query(
+    `INSERT INTO tariffs (name, window_from, window_to, price_per_kwh, currency)
+     VALUES ('house', '06:00', '22:00', $1::numeric / 10000, 'EUR'), ('house', '22:00', '06:00', $2::numeric / 10000, 'EUR')`,
+    [dayPrice, nightPrice]
+  )
+  await db.query(
+    `INSERT INTO chargers (id, name, site, tariff)
+     SELECT i, 'c' || i, (SELECT id FROM sites), 'house' FROM generate_series(1, $1::integer) i`,
+    [chargersCount]
+  )
+  return db
+}
+
+/** By month, and the away time of its own. */
+function blocksOf(charger: number): Block[] {
+  const blocks = new Map<string, SessionRow[]>()
+  for (const row of lifeOf(charger).rows) {
+    const ms = row.timeUs / 1000
+    const key = isAwayAt(charger, ms) ? 'away' : new Date(ms).toISOString().slice(0, 7)
+    const rows = blocks.get(key)
+    if (rows === undefined) blocks.set(key, [row])
+    else rows.push(row)
+  }
+  return [...blocks.values()].map(rows => ({ charger, rows }))
+}
+
+const isAwayAt = (charger: number, ms: number): boolean =>
+  charger % awayEvery === 0 && ms >= awayFromMs && ms < awayToMs
+const isAway = ({ charger, rows }: Block): boolean => isAwayAt(charger, rows[0]!.timeUs / 1000)
+
+/** Stores rows, and derives what they touch. */
+async function arrive(db: pg.Client, blocks: readonly Block[]): Promise<number> {
+  let rows = 0
+  const lines = function* (): Generator<string> {
+    for (const block of blocks) {
+      for (const row of block.rows) {
+        rows++
+        yield lineOf(block.charger, row)
+      }
+    }
+  }
+  const columns =
+    'charger_id, time, operation_state, total_energy_consumption, session_energy, power_output, connected_vehicle, charger_status'
+  await pipeline(Readable.from(chunked(lines())), db.query(copyFrom(`COPY ev_readings (${columns}) FROM STDIN`)))
+  await db.query('ANALYZE ev_readings')
+  const ranges = blocks.map(({ charger, rows }) => ({
+    chargerId: charger,
+    fromMs: rows[0]!.timeUs / 1000,
+    toMs: rows.at(-1)!.timeUs / 1000 + 1
+  }))
+  await db.query('BEGIN')
+  await deriveSessions(db, ranges)
+  await db.query('COMMIT')
+  return rows
+}
+
+function* chunked(lines: Iterable<string>): Generator<string> {
+  let chunk = ''
+  for (const line of lines) {
+    chunk += line
+    if (chunk.length < 65_536) continue
+    yield chunk
+    chunk = ''
+  }
+  yield chunk
+}
+
+const lineOf = (charger: number, { timeUs, state, totalWh, sessionWh, powerW, vehicle, status }: SessionRow): string =>
+  `${[charger, formatTime(timeUs), state, totalWh, sessionWh, powerW, vehicle, status].map(value => value ?? '\\N').join('\t')}\n`
+
+/** Deterministic. */
+function shuffle(blocks: Block[]): void {
+  let x = 0x2545f491
+  for (let i = blocks.length - 1; i > 0; i--) {
+    x ^= x << 13
+    x ^= x >>> 17
+    x ^= x << 5
+    const j = (x >>> 0) % (i + 1)
+    ;[blocks[i], blocks[j]] = [blocks[j]!, blocks[i]!]
+  }
+}
+
+async function compare(db: pg.Client): Promise<void> {
+  let count = 0
+  for (let charger = 1; charger <= chargersCount; charger++) {
+    const { rows } = await db.query(
+      `SELECT started_at, ended_at, energy_wh, vehicle, interruptions, peak_power_w, (cost_amount * 100)::integer AS cents
+       FROM charging_sessions WHERE charger_id = $1 ORDER BY started_at`,
+      [charger]
+    )
+    const found = rows.map(row => ({
+      startedUs: row.started_at.getTime() * 1000,
+      endedUs: row.ended_at === null ? null : row.ended_at.getTime() * 1000,
+      energyWh: row.energy_wh,
+      vehicle: row.vehicle,
+      interruptions: row.interruptions,
+      peakPowerW: row.peak_power_w,
+      costCents: row.cents
+    }))
+    assert.deepEqual(found, lifeOf(charger).sessions, `charger ${charger}`)
+    count += found.length
+  }
+  assert.ok(count > chargersCount * 50, `${count} sessions`)
+}
