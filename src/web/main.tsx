@@ -1,0 +1,10 @@
+// The dashboard's entry: styles and the application, mounted where the page says.
+
+import { render } from 'preact'
+import { App } from './app.tsx'
+import './styles/base.css'
+import './styles/parts.css'
+import './styles/fleet.css'
+import './styles/pages.css'
+
+render(<App />, document.getElementById('app')!)

@@ -1,0 +1,35 @@
+// A state, a connection, a problem: a dot of colour with its word.
+
+import type { ConnectionState, ProblemCondition } from '../../model/api.ts'
+import type { OperationState } from '../../model/chargerState.ts'
+import { problemWord, shownConnection, shownState } from '../states.ts'
+
+export function StateBadge({ state }: { state: OperationState }) {
+  const { word, tone } = shownState(state)
+  return (
+    <span class={`badge tone-${tone}`}>
+      <span class="dot" aria-hidden="true" />
+      {word}
+    </span>
+  )
+}
+
+export function ConnectionMark({ connection }: { connection: ConnectionState | null }) {
+  const { word, tone } = shownConnection(connection)
+  return (
+    <span class={`connection tone-${tone}`}>
+      <span class="dot" aria-hidden="true" />
+      {word}
+    </span>
+  )
+}
+
+export const ProblemMarks = ({ problems }: { problems: readonly ProblemCondition[] }) => (
+  <>
+    {problems.map(condition => (
+      <span key={condition} class="problem">
+        {problemWord(condition)}
+      </span>
+    ))}
+  </>
+)
