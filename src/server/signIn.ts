@@ -98,4 +98,4 @@ function wishOf(text: string, isForm: boolean): { token: string; next: string } 
 
 /** A path of this server: nothing that a browser would take for another host. */
 const safePath = (path: string | undefined): string =>
-  path !== undefined && /^\/(?![/\\])[!-~]*$/.test(path) && path.length <= 1_024 ? path : '/metrics'
+  path !== undefined && /^\/(?![/\\])[!-~]*$/.test(path) && path.length <= 1_024 ? path : '/'

@@ -24,10 +24,12 @@ export function addressOf(path: string, query: Query = {}): string {
 
 /** Throws AskError, or the signal's reason. */
 export async function ask<Answer>(path: string, query: Query = {}, signal?: AbortSignal): Promise<Answer> {
-  const response = await fetch(addressOf(path, query), { headers: { accept: 'application/json' }, signal: signal ?? null })
-    .catch(error => {
-      throw signal?.aborted ? error : new AskError(0, 'The server does not answer.')
-    })
+  const response = await fetch(addressOf(path, query), {
+    headers: { accept: 'application/json' },
+    signal: signal ?? null
+  }).catch(error => {
+    throw signal?.aborted ? error : new AskError(0, 'The server does not answer.')
+  })
   if (response.ok) return (await response.json()) as Answer
   throw await faultOf(response)
 }
@@ -55,5 +57,4 @@ export async function faultOf(response: Response): Promise<AskError> {
   return new AskError(response.status, [error ?? `The server answered with ${response.status}.`, ...details].join(' '))
 }
 
-export const signIn = (): void =>
-  location.assign(addressOf('/sign-in', { next: location.pathname + location.search }))
+export const signIn = (): void => location.assign(addressOf('/sign-in', { next: location.pathname + location.search }))

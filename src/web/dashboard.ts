@@ -36,7 +36,10 @@ export class Dashboard {
   start(): void {
     this.live.start()
     void this.load()
-    this.#timers.push(setInterval(() => void this.load(), reloadMs), setInterval(() => void this.#problems(), problemsMs))
+    this.#timers.push(
+      setInterval(() => void this.load(), reloadMs),
+      setInterval(() => void this.#problems(), problemsMs)
+    )
   }
 
   stop(): void {
@@ -140,10 +143,9 @@ export function useAsk<Answer>(key: string, asking: (signal: AbortSignal) => Pro
     asking(abort.signal).then(
       answer => !abort.signal.aborted && setAsked({ answer, fault: undefined, isAsking: false }),
       (error: Error) =>
-        !abort.signal.aborted && setAsked({ answer: undefined, fault: error.message, isAsking: false })
+        !abort.signal.aborted && setAsked(({ answer }) => ({ answer, fault: error.message, isAsking: false }))
     )
     return () => abort.abort()
   }, [key])
   return asked
 }
-

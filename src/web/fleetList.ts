@@ -66,8 +66,7 @@ export function listFleet(rows: readonly Row[], settings: ListSettings): FleetLi
   }
 }
 
-export const operationState = (charger: ChargerSummary): OperationState =>
-  stateOf(charger.values.OperationState?.value)
+export const operationState = (charger: ChargerSummary): OperationState => stateOf(charger.values.OperationState?.value)
 
 export function numberOf(
   charger: ChargerSummary,
@@ -82,7 +81,8 @@ export const vehicleOf = (charger: ChargerSummary): string => String(charger.val
 /** All words of the search, anywhere in what identifies a charger. */
 function isFound({ name, label, site, serial, values }: ChargerSummary, search: string): boolean {
   if (search === '') return true
-  const text = `${name} ${label ?? ''} ${site ?? ''} ${serial ?? ''} ${values.ConnectedVehicle?.value ?? ''}`.toLowerCase()
+  const text =
+    `${name} ${label ?? ''} ${site ?? ''} ${serial ?? ''} ${values.ConnectedVehicle?.value ?? ''}`.toLowerCase()
   return search
     .toLowerCase()
     .split(/\s+/)

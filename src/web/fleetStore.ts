@@ -140,7 +140,8 @@ function merged(loaded: ChargerSummary, live: ChargerSummary | undefined): Charg
   return {
     ...loaded,
     values: newer.length === 0 ? loaded.values : { ...loaded.values, ...Object.fromEntries(newer) },
-    lastSampleTime: (live.lastSampleTime ?? '') > (loaded.lastSampleTime ?? '') ? live.lastSampleTime : loaded.lastSampleTime,
+    lastSampleTime:
+      (live.lastSampleTime ?? '') > (loaded.lastSampleTime ?? '') ? live.lastSampleTime : loaded.lastSampleTime,
     ...(isConnectionNewer && { connection: live.connection, connectionSince: live.connectionSince })
   }
 }

@@ -22,9 +22,13 @@ const isNumber = (value: Known): value is number => value !== null && value !== 
 export const formatNumber = (value: Known, digits = 0): string =>
   isNumber(value) ? numberFormat(digits).format(value) : unknownText
 
+/** In few characters: `18.2 M`. */
+export const shortNumber = (value: Known): string => (isNumber(value) ? compact.format(value) : unknownText)
+const compact = new Intl.NumberFormat(undefined, { notation: 'compact', maximumFractionDigits: 1 })
+
 /** W as kW, without the unit: columns have it in their head. */
 export const kilowatts = (watts: Known): string =>
-  isNumber(watts) ? numberFormat(watts >= 100_000 ? 1 : 2).format(watts / 1000) : unknownText
+  isNumber(watts) ? numberFormat(watts >= 1_000_000 ? 0 : watts >= 100_000 ? 1 : 2).format(watts / 1000) : unknownText
 
 /** Wh as kWh, without the unit. */
 export const kilowattHours = (wattHours: Known): string => {
@@ -37,8 +41,6 @@ export const amperes = (value: Known): string => (isNumber(value) ? numberFormat
 
 export const milliseconds = (seconds: Known): string =>
   isNumber(seconds) ? numberFormat(seconds < 0.1 ? 1 : 0).format(seconds * 1000) : unknownText
-
-export const withUnit = (text: string, unit: string): string => (text === unknownText ? text : `${text} ${unit}`)
 
 export function money(amount: Known, currency: string | null): string {
   if (!isNumber(amount)) return unknownText
@@ -116,8 +118,12 @@ export function monthOfKey(key: string): Month | undefined {
 }
 
 export function monthAt(ms: number, timeZone: string): Month {
-  const parts = timeFormat(timeZone, { year: 'numeric', month: 'numeric', calendar: 'gregory', numberingSystem: 'latn' })
-    .formatToParts(ms)
+  const parts = timeFormat(timeZone, {
+    year: 'numeric',
+    month: 'numeric',
+    calendar: 'gregory',
+    numberingSystem: 'latn'
+  }).formatToParts(ms)
   const part = (type: string): number => Number(parts.find(candidate => candidate.type === type)!.value)
   return { year: part('year'), month: part('month') }
 }

@@ -2,12 +2,7 @@
 // ends it is opened again, after pauses that grow to 15 s; while it is away everybody is told since when. A stream on which
 // nothing comes, not even the server's ping, is given up. Events of one animation frame are handed over together.
 
-import type {
-  IngestFigures,
-  LiveConnection,
-  LiveReading,
-  LiveStatus
-} from '../model/api.ts'
+import type { IngestFigures, LiveConnection, LiveReading, LiveStatus } from '../model/api.ts'
 import { faultOf } from './ask.ts'
 import { EventParser, type ServerEvent } from './eventStream.ts'
 

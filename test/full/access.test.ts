@@ -160,7 +160,7 @@ describe('access', () => {
       assert.equal((await post('token=wrong')).status, 401)
       assert.equal((await post(`token=${token}`, { ...form, 'sec-fetch-site': 'cross-site' })).status, 403)
       for (const next of ['//evil.example', '/\\evil.example', 'https://evil.example', '/a b', '']) {
-        assert.equal((await post(new URLSearchParams({ token, next }).toString())).headers.location, '/metrics', next)
+        assert.equal((await post(new URLSearchParams({ token, next }).toString())).headers.location, '/', next)
       }
       assert.equal((await post('x'.repeat(20_000))).status, 413)
       const asJson = await post(JSON.stringify({ token }), { 'content-type': 'application/json' })

@@ -38,7 +38,9 @@ export function FleetPage() {
         </p>
       )}
       <FleetTable names={list.names} fleet={fleet} settings={settings} change={change} isNarrow={isNarrow} />
-      {list.names.length === 0 && fault === undefined && <Nothing isLoaded={isLoaded} isEmpty={fleet.chargers.size === 0} />}
+      {list.names.length === 0 && fault === undefined && (
+        <Nothing isLoaded={isLoaded} isEmpty={fleet.chargers.size === 0} />
+      )}
     </>
   )
 }
@@ -118,4 +120,3 @@ const addressOf = ({ search, state, problem, sort, isDescending }: ListSettings)
   sort: sort === 'name' ? '' : sort,
   order: isDescending ? 'descending' : ''
 })
-

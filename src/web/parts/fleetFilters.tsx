@@ -42,7 +42,7 @@ export function FleetFilters({ list, settings, change, isNarrow }: FleetFiltersP
           value={settings.problem}
           onChange={event => change({ problem: event.currentTarget.value as ListSettings['problem'] })}
         >
-          <option value="">All, with or without problems</option>
+          <option value="">All chargers</option>
           <option value="any">With problems ({formatNumber(list.withProblems)})</option>
           {problemNames
             .filter(name => list.countByProblem.has(name) || settings.problem === name)
@@ -55,12 +55,7 @@ export function FleetFilters({ list, settings, change, isNarrow }: FleetFiltersP
         {isNarrow && <SortField settings={settings} change={change} />}
       </div>
       <div class="chips" role="group" aria-label="Filter by state">
-        <Chip
-          word="All"
-          count={list.found}
-          isPressed={settings.state === ''}
-          press={() => change({ state: '' })}
-        />
+        <Chip word="All" count={list.found} isPressed={settings.state === ''} press={() => change({ state: '' })} />
         {stateNames.map(name => (
           <Chip
             key={name}

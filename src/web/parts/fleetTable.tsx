@@ -46,7 +46,13 @@ export function FleetTable({ names, fleet, settings, change, isNarrow }: FleetTa
   const { first, end } = useVisible(body, rowHeight, names.length)
   const now = useNow()
   return (
-    <div class="table" role="table" aria-label="Chargers" aria-rowcount={names.length + 1} aria-colcount={columns.length + 1}>
+    <div
+      class="table"
+      role="table"
+      aria-label="Chargers"
+      aria-rowcount={names.length + 1}
+      aria-colcount={columns.length + 1}
+    >
       <div class="table-head" role="rowgroup">
         <div class="tr" role="row" aria-rowindex={1}>
           {columns.map(column => (
@@ -88,7 +94,8 @@ interface HeadProps extends Pick<FleetTableProps, 'settings' | 'change'> {
 
 function Head({ column: { key, unit }, settings, change }: HeadProps) {
   const isSorted = settings.sort === key
-  const press = (): void => change({ sort: key, isDescending: isSorted ? !settings.isDescending : startsDescending(key) })
+  const press = (): void =>
+    change({ sort: key, isDescending: isSorted ? !settings.isDescending : startsDescending(key) })
   return (
     <div
       class={`th c-${key}`}
@@ -118,9 +125,16 @@ interface FleetRowProps {
 function FleetRow({ charger, problems, index, top, now }: FleetRowProps) {
   const { name, label, site, connection, lastSampleTime, energyTodayWh } = charger
   const vehicle = vehicleOf(charger)
+  const power = numberOf(charger, 'PowerOutput')
   const about = [label, site].filter(Boolean).join(' · ')
   return (
-    <div class="tr" role="row" aria-rowindex={index + 2} style={{ transform: `translateY(${top}px)` }} data-charger={name}>
+    <div
+      class="tr"
+      role="row"
+      aria-rowindex={index + 2}
+      style={{ transform: `translateY(${top}px)` }}
+      data-charger={name}
+    >
       <div class="td c-name" role="rowheader">
         <a class="row-link" href={chargerPath(name)} data-index={index}>
           {name}
@@ -130,8 +144,8 @@ function FleetRow({ charger, problems, index, top, now }: FleetRowProps) {
       <div class="td c-state" role="cell">
         <StateBadge state={operationState(charger)} />
       </div>
-      <div class="td c-power" role="cell">
-        {kilowatts(numberOf(charger, 'PowerOutput'))}
+      <div class={`td c-power ${power === 0 ? 'is-zero' : ''}`} role="cell">
+        {kilowatts(power)}
         <span class="unit narrow-only"> kW</span>
       </div>
       <div class="td c-energy" role="cell">

@@ -1,0 +1,304 @@
+// Charging sessions of a month: each, by charger, or by vehicle, with their sum, and as a CSV file.
+
+import { useEffect, useMemo, useState } from 'preact/hooks'
+import type { ChargingSession, SessionsAnswer, Site, SitesAnswer } from '../../model/api.ts'
+import { addressOf, ask } from '../ask.ts'
+import { useAsk, useDashboard, useFleet } from '../dashboard.ts'
+import { compareNames } from '../fleetList.ts'
+import {
+  formatNumber,
+  kilowattHours,
+  type Month,
+  monthAt,
+  monthKey,
+  monthName,
+  monthOfKey,
+  monthStart,
+  ownTimeZone,
+  plusMonths
+} from '../format.ts'
+import { Arrow } from '../parts/icons.tsx'
+import { costsText, SessionsTable, SumsTable, vehicleWord } from '../parts/sessionsTable.tsx'
+import { Tile } from '../parts/tile.tsx'
+import { fromAddress, keepInAddress } from '../routing.ts'
+import { sumOf, sumsBy } from '../sessionSums.ts'
+
+const sessionsMax = 5_000
+const sessionsPerPage = 1_000
+const rowsAtOnce = 200
+const monthsOffered = 36
+
+const views = { sessions: 'Sessions', charger: 'By charger', vehicle: 'By vehicle' } as const
+type View = keyof typeof views
+
+interface Settings {
+  readonly month: Month
+  readonly site: string
+  readonly charger: string
+  readonly vehicle: string
+  readonly view: View
+}
+
+export function SessionsPage() {
+  const { live } = useDashboard()
+  const sites = useAsk('sites', signal => ask<SitesAnswer>('/api/v1/sites', {}, signal)).answer?.sites ?? []
+  const [settings, setSettings] = useState<Settings>(() => settingsOfAddress(live.now()))
+  const change = (changed: Partial<Settings>): void => setSettings(before => ({ ...before, ...changed }))
+  const zone = zoneOf(sites, settings.site)
+  const query = queryOf(settings, zone)
+  const { answer, fault } = useAsk(JSON.stringify(query), signal => load(query, signal))
+  useEffect(() => {
+    document.title = 'Sessions · chargelift'
+  }, [])
+  useEffect(() => keepInAddress(addressSettings(settings)), [settings])
+  const sessions = useMemo(
+    () => (answer?.sessions ?? []).filter(({ vehicle }) => settings.vehicle === '' || vehicle === settings.vehicle),
+    [answer, settings.vehicle]
+  )
+  const vehicles = useMemo(
+    () => [...new Set((answer?.sessions ?? []).map(({ vehicle }) => vehicle))].filter(Boolean).sort(compareNames),
+    [answer]
+  )
+
+  return (
+    <>
+      <div class="page-head">
+        <div>
+          <h1>Sessions</h1>
+          <p class="quiet">Months and times in {zone}</p>
+        </div>
+        <a
+          class="button button-main"
+          href={addressOf('/api/v1/export/sessions', { ...query, format: 'csv' })}
+          download={fileName(settings)}
+        >
+          Download CSV
+        </a>
+      </div>
+      <Choices settings={settings} change={change} sites={sites} vehicles={vehicles} now={live.now()} zone={zone} />
+      {fault !== undefined && (
+        <p class="fault" role="alert">
+          The sessions could not be loaded: {fault}
+        </p>
+      )}
+      <Sum sessions={sessions} isLoaded={answer !== undefined} />
+      {answer?.isCut && (
+        <p class="banner tone-notice" role="status">
+          <span class="dot" aria-hidden="true" />
+          Shown and summed are the newest {formatNumber(sessionsMax)} sessions. Choose a site or a charger to see all of
+          them; the CSV file has all.
+        </p>
+      )}
+      <section class="card">
+        <div class="card-head">
+          <div class="segments" role="group" aria-label="How sessions are shown">
+            {Object.entries(views).map(([view, word]) => (
+              <button
+                key={view}
+                type="button"
+                class="segment"
+                aria-pressed={settings.view === view}
+                onClick={() => change({ view: view as View })}
+              >
+                {word}
+              </button>
+            ))}
+          </div>
+        </div>
+        <List sessions={sessions} view={settings.view} isLoaded={answer !== undefined} zoneOf={() => zone} />
+      </section>
+    </>
+  )
+}
+
+interface ChoicesProps {
+  readonly settings: Settings
+  readonly change: (changed: Partial<Settings>) => void
+  readonly sites: readonly Site[]
+  readonly vehicles: readonly string[]
+  readonly now: number
+  readonly zone: string
+}
+
+function Choices({ settings, change, sites, vehicles, now, zone }: ChoicesProps) {
+  const fleet = useFleet()
+  const newest = monthAt(now, zone)
+  const months = Array.from({ length: monthsOffered }, (_, back) => plusMonths(newest, -back))
+  const { membership } = fleet.revision
+  const chargers = useMemo(() => [...fleet.chargers.keys()].sort(compareNames), [fleet, membership])
+  const isNewest = monthKey(settings.month) >= monthKey(newest)
+  return (
+    <div class="choices">
+      <div class="month" role="group" aria-label="Month">
+        <button
+          type="button"
+          class="button button-square"
+          aria-label="Month before"
+          onClick={() => change({ month: plusMonths(settings.month, -1) })}
+        >
+          <Arrow direction="left" />
+        </button>
+        <select
+          class="field"
+          aria-label="Month"
+          value={monthKey(settings.month)}
+          onChange={event => change({ month: monthOfKey(event.currentTarget.value) ?? newest })}
+        >
+          {(months.some(month => monthKey(month) === monthKey(settings.month))
+            ? months
+            : [...months, settings.month]
+          ).map(month => (
+            <option key={monthKey(month)} value={monthKey(month)}>
+              {monthName(month)}
+            </option>
+          ))}
+        </select>
+        <button
+          type="button"
+          class="button button-square"
+          aria-label="Month after"
+          disabled={isNewest}
+          onClick={() => change({ month: plusMonths(settings.month, 1) })}
+        >
+          <Arrow direction="right" />
+        </button>
+      </div>
+      {sites.length > 1 && (
+        <select
+          class="field"
+          aria-label="Site"
+          value={settings.site}
+          onChange={event => change({ site: event.currentTarget.value })}
+        >
+          <option value="">All sites</option>
+          {sites.map(({ name }) => (
+            <option key={name} value={name}>
+              {name}
+            </option>
+          ))}
+        </select>
+      )}
+      <input
+        class="field"
+        type="search"
+        list="charger-names"
+        aria-label="Charger"
+        placeholder="All chargers"
+        value={settings.charger}
+        onChange={event => change({ charger: event.currentTarget.value.trim() })}
+      />
+      <datalist id="charger-names">
+        {chargers.slice(0, 500).map(name => (
+          <option key={name} value={name} />
+        ))}
+      </datalist>
+      <select
+        class="field"
+        aria-label="Vehicle"
+        value={settings.vehicle}
+        onChange={event => change({ vehicle: event.currentTarget.value })}
+      >
+        <option value="">All vehicles</option>
+        {[...new Set([...vehicles, ...(settings.vehicle === '' ? [] : [settings.vehicle])])].map(vehicle => (
+          <option key={vehicle} value={vehicle}>
+            {vehicleWord(vehicle)}
+          </option>
+        ))}
+      </select>
+    </div>
+  )
+}
+
+function Sum({ sessions, isLoaded }: { sessions: readonly ChargingSession[]; isLoaded: boolean }) {
+  const sum = useMemo(() => sumOf(sessions), [sessions])
+  const dash = (text: string): string => (isLoaded ? text : '–')
+  const mean = sum.sessions === 0 ? null : sum.energyWh / sum.sessions
+  return (
+    <dl class="tiles">
+      <Tile name="sessions" word="Sessions" value={dash(formatNumber(sum.sessions))} />
+      <Tile name="energy" word="Energy" value={dash(kilowattHours(sum.energyWh))} unit="kWh" />
+      <Tile name="mean" word="Per session" value={dash(kilowattHours(mean))} unit="kWh" />
+      {sum.costs.size > 0 && <Tile name="cost" word="Cost" value={costsText(sum.costs)} />}
+    </dl>
+  )
+}
+
+interface ListProps {
+  readonly sessions: readonly ChargingSession[]
+  readonly view: View
+  readonly isLoaded: boolean
+  readonly zoneOf: (charger: string) => string
+}
+
+function List({ sessions, view, isLoaded, zoneOf }: ListProps) {
+  const [shown, setShown] = useState(rowsAtOnce)
+  useEffect(() => setShown(rowsAtOnce), [sessions, view])
+  if (sessions.length === 0) return <p class="empty">{isLoaded ? 'No session in this month.' : 'Loading …'}</p>
+  const sums = view === 'sessions' ? [] : sumsBy(sessions, view)
+  const count = view === 'sessions' ? sessions.length : sums.length
+  return (
+    <>
+      {view === 'sessions' ? (
+        <SessionsTable sessions={sessions.slice(0, shown)} zoneOf={zoneOf} />
+      ) : (
+        <SumsTable sums={sums.slice(0, shown)} by={view} />
+      )}
+      {count > shown && (
+        <p class="more">
+          <button type="button" class="button" onClick={() => setShown(shown + rowsAtOnce)}>
+            Show more ({formatNumber(count - shown)} left)
+          </button>
+        </p>
+      )}
+    </>
+  )
+}
+
+type SessionsQuery = Readonly<Record<'from' | 'to' | 'site' | 'charger', string>>
+
+const queryOf = ({ month, site, charger }: Settings, zone: string): SessionsQuery => ({
+  from: new Date(monthStart(month, zone)).toISOString(),
+  to: new Date(monthStart(plusMonths(month, 1), zone)).toISOString(),
+  site,
+  charger
+})
+
+async function load(query: SessionsQuery, signal: AbortSignal) {
+  const sessions: ChargingSession[] = []
+  let after: string | undefined
+  do {
+    const answer: SessionsAnswer = await ask('/api/v1/sessions', { ...query, limit: sessionsPerPage, after }, signal)
+    sessions.push(...answer.sessions)
+    after = answer.next
+  } while (after !== undefined && sessions.length < sessionsMax)
+  return { sessions, isCut: after !== undefined }
+}
+
+/** Of the site, or of all when they share one; else this browser's. */
+function zoneOf(sites: readonly Site[], name: string): string {
+  const wanted = name === '' ? sites : sites.filter(site => site.name === name)
+  const zones = new Set(wanted.map(({ timeZone }) => timeZone))
+  return zones.size === 1 ? [...zones][0]! : ownTimeZone()
+}
+
+const fileName = ({ month, charger, site }: Settings): string =>
+  `sessions-${monthKey(month)}${charger || site ? `-${(charger || site).replaceAll(/[^A-Za-z0-9._-]+/g, '-')}` : ''}.csv`
+
+function settingsOfAddress(now: number): Settings {
+  const view = fromAddress('view')
+  return {
+    month: monthOfKey(fromAddress('month')) ?? monthAt(now, ownTimeZone()),
+    site: fromAddress('site'),
+    charger: fromAddress('charger'),
+    vehicle: fromAddress('vehicle'),
+    view: Object.hasOwn(views, view) ? (view as View) : 'sessions'
+  }
+}
+
+const addressSettings = ({ month, site, charger, vehicle, view }: Settings): Record<string, string> => ({
+  month: monthKey(month),
+  site,
+  charger,
+  vehicle,
+  view: view === 'sessions' ? '' : view
+})
