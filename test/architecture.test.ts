@@ -15,17 +15,11 @@ const mayImport: Record<string, readonly string[]> = {
   edge: ['model'],
   broker: ['model'],
   ingest: ['model'],
-<<<<<<< HEAD
   history: ['model'],
   server: ['model', 'pki', 'broker', 'ingest', 'history'],
   demo: ['model', 'pki', 'broker', 'ingest', 'edge', 'history', 'server'],
-  cli: ['model', 'pki', 'broker', 'ingest', 'edge', 'history', 'server', 'demo'],
-=======
-  server: ['model', 'pki', 'broker', 'ingest'],
-  demo: ['model', 'pki', 'broker', 'ingest', 'edge', 'server'],
   web: ['model'],
-  cli: ['model', 'pki', 'broker', 'ingest', 'edge', 'server', 'demo'],
->>>>>>> 6e9e36d (web: charger, sessions and ingest pages; server: serves the dashboard)
+  cli: ['model', 'pki', 'broker', 'ingest', 'edge', 'history', 'server', 'demo'],
   'cli.ts': ['model', 'cli']
 }
 

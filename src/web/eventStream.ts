@@ -18,6 +18,11 @@ export class EventParser {
     this.#id = lastId
   }
 
+  /** Behind which to go on. An event without data may move it too. */
+  get lastId(): string {
+    return this.#id
+  }
+
   *push(text: string): Generator<ServerEvent> {
     const lines = (this.#rest + text).split(/\r\n|\n|\r(?!$)/)
     this.#rest = lines.pop()!

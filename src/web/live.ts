@@ -97,6 +97,7 @@ export class Live {
         silence.reset()
         this.#lastMs = Date.now()
         for (const event of parser.push(value)) this.#take(event)
+        this.#lastId = parser.lastId
       }
     } catch {
       return ending.signal.aborted ? 'nothing came from the server' : 'the server does not answer'
@@ -113,8 +114,7 @@ export class Live {
     this.#tell({ isLive: true, since: this.#lastMs, reason: '' })
   }
 
-  #take({ event, data, id }: ServerEvent): void {
-    this.#lastId = id
+  #take({ event, data }: ServerEvent): void {
     const parsed: unknown = JSON.parse(data)
     if (event === 'reading') this.#gathered().readings.push(...listOf<LiveReading>(parsed))
     else if (event === 'connection') this.#gathered().connections.push(...listOf<LiveConnection>(parsed))
