@@ -1,0 +1,104 @@
+// The dashboard in a real browser, before a real server: what is published is seen, a server that is started again is found
+// again, and nothing goes wrong in the page meanwhile.
+
+import assert from 'node:assert/strict'
+import { after, before, describe, it } from 'node:test'
+import type { Browser } from 'playwright-core'
+import type { RunningServer } from '../../src/server/server.ts'
+import { envelope, Harness, until } from '../harness.ts'
+import type { WireClient } from '../wire.ts'
+import { desktop, launch, missing, phone, seriousViolations, type Visit, visit } from './browserRig.ts'
+
+describe('dashboard', { skip: missing }, () => {
+  const harness = Harness.use()
+  let browser: Browser
+  let databaseUrl = ''
+  let server: RunningServer
+  let edge: WireClient
+  const charger = 'wallbox-1'
+  const url = (path: string): string => `http://127.0.0.1:${server.httpPort}${path}`
+  const publish = async (name: string, value: unknown): Promise<void> => {
+    await edge.acked(edge.publish(`chargers/${charger}/${name}`, envelope(value)))
+  }
+  const textOf = (visited: Visit, selector: string): Promise<string> =>
+    visited.page.locator(selector).first().innerText({ timeout: 20_000 })
+  const powerOnFleet = `[data-charger="${charger}"] .c-power`
+
+  before(async () => {
+    databaseUrl = await harness.database()
+    await harness.device(charger)
+    server = await harness.server(databaseUrl)
+    edge = await harness.client(server, charger)
+    await publish('OperationState', 'charging')
+    await publish('PowerOutput', 7_200)
+    browser = await launch()
+  })
+  after(() => browser?.close())
+
+  it('a published value shows on the fleet page within a second', async () => {
+    const visited = await visit(browser, url('/'))
+    await until(
+      () => textOf(visited, powerOnFleet),
+      text => text.startsWith('7.20')
+    )
+    await visited.page.locator('[data-live="true"]').waitFor()
+    const tookMs: number[] = []
+    for (const watts of [1_110, 2_220, 3_330, 4_440, 5_550]) {
+      const begin = performance.now()
+      const shown = (watts / 1000).toFixed(2)
+      edge.publish(`chargers/${charger}/PowerOutput`, envelope(watts))
+      await until(
+        () => textOf(visited, powerOnFleet),
+        text => text.startsWith(shown)
+      )
+      tookMs.push(performance.now() - begin)
+    }
+    const median = tookMs.sort((a, b) => a - b)[2]!
+    assert.ok(median < 1_000, `median ${median} ms of ${tookMs}`)
+    assert.deepEqual(
+      visited.errors.filter(error => !error.includes('status of 404')),
+      []
+    )
+    await visited.close()
+  })
+
+  it('a server that is started again is found again, without the page being loaded again', async () => {
+    const { httpPort, mqttPorts } = server
+    const visited = await visit(browser, url('/'))
+    await visited.page.locator('[data-live="true"]').waitFor()
+    await server.stop()
+    await until(
+      () => textOf(visited, '.stale'),
+      text => text.includes('No live data since')
+    )
+    server = await harness.server(databaseUrl, { httpPort, mqttPorts: [mqttPorts[0]!] })
+    edge = await harness.client(server, charger)
+    await publish('PowerOutput', 6_600)
+    await visited.page.locator('[data-live="true"]').waitFor()
+    await until(
+      () => textOf(visited, powerOnFleet),
+      text => text.startsWith('6.60')
+    )
+    assert.equal(await visited.page.locator('.stale').innerText(), '')
+    assert.ok(await visited.isSamePage())
+    // The browser itself tells of each attempt that found no server, or one that was on its way.
+    assert.deepEqual(
+      visited.errors.filter(error => !error.startsWith('Failed to load resource')),
+      []
+    )
+    await visited.close()
+  })
+
+  for (const colorScheme of ['light', 'dark'] as const) {
+    for (const [size, viewport] of Object.entries({ desktop, phone })) {
+      it(`axe finds no serious violation: ${colorScheme}, ${size}`, async () => {
+        for (const path of ['/', `/chargers/${charger}`, '/sessions', '/ingest']) {
+          const visited = await visit(browser, url(path), { colorScheme, viewport })
+          await visited.page.locator('[data-live="true"]').waitFor()
+          assert.deepEqual(await seriousViolations(visited), [], path)
+          await visited.close()
+        }
+      })
+    }
+  }
+})

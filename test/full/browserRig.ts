@@ -1,0 +1,71 @@
+// Headless Chromium for the tests of the dashboard: Debian's, through playwright-core. It talks to nobody but the server under
+// test, and everything that its console says about an error is kept.
+
+import { existsSync } from 'node:fs'
+import axe from 'axe-core'
+import { type Browser, type BrowserContextOptions, chromium, type Page } from 'playwright-core'
+
+const executablePath = '/usr/bin/chromium'
+/** For node:test: why not, or false. */
+export const missing: string | false = existsSync(executablePath) ? false : 'needs Chromium: apt-get install chromium'
+
+/** In a folder of its own, which is gone with it. */
+export const launch = (): Promise<Browser> =>
+  chromium.launch({
+    executablePath,
+    args: [
+      '--headless',
+      '--no-sandbox',
+      '--disable-gpu',
+      '--disable-quic',
+      '--no-first-run',
+      '--disable-background-networking',
+      '--disable-component-update',
+      '--disable-sync'
+    ]
+  })
+
+export const desktop = { width: 1280, height: 800 }
+export const phone = { width: 390, height: 844 }
+
+export interface Visit {
+  readonly page: Page
+  /** What went wrong in the page, in words of the browser. */
+  readonly errors: string[]
+  /** It was not loaded again since it was opened. */
+  readonly isSamePage: () => Promise<boolean>
+  close(): Promise<void>
+}
+
+/** Opens a page of the dashboard in a browser that knows nothing of others. */
+export async function visit(browser: Browser, url: string, options: BrowserContextOptions = {}): Promise<Visit> {
+  const context = await browser.newContext({
+    viewport: desktop,
+    locale: 'en-GB',
+    timezoneId: 'Europe/Berlin',
+    ...options
+  })
+  const page = await context.newPage()
+  const errors: string[] = []
+  page.on('console', message => {
+    if (message.type() === 'error' || message.type() === 'warning') errors.push(message.text())
+  })
+  page.on('pageerror', error => errors.push(error.message))
+  await page.goto(url)
+  await page.evaluate('globalThis.openedByTest = true')
+  return {
+    page,
+    errors,
+    isSamePage: () => page.evaluate<boolean>('globalThis.openedByTest === true'),
+    close: () => context.close()
+  }
+}
+
+/** Of axe-core with all its rules for WCAG 2.2 A and AA and best practice: `rule: element`. */
+export async function seriousViolations({ page }: Visit): Promise<string[]> {
+  await page.evaluate(axe.source)
+  const { violations } = await page.evaluate<axe.AxeResults>('axe.run()')
+  return violations
+    .filter(({ impact }) => impact === 'serious' || impact === 'critical')
+    .flatMap(({ id, nodes }) => nodes.map(({ target, failureSummary }) => `${id}: ${target} ${failureSummary}`))
+}
