@@ -1,6 +1,7 @@
 // What a process of ours puts into the environment of its next start, and finds there.
 
 import { join } from 'node:path'
+import { isBinary } from '../model/assets.ts'
 
 const secondStart = 'CHARGELIFT_CODE_CACHE_FILLED'
 
@@ -24,14 +25,22 @@ export interface Malloc {
   readonly TOP_PAD_?: number
 }
 
+/** A service may set them itself, which saves a start. */
+export const hasMalloc = (malloc: Malloc, env: NodeJS.ProcessEnv = process.env): boolean =>
+  Object.entries(mallocVariables(malloc)).every(([name, value]) => env[name] === value)
+
+const mallocVariables = (malloc: Malloc): Record<string, string> =>
+  Object.fromEntries(Object.entries(malloc).map(([name, value]) => [`MALLOC_${name}`, String(value)]))
+
 export const leanEnvironment = (malloc: Malloc, env: NodeJS.ProcessEnv = process.env): Record<string, string> => ({
   ...(env as Record<string, string>),
-  ...Object.fromEntries(Object.entries(malloc).map(([name, value]) => [`MALLOC_${name}`, String(value)])),
+  ...mallocVariables(malloc),
   ...codeCacheOf(env)
 })
 
 /** Never the world's /tmp: whoever writes there would decide what we run. */
 function codeCacheOf(env: NodeJS.ProcessEnv): Record<string, string> {
+  if (isBinary) return {} // it has its code cache inside
   if (env.NODE_DISABLE_COMPILE_CACHE || env.NODE_COMPILE_CACHE) return {}
   // The first is what systemd sets for CacheDirectory=.
   const folder = env.CACHE_DIRECTORY || env.XDG_CACHE_HOME || (env.HOME && join(env.HOME, '.cache'))

@@ -5,27 +5,43 @@
 
 import { statSync } from 'node:fs'
 import { flushCompileCache, getCompileCacheDir } from 'node:module'
-import { isSecondStart, leanEnvironment, type Malloc, secondEnvironment } from './config.ts'
+import { hasMalloc, isSecondStart, leanEnvironment, type Malloc, secondEnvironment } from './config.ts'
 import { startOf } from './self.ts'
 
 export interface Lean {
-  /** For V8. The first one tells whether they were given. */
-  readonly flags: readonly [string, ...string[]]
+  /** For V8. */
+  readonly flags: readonly string[]
   /** For malloc (mallopt(3)). */
   readonly malloc: Malloc
 }
 
+/**
+ * --max-semi-space-size (MB), --initial-old-space-size (MB), --heap-growing-percent: by itself V8 lets the new space grow to
+ * 128 MB and old garbage to about as much before it collects. Measured: 70 to 150 MB less in spool-drain, for no more CPU per
+ * message, and 140 MB less after 5,000 connections that came and went. They count for the workers, too.
+ * The single binary has these flags inside, for every command: its code cache is good for one set of flags.
+ *
+ * MMAP_THRESHOLD_, TOP_PAD_: for the first bytes of a TLS connection Node takes 64 KB, and keeps them as long as it lives. A mapping
+ * of its own is one page of memory then. Measured with 5,000 connections: 65 KB each instead of 83. MMAP_MAX_: the system bounds
+ * the mappings of a process, and V8 needs some.
+ */
+export const serverLean: Lean = {
+  flags: ['--max-semi-space-size=8', '--initial-old-space-size=48', '--heap-growing-percent=100'],
+  malloc: { ARENA_MAX: 2, MMAP_THRESHOLD_: 32_768, TOP_PAD_: 16_384, MMAP_MAX_: 20_000 }
+}
+
 /** Does not return when it starts the process anew: call it before anything is open. */
 export function startLean({ flags, malloc }: Lean): void {
-  if (process.execArgv.includes(flags[0])) return
-  again([...flags, ...process.execArgv], leanEnvironment(malloc))
+  const missing = flags.filter(flag => !process.execArgv.includes(flag))
+  if (missing.length === 0 && hasMalloc(malloc)) return
+  again(missing, leanEnvironment(malloc))
 }
 
 /** When what was loaded since `before` had to be compiled: starts once more, this time from the cache. */
 export function startFromCache(before: CodeCache): void {
   if (before.changedMs === undefined || isSecondStart()) return
   flushCompileCache()
-  if (lookAtCodeCache().changedMs !== before.changedMs) again(process.execArgv, secondEnvironment())
+  if (lookAtCodeCache().changedMs !== before.changedMs) again([], secondEnvironment())
 }
 
 export interface CodeCache {
@@ -38,7 +54,7 @@ export function lookAtCodeCache(): CodeCache {
   return { changedMs: folder === undefined ? undefined : statSync(folder, { throwIfNoEntry: false })?.mtimeMs }
 }
 
-function again(execArgv: readonly string[], env: Record<string, string>): void {
-  const { file, args } = startOf(execArgv, process.argv.slice(2))
+function again(flags: readonly string[], env: Record<string, string>): void {
+  const { file, args } = startOf(flags, process.argv.slice(2))
   process.execve?.(file, [file, ...args], env)
 }

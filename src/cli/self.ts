@@ -1,5 +1,5 @@
-// How this program is started once more, with flags for Node and V8: as Node with its entry, or as the single binary, which takes
-// them in one argument (execArgvExtension in build/sea.ts) and shows its arguments alone.
+// How this program is started once more, with more flags for Node and V8: as Node with its entry, or as the single binary, which
+// takes them in one argument (execArgvExtension in build/sea.ts), has some inside already, and shows its arguments alone.
 
 import { isBinary } from '../model/assets.ts'
 
@@ -8,12 +8,13 @@ export interface Start {
   readonly args: readonly string[]
 }
 
-const nodeOptions = '--node-options='
+// V8 refuses the code cache inside for a process with other flags, and Node warns of that. It is no fault.
+const quietly = '--disable-warning=Warning'
 
-/** `execArgv`: for Node and V8, without spaces in them. `args`: what follows the name of the program. */
-export const startOf = (execArgv: readonly string[], args: readonly string[]): Start => ({
+/** `flags`: for Node and V8, without spaces in them. `args`: what follows the name of the program. */
+export const startOf = (flags: readonly string[], args: readonly string[]): Start => ({
   file: process.execPath,
   args: isBinary
-    ? [...(execArgv.length > 0 ? [nodeOptions + execArgv.join(' ')] : []), ...args]
-    : [...execArgv, process.argv[1]!, ...args]
+    ? [...(flags.length > 0 ? [`--node-options=${[...flags, quietly].join(' ')}`] : []), ...args]
+    : [...flags, ...process.execArgv, process.argv[1]!, ...args]
 })

@@ -21,7 +21,7 @@ interface Told {
 
 /** Throws ConfigError with all faults of the file. */
 export async function readConfigApart(path: string): Promise<EdgeConfig> {
-  const { file, args } = startOf(process.execArgv, ['edge', tellConfigName, path])
+  const { file, args } = startOf([], ['edge', tellConfigName, path])
   const child = spawn(file, args, { stdio: ['ignore', 'inherit', 'inherit', 'pipe'] })
   const [json, [code]] = await Promise.all([
     text(child.stdio[pipeFd] as NodeJS.ReadableStream),

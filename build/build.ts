@@ -1,0 +1,81 @@
+// `npm run build`: the binaries, their checksums and their compressed downloads, in dist/. The same commit makes the same bytes.
+//   npm run build -- [--arch x64]... [--out DIR] [--binaries-only]
+
+import { createHash } from 'node:crypto'
+import { existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { join, resolve } from 'node:path'
+import { fileURLToPath } from 'node:url'
+import { parseArgs } from 'node:util'
+import { assetNames, readAsset, readVersion } from '../src/model/assets.ts'
+import { bundle } from './bundle.ts'
+import { licencesOf } from './licences.ts'
+import { type Arch, nodeFolderOf } from './node.ts'
+import { outputOf, runProgram } from './run.ts'
+import { makeBinary } from './sea.ts'
+
+const root = fileURLToPath(new URL('..', import.meta.url))
+const archs: readonly Arch[] = ['x64', 'arm64']
+
+const { values } = parseArgs({
+  options: {
+    arch: { type: 'string', multiple: true },
+    out: { type: 'string', default: join(root, 'dist') },
+    'binaries-only': { type: 'boolean', default: false }
+  }
+})
+const wanted = archs.filter(arch => values.arch?.includes(arch) ?? true)
+const out = resolve(values.out)
+
+const say = (text: string): void => void process.stdout.write(`${text}\n`)
+
+const commit = await commitOf()
+const { main, worker, packageFolders } = await bundle(root)
+say(`chargelift ${readVersion()}, commit ${commit}, ${Math.round(main.length / 1024)} KB of JavaScript`)
+const products: string[] = []
+for (const arch of wanted) products.push(...(await build(arch)))
+writeSums(products)
+
+async function build(arch: Arch): Promise<string[]> {
+  const nodeFolder = await nodeFolderOf(root, arch)
+  const name = `chargelift-linux-${arch}`
+  const assets = assetsOf(nodeFolder)
+  await makeBinary(
+    { arch, node: join(nodeFolder, 'bin/node'), main, assets },
+    join(out, '.work', arch),
+    join(out, name)
+  )
+  rmSync(join(out, '.work'), { recursive: true })
+  if (values['binaries-only']) return [name]
+  // Two threads, whatever the machine has: the number decides how the file is cut, and so its bytes.
+  await runProgram('xz', ['--keep', '--force', '-6', '--threads=2', name], { cwd: out })
+  return [name, `${name}.xz`]
+}
+
+function assetsOf(nodeFolder: string): Map<string, Uint8Array> {
+  const files = ['sql', 'dist/web'].flatMap(folder => assetNames(folder).map(name => `${folder}/${name}`))
+  return new Map<string, Uint8Array>([
+    ...['package.json', ...files].map(path => [path, readAsset(path)] as const),
+    ['worker.js', worker],
+    ['commit.txt', Buffer.from(commit)],
+    ['licenses.txt', Buffer.from(licencesOf(root, nodeFolder, packageFolders))]
+  ])
+}
+
+/** With a mark when it is not what was committed. Of an unpacked release, which has no repository, nothing is known. */
+async function commitOf(): Promise<string> {
+  if (!existsSync(join(root, '.git'))) return 'unknown'
+  const git = (...args: string[]): Promise<string> => outputOf('git', args, { cwd: root })
+  const hash = (await git('rev-parse', '--short=12', 'HEAD')).trim()
+  return (await git('status', '--porcelain')) === '' ? hash : `${hash}, changed`
+}
+
+/** Of all that lies in dist, in the format of `sha256sum`. */
+function writeSums(names: readonly string[]): void {
+  mkdirSync(out, { recursive: true })
+  const lines = names.map(name => {
+    const bytes = readFileSync(join(out, name))
+    say(`${name}: ${(bytes.length / 1e6).toFixed(1)} MB`)
+    return `${createHash('sha256').update(bytes).digest('hex')}  ${name}\n`
+  })
+  writeFileSync(join(out, 'SHA256SUMS'), lines.join(''))
+}
