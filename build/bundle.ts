@@ -48,6 +48,7 @@ async function bundleOne(
     write: false,
     metafile: true,
     bundle: true,
+    preserveSymlinks: true, // paths of modules are in the bundle: never those of this machine
     platform: 'node',
     target: 'node24',
     format: 'cjs',

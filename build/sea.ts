@@ -40,8 +40,8 @@ export async function makeBinary(
     assets: Object.fromEntries([...assets.keys()].map(name => [name, join('assets', name)]))
   }
   writeFileSync(join(workFolder, 'sea.json'), JSON.stringify(config))
-  // Under the flags under which it will be read: V8 takes no other code cache.
-  const flags = [...serverLean.flags, '--experimental-sea-config', 'sea.json']
+  // Under the flags under which it will be read: V8 takes no other code cache. Its hash seed decides the order in there.
+  const flags = [...serverLean.flags, '--random-seed=1', '--experimental-sea-config', 'sea.json']
   await runProgram(process.execPath, flags, { cwd: workFolder })
   const binary = join(workFolder, 'binary')
   copyFileSync(node, binary)
