@@ -327,7 +327,14 @@ export const liveListenersMax = 200
 /** Rows of an answer of the HTTP API, and when a query of it is given up. */
 export const chargersPageDefault = 500
 export const chargersPageMax = 1_000
+export const readingsPageDefault = 1_000
+export const readingsPageMax = 5_000
+/** Of a page of readings by bucket: buckets, and days of raw rows where a bucket is a day. */
+export const bucketsPageMax = 1_500
+export const bucketDaysMax = 62
 export const messagesPageDefault = 100
 export const messagesPageMax = 500
 export const readStatementTimeoutMs = 15_000
 export const readConnectionsMax = 3
+/** How long a value that is not told again counts as holding. Edges tell each at least every quarter of an hour. */
+export const carriedMsMax = 86_400_000

@@ -3,7 +3,7 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import pg from 'pg'
-import type { ChargerAnswer, ChargersAnswer, MessagesAnswer } from '../../src/model/api.ts'
+import type { ChargerAnswer, ChargersAnswer, MessagesAnswer, ReadingsAnswer, SitesAnswer } from '../../src/model/api.ts'
 import type { RunningServer } from '../../src/server/server.ts'
 import { type AccessRole, addToken, revokeToken } from '../../src/server/tokens.ts'
 import { envelope, Harness, until } from '../harness.ts'
@@ -206,6 +206,60 @@ test('chargers come in pages, by name, and filtered', async () => {
   assert.deepEqual(await found('state=charging'), ['c1'])
   assert.deepEqual(await found('q=N120'), ['n1200', 'n1201', 'n1202', 'n1203'])
   assert.deepEqual(await found('connection=online'), ['c1'])
+  await f.server.stop()
+})
+
+test('readings come raw and by bucket, in pages that join, days by the site, card ids masked for a viewer', async () => {
+  const f = await fleet()
+  await publish(f, 'c1', { PowerOutput: 1000, ConnectedVehicle: 'SECRET-2', TotalEnergyConsumption: 100 }, time)
+  await publish(f, 'c1', { PowerOutput: 3000 }, '2026-11-01T10:30:00.000Z')
+  await publish(f, 'c1', { TotalEnergyConsumption: 2100 }, '2026-11-01T10:59:00.000Z')
+  await f.db.query("INSERT INTO sites (name, time_zone) VALUES ('Berlin', 'Europe/Berlin'), ('empty', 'UTC')")
+  await f.db.query("UPDATE chargers SET site = (SELECT id FROM sites WHERE name = 'Berlin'), label = 'Yard'")
+  const path = '/api/v1/chargers/c1/readings'
+  const get = (query: string, role?: AccessRole) => f.get<ReadingsAnswer>(`${path}?${query}`, role)
+  const zoned = await until(
+    () => get('from=2026-11-01&to=2026-11-02'),
+    answer => answer.timeZone === 'Europe/Berlin'
+  )
+  assert.deepEqual([zoned.from, zoned.to], ['2026-10-31T23:00:00.000Z', '2026-11-01T23:00:00.000Z'])
+  const range = 'from=2026-11-01T10:00:00Z&to=2026-11-01T12:00:00Z'
+  const raw = await get(range)
+  const column = (answer: ReadingsAnswer, name: string) =>
+    answer.rows.map(row => row[answer.columns.indexOf(name as never)])
+  assert.deepEqual(column(raw, 'PowerOutput'), [1000, 3000, 3000])
+  assert.deepEqual(column(raw, 'ConnectedVehicle'), ['SECRET-2', 'SECRET-2', 'SECRET-2'])
+  const hours = await get(`${range}&resolution=1h`)
+  assert.deepEqual(hours.rows[0], ['2026-11-01T10:00:00.000Z', 2000, 3000, 2000, null, null, null, 'SECRET-2'])
+  for (const resolution of ['raw', '1m']) {
+    const viewed = await get(`${range}&resolution=${resolution}`, 'viewer')
+    assert.doesNotMatch(JSON.stringify(viewed), /SECRET/)
+    assert.match(JSON.stringify(viewed), /[*]{3}/)
+    const all = await get(`${range}&resolution=${resolution}`)
+    const pages: unknown[] = []
+    let next: string | undefined
+    do {
+      const page: ReadingsAnswer = await get(`${range}&resolution=${resolution}&limit=2${next ? `&after=${next}` : ''}`)
+      pages.push(...page.rows)
+      next = page.next
+    } while (next !== undefined)
+    assert.deepEqual(pages, all.rows)
+  }
+  const { sites } = await f.get<SitesAnswer>('/api/v1/sites')
+  assert.deepEqual(sites, [
+    { name: 'Berlin', timeZone: 'Europe/Berlin', chargers: 1 },
+    { name: 'empty', timeZone: 'UTC', chargers: 0 }
+  ])
+  const found = await f.get<ChargersAnswer>('/api/v1/chargers?site=Berlin&q=yard')
+  assert.deepEqual(
+    found.chargers.map(({ name, site, label }) => [name, site, label]),
+    [['c1', 'Berlin', 'Yard']]
+  )
+  const wrong = await f.ask(`${path}?from=2026-11-02&to=2026-11-01&resolution=raw`)
+  assert.equal(wrong.status, 400)
+  assert.match(await wrong.text(), /from: expected a time before to/)
+  const unclear = await f.ask(`${path}?from=2026-11-02T10:00:00&resolution=2h`)
+  assert.match(await unclear.text(), /from: expected RFC 3339 .*resolution: expected raw.1m.15m.1h.1d, found/)
   await f.server.stop()
 })
 

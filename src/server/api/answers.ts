@@ -2,6 +2,7 @@
 // that everybody else uses are in model/api.ts; the compiler sees to it that both say the same.
 
 import { z } from 'zod'
+import { bucketColumns, rawColumns } from '../../history/readings.ts'
 import type * as api from '../../model/api.ts'
 import { valueNames } from '../../model/chargerState.ts'
 
@@ -52,3 +53,18 @@ export const messagesAnswer = z.strictObject({
   charger: z.string(),
   messages: z.array(z.strictObject({ time, values: z.partialRecord(valueName, value) }))
 }) satisfies z.ZodType<api.MessagesAnswer>
+
+export const readingsAnswer = z.strictObject({
+  charger: z.string(),
+  from: time,
+  to: time,
+  resolution: z.enum(['raw', '1m', '15m', '1h', '1d']),
+  timeZone: z.string(),
+  columns: z.array(z.enum([...rawColumns, ...bucketColumns])),
+  rows: z.array(z.array(z.union([z.number(), z.string(), z.null()]))),
+  next
+}) satisfies z.ZodType<api.ReadingsAnswer>
+
+export const sitesAnswer = z.strictObject({
+  sites: z.array(z.strictObject({ name: z.string(), timeZone: z.string(), chargers: z.int() }))
+}) satisfies z.ZodType<api.SitesAnswer>

@@ -5,13 +5,15 @@ import { chargerEndpoints, type FleetParts } from './chargers.ts'
 import { type Endpoint, type ReadPool, routesOf } from './endpoint.ts'
 import { events, type LiveParts } from './events.ts'
 import { messages } from './messages.ts'
+import { readings } from './readings.ts'
+import { sites } from './sites.ts'
 
 export interface ApiParts extends FleetParts, LiveParts {
   /** For queries alone. */
   readonly db: ReadPool
 }
 
-const endpoints: readonly Endpoint<ApiParts>[] = [...chargerEndpoints, messages, events]
+const endpoints: readonly Endpoint<ApiParts>[] = [...chargerEndpoints, messages, readings, sites, events]
 
 /** `parts` is undefined until the server has them. */
 export const apiRoutes = (parts: () => ApiParts | undefined): Route[] => routesOf(endpoints, parts)

@@ -40,6 +40,9 @@ export class ApiFault extends Error {
   }
 }
 
+export const wrongParameter = (parameter: string, expected: string, found: string): ApiFault =>
+  badRequest([{ parameter, expected, found }])
+
 const badRequest = (faults: NonNullable<ApiError['faults']>): ApiFault => {
   const sentences = faults.map(({ parameter, expected, found }) => `${parameter}: expected ${expected}, found ${found}`)
   return new ApiFault(400, { error: sentences.join('; '), code: 'bad_parameter', faults })

@@ -3,6 +3,7 @@
 
 import { z } from 'zod'
 import type { ParameterFault } from '../../model/api.ts'
+import { parseTime } from '../../model/envelope.ts'
 import { chargerNameRule, isChargerName } from '../../model/topics.ts'
 
 export interface Parameter<Schema extends z.ZodType = z.ZodType> {
@@ -42,6 +43,16 @@ export const oneOf = <const Words extends readonly [string, ...string[]]>(words:
   description
 })
 
+export const oneOfOr = <const Words extends readonly [string, ...string[]]>(
+  words: Words,
+  standard: Words[number],
+  description: string
+) => ({
+  schema: z.enum(words).default(standard as never),
+  expected: words.join('|'),
+  description: `${description} (${standard}).`
+})
+
 const chargerName = z.string().refine(isChargerName)
 export const chargerInPath = { schema: chargerName, expected: chargerNameRule, description: 'Name of the charger.' }
 export const charger = {
@@ -49,6 +60,38 @@ export const charger = {
   expected: chargerNameRule,
   description: 'Of this charger alone.'
 }
+
+/** A moment, or a day of the calendar of the site: its midnight. */
+export type Bound = { readonly timeUs: number } | { readonly day: string }
+const dayPattern = /^\d{4}-\d{2}-\d{2}$/
+
+/** Undefined for anything else. */
+export function boundOf(text: string): Bound | undefined {
+  if (dayPattern.test(text)) return parseTime(`${text}T00:00:00Z`) === undefined ? undefined : { day: text }
+  const timeUs = parseTime(text)
+  return timeUs === undefined ? undefined : { timeUs }
+}
+export const boundRule =
+  'RFC 3339 with an offset (2026-10-01T00:00:00+02:00, in a URL %2B for +), or a day (2026-10-01)'
+
+export const moment = (description: string) => ({
+  schema: z
+    .string()
+    .refine(text => parseTime(text) !== undefined)
+    .meta({ format: 'date-time' })
+    .optional(),
+  expected: 'RFC 3339 with an offset (2026-10-01T00:00:00Z)',
+  description
+})
+
+export const bound = (description: string) => ({
+  schema: z
+    .string()
+    .refine(text => boundOf(text) !== undefined)
+    .optional(),
+  expected: boundRule,
+  description
+})
 
 /**
  * Reads the parameters that a request gives. Each stands there once, and none is unknown: a typing error must not look like an

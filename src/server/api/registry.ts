@@ -4,6 +4,7 @@
 import type { ReadPool } from './endpoint.ts'
 
 export interface RegisteredCharger {
+  readonly id: number
   readonly name: string
   readonly site: string | null
   readonly label: string | null
@@ -39,8 +40,9 @@ export class Registry {
   async #read(): Promise<void> {
     this.#readMs = performance.now() // also when it fails: not every request waits for what is away
     const { rows } = await this.#db.query<RegisteredCharger>(
-      `SELECT name, NULL AS site, NULL AS label, NULL AS serial, NULL AS tariff, 'UTC' AS "timeZone"
-       FROM chargers ORDER BY name COLLATE "C"`
+      `SELECT chargers.id, chargers.name, sites.name AS site, label, serial, tariff,
+         coalesce(time_zone, 'UTC') AS "timeZone"
+       FROM chargers LEFT JOIN sites ON sites.id = site ORDER BY chargers.name COLLATE "C"`
     )
     this.#chargers = new Map(rows.map(row => [row.name, row]))
   }

@@ -1,0 +1,73 @@
+// A time zone by its IANA name: where its days begin, and times with their offset in it. Changes of the clock are the zone's.
+// Offsets are asked of the runtime once per quarter hour that is seen: no zone changes within one.
+
+import { formatTime } from '../model/envelope.ts'
+
+const quarterMs = 900_000
+const dayMs = 86_400_000
+const cachedMax = 50_000
+
+export class Zone {
+  readonly name: string
+  readonly #format: Intl.DateTimeFormat
+  readonly #offsets = new Map<number, number>()
+
+  /** Throws RangeError for a name that is none. */
+  constructor(name: string) {
+    this.name = name
+    this.#format = new Intl.DateTimeFormat('en', { timeZone: name, timeZoneName: 'longOffset' })
+  }
+
+  /** What local time is ahead of UTC then, in ms. */
+  offsetMs(ms: number): number {
+    const quarter = Math.floor(ms / quarterMs)
+    let offset = this.#offsets.get(quarter)
+    if (offset === undefined) {
+      if (this.#offsets.size >= cachedMax) this.#offsets.clear()
+      offset = this.#askOffset(quarter * quarterMs)
+      this.#offsets.set(quarter, offset)
+    }
+    return offset
+  }
+
+  /** RFC 3339 with the offset then: `2026-10-01T00:00:00.000+02:00`. */
+  format(timeUs: number): string {
+    const offsetMs = this.offsetMs(Math.floor(timeUs / 1000))
+    return `${formatTime(timeUs + offsetMs * 1000).slice(0, -1)}${offsetText(offsetMs)}`
+  }
+
+  /** The day of the calendar then, `2026-10-01`. */
+  dayOf(ms: number): string {
+    return new Date(ms + this.offsetMs(ms)).toISOString().slice(0, 10)
+  }
+
+  /** When this day begins, in ms. Where midnight is left out, at the first moment after it; where it comes twice, at the first. */
+  startOfDay(day: string): number {
+    const localMs = Date.parse(`${day}T00:00:00Z`)
+    const offsets = [this.offsetMs(localMs - dayMs), this.offsetMs(localMs + dayMs)]
+    const candidates = offsets.map(offset => localMs - offset).sort((a, b) => a - b)
+    const exact = candidates.find(ms => ms + this.offsetMs(ms) === localMs)
+    return exact ?? this.#firstAfter(candidates[0]!, day)
+  }
+
+  /** The day after. */
+  static nextDay(day: string): string {
+    return new Date(Date.parse(`${day}T00:00:00Z`) + dayMs).toISOString().slice(0, 10)
+  }
+
+  #firstAfter(fromMs: number, day: string): number {
+    for (let ms = Math.floor(fromMs / quarterMs) * quarterMs; ; ms += quarterMs) if (this.dayOf(ms) >= day) return ms
+  }
+
+  #askOffset(ms: number): number {
+    const text = this.#format.formatToParts(ms).find(({ type }) => type === 'timeZoneName')!.value
+    const [, sign, hours, minutes, seconds = '0'] = /([+-])(\d\d):(\d\d)(?::(\d\d))?$/.exec(text) ?? ['', '+', '0', '0']
+    return (sign === '-' ? -1 : 1) * (Number(hours) * 3600 + Number(minutes) * 60 + Number(seconds)) * 1000
+  }
+}
+
+function offsetText(offsetMs: number): string {
+  const minutes = Math.round(Math.abs(offsetMs) / 60_000)
+  const two = (value: number): string => String(value).padStart(2, '0')
+  return `${offsetMs < 0 ? '-' : '+'}${two(Math.floor(minutes / 60))}:${two(minutes % 60)}`
+}
