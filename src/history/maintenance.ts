@@ -3,6 +3,7 @@
 // storing readings never waits for it, and the process never ends by it. Whatever a killed run left is done again.
 
 import pg from 'pg'
+import { advisoryLocks } from '../model/advisoryLocks.ts'
 import {
   acceptFutureMs,
   historyChangesMax,
@@ -38,9 +39,6 @@ export interface MaintenanceRun {
   /** Undefined = it did what there was to do. */
   readonly failure: string | undefined
 }
-
-/** Any number that nobody else uses; the same for every version of the program. */
-const advisoryLock = 7_246_311_505
 
 export class Maintenance {
   readonly #options: MaintenanceOptions
@@ -97,7 +95,7 @@ export class Maintenance {
     let failure: Error | undefined
     try {
       await db.connect()
-      const { rows } = await db.query('SELECT pg_try_advisory_lock($1) AS mine', [advisoryLock])
+      const { rows } = await db.query('SELECT pg_try_advisory_lock($1) AS mine', [advisoryLocks.maintenance])
       if (!rows[0].mine) return false
       failure = await this.#turn(db).then(
         () => undefined,

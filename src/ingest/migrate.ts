@@ -2,6 +2,7 @@
 // under an advisory lock. Refuses a database that is newer than the program. Uses TimescaleDB where it can be had.
 
 import { Client } from 'pg'
+import { advisoryLocks } from '../model/advisoryLocks.ts'
 import { assetNames, readAssetText } from '../model/assets.ts'
 import { ConfigError, RetryableError } from '../model/errors.ts'
 import { sqlState, verdictOf } from './retry.ts'
@@ -25,9 +26,6 @@ export interface Engine {
   /** Settings of the database under which a commit, and so a PUBACK, may be lost in a power cut. */
   readonly risks: readonly string[]
 }
-
-/** Any number that nobody else uses; the same for every version of the program. */
-const advisoryLock = 7_246_311_503
 
 export function readMigrations(): Migration[] {
   return assetNames('sql')
@@ -56,7 +54,7 @@ async function refuseOtherEncodings(db: MigrationClient): Promise<void> {
 
 /** Applies what is missing, in order. Idempotent; safe to run from several servers at once. */
 export async function migrate(db: MigrationClient, migrations: readonly Migration[]): Promise<void> {
-  await db.query('SELECT pg_advisory_lock($1)', [advisoryLock])
+  await db.query('SELECT pg_advisory_lock($1)', [advisoryLocks.migrations])
   try {
     await db.query(`CREATE TABLE IF NOT EXISTS schema_migrations
       (version integer PRIMARY KEY, name text NOT NULL, applied_at timestamptz NOT NULL DEFAULT now())`)
@@ -70,7 +68,7 @@ export async function migrate(db: MigrationClient, migrations: readonly Migratio
     for (const migration of migrations) if (migration.version > current) await apply(db, migration)
     await db.query(readSql('always_columnstore.sql'))
   } finally {
-    await db.query('SELECT pg_advisory_unlock($1)', [advisoryLock])
+    await db.query('SELECT pg_advisory_unlock($1)', [advisoryLocks.migrations])
   }
 }
 

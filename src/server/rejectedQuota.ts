@@ -3,6 +3,7 @@
 // their oldest messages first, so that one broken device does not push out everybody else's. Counted, never silent.
 
 import type { Pool, PoolClient } from 'pg'
+import { advisoryLocks } from '../model/advisoryLocks.ts'
 import type { RejectCode } from '../model/errors.ts'
 import {
   rejectedDaysMax,
@@ -33,8 +34,6 @@ export const quotaLimitsDefault: QuotaLimits = {
   days: rejectedDaysMax
 }
 
-/** Any number that nobody else uses: one server at a time. */
-const advisoryLock = 7_246_311_505
 /** What a row costs beside its texts: header, key, index. */
 const rowBytes = 200
 const cost = `(octet_length(payload) + octet_length(topic) + octet_length(reason) + ${rowBytes})::bigint`
@@ -71,18 +70,25 @@ export async function evictRejected(
   report: Pick<QuotaReport, 'evicted'>
 ): Promise<void> {
   const client = await db.connect()
+  let lost: Error | undefined
+  // The pool listens only while it has the connection: without this, a dying database ends the process.
+  const lose = (error: Error): void => {
+    lost = error
+  }
+  client.on('error', lose)
   try {
-    const { rows } = await client.query('SELECT pg_try_advisory_lock($1) AS mine', [advisoryLock])
+    const { rows } = await client.query('SELECT pg_try_advisory_lock($1) AS mine', [advisoryLocks.rejectedQuotas])
     if (!rows[0].mine) return
     try {
       await evictOld(client, limits.days, report)
       await evictExcess(client, 'recoverable', limits.recoverableBytes, report)
       await evictExcess(client, 'other', limits.otherBytes, report)
     } finally {
-      await client.query('SELECT pg_advisory_unlock($1)', [advisoryLock])
+      await client.query('SELECT pg_advisory_unlock($1)', [advisoryLocks.rejectedQuotas])
     }
   } finally {
-    client.release()
+    client.off('error', lose)
+    client.release(lost)
   }
 }
 
