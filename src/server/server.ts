@@ -237,6 +237,8 @@ async function start(config: ServerConfig, log: Logger, stops: Stop[], abort: Ab
     newest: broker.shadow,
     registry: new Registry(readDb),
     problems: charger => operations.problems.problemsOf(charger),
+    problemList: () => operations.problems.list(),
+    figures: () => meter.figures(),
     energyToday: async () => new Map(),
     feed,
     access,

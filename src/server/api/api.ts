@@ -5,15 +5,23 @@ import { chargerEndpoints, type FleetParts } from './chargers.ts'
 import { type Endpoint, type ReadPool, routesOf } from './endpoint.ts'
 import { events, type LiveParts } from './events.ts'
 import { messages } from './messages.ts'
+import { type OperationsParts, operationsEndpoints } from './operations.ts'
 import { readings } from './readings.ts'
 import { sites } from './sites.ts'
 
-export interface ApiParts extends FleetParts, LiveParts {
+export interface ApiParts extends FleetParts, LiveParts, OperationsParts {
   /** For queries alone. */
   readonly db: ReadPool
 }
 
-const endpoints: readonly Endpoint<ApiParts>[] = [...chargerEndpoints, messages, readings, sites, events]
+const endpoints: readonly Endpoint<ApiParts>[] = [
+  ...chargerEndpoints,
+  messages,
+  readings,
+  sites,
+  events,
+  ...operationsEndpoints
+]
 
 /** `parts` is undefined until the server has them. */
 export const apiRoutes = (parts: () => ApiParts | undefined): Route[] => routesOf(endpoints, parts)
