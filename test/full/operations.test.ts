@@ -24,7 +24,7 @@ const get = async <Answer>(server: RunningServer, path: string): Promise<Answer>
   (await (await fetch(`http://127.0.0.1:${server.httpPort}${path}`)).json()) as Answer
 const metricsOf = async (server: RunningServer): Promise<string> =>
   (await fetch(`http://127.0.0.1:${server.httpPort}/metrics`)).text()
-const valueOf = (metrics: string, name: string): number | undefined => {
+const metric = (metrics: string, name: string): number | undefined => {
   const line = metrics.split('\n').find(line => line.startsWith(`${name} `))
   return line === undefined ? undefined : Number(line.split(' ')[1])
 }
@@ -47,14 +47,14 @@ describe('metrics', () => {
     const types = new Map([...metrics.matchAll(/^# TYPE (\S+) (\S+)$/gm)].map(([, name, type]) => [name!, type!]))
     for (const [name, type] of promised) assert.equal(types.get(name), type, name)
     for (const name of types.keys()) assert.match(metrics, new RegExp(`^# HELP ${name} \\S`, 'm'), name)
-    assert.equal(valueOf(metrics, 'chargelift_messages_received_total'), 2)
-    assert.equal(valueOf(metrics, 'chargelift_messages_committed_total'), 1)
-    assert.equal(valueOf(metrics, 'chargelift_messages_rejected_total{reason="not_json"}'), 1)
-    assert.equal(valueOf(metrics, 'chargelift_messages_rejected_total{reason="conflict"}'), 0, 'known before its first')
-    assert.equal(valueOf(metrics, 'chargelift_ack_seconds_count'), 2, 'each message, rejected ones too')
-    assert.equal(valueOf(metrics, 'chargelift_database_up'), 1)
+    assert.equal(metric(metrics, 'chargelift_messages_received_total'), 2)
+    assert.equal(metric(metrics, 'chargelift_messages_committed_total'), 1)
+    assert.equal(metric(metrics, 'chargelift_messages_rejected_total{reason="not_json"}'), 1)
+    assert.equal(metric(metrics, 'chargelift_messages_rejected_total{reason="conflict"}'), 0, 'known before its first')
+    assert.equal(metric(metrics, 'chargelift_ack_seconds_count'), 2, 'each message, rejected ones too')
+    assert.equal(metric(metrics, 'chargelift_database_up'), 1)
     for (const condition of conditions) {
-      assert.notEqual(valueOf(metrics, `chargelift_chargers{condition="${condition}"}`), undefined)
+      assert.notEqual(metric(metrics, `chargelift_chargers{condition="${condition}"}`), undefined)
     }
     assert.doesNotMatch(metrics, /m1/, 'no label names a charger')
     const { stdout, stderr } = promtool(['check', 'metrics'], metrics)
@@ -69,7 +69,7 @@ describe('metrics', () => {
     await db.query(`ALTER DATABASE ${name} ALLOW_CONNECTIONS false`)
     await db.query('SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = $1', [name])
     await until(
-      async () => valueOf(await metricsOf(server), 'chargelift_database_up'),
+      async () => metric(await metricsOf(server), 'chargelift_database_up'),
       up => up === 0
     )
     const { database } = await get<IngestFigures>(server, '/api/v1/ingest')
@@ -77,7 +77,7 @@ describe('metrics', () => {
     assert.match(database.reason!, /not currently accepting connections/)
     await db.query(`ALTER DATABASE ${name} ALLOW_CONNECTIONS true`)
     await until(
-      async () => valueOf(await metricsOf(server), 'chargelift_database_up'),
+      async () => metric(await metricsOf(server), 'chargelift_database_up'),
       up => up === 1
     )
   })
@@ -139,7 +139,7 @@ describe('problems', () => {
     assert.deepEqual(await problems('?charger=p2'), [])
     const { chargers } = await get<ChargersAnswer>(server, '/api/v1/chargers')
     assert.deepEqual(chargers[0]!.problems, ['unreachable', 'fault', 'clock'])
-    assert.equal(valueOf(await metricsOf(server), 'chargelift_chargers{condition="fault"}'), 1)
+    assert.equal(metric(await metricsOf(server), 'chargelift_chargers{condition="fault"}'), 1)
     const figures = ingestAnswer.parse(await get(server, '/api/v1/ingest'))
     assert.deepEqual([figures.chargers, figures.problems.fault, figures.received], [1, 1, 3])
 
