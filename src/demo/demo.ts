@@ -1,5 +1,5 @@
-// Everything on one machine with real parts: certificates, a server, a simulated charger that speaks the real API,
-// and an edge that polls it. What it shows are rows read back from the database.
+// Everything on one machine with real parts: certificates, a server, simulated chargers that speak the real API, and edges that
+// poll them. What it shows are rows read back from the database.
 
 import { X509Certificate } from 'node:crypto'
 import { existsSync, readFileSync, writeFileSync } from 'node:fs'
@@ -8,48 +8,59 @@ import type { Logger } from 'pino'
 import { loadEdgeConfig } from '../edge/config.ts'
 import { startEdge } from '../edge/edge.ts'
 import { ConfigError } from '../model/errors.ts'
+import { chargerUrnPrefix } from '../model/topics.ts'
 import { initAuthority } from '../pki/authority.ts'
 import { issueDevice } from '../pki/devices.ts'
 import type { ServerConfig } from '../server/config.ts'
 import { type RunningServer, runReversed, startServer } from '../server/server.ts'
 import { followRows } from './followRows.ts'
-import { startSimulatedCharger } from './simulatedCharger.ts'
+import { chargerNames, type SimulatedSite, startSimulatedFleet } from './simulatedFleet.ts'
+import { prepareSite } from './site.ts'
 
 export interface RunningDemo {
   readonly server: RunningServer
   readonly chargers: readonly string[]
-  readonly edgeConfigFile: string
+  readonly edgeConfigFiles: readonly string[]
   stop(): Promise<void>
 }
 
 export interface DemoOptions {
   readonly config: ServerConfig
+  /** How many chargers. */
+  readonly fleet: number
   readonly log: Logger
-  /** A line for each committed row. */
+  /** A line for each committed row of the first chargers. */
   readonly print: (line: string) => void
 }
 
-const charger = 'demo-charger'
-const devKey = '0000'
-const pollIntervalMs = 1_000
+/** Whose rows are shown: more could not be read. */
+const printedMax = 3
 
 /** `config.dataDir` must be there. Throws ConfigError. */
-export async function startDemo({ config, log, print }: DemoOptions): Promise<RunningDemo> {
+export async function startDemo({ config, fleet: count, log, print }: DemoOptions): Promise<RunningDemo> {
   const stops: (() => Promise<unknown>)[] = []
   const stop = (): Promise<void> => runReversed(stops)
+  const chargers = chargerNames(count)
   try {
-    const device = await prepareCertificates(config)
+    const dir = await prepareAuthority(config)
     const server = await startServer(config, log)
     stops.push(() => server.stop())
-    const simulated = await startSimulatedCharger({ port: 0, devKey, name: charger })
-    stops.push(() => simulated.stop())
+    await prepareSite(server.databaseUrl, chargers)
+    const fleet = await startSimulatedFleet(count)
+    stops.push(() => fleet.stop())
     const broker = `mqtts://${reachableHost(config.mqttHost)}:${server.mqttPorts[0]}`
-    const edgeConfigFile = writeEdgeConfig(config, { broker, device, url: simulated.url })
-    const edge = await startEdge(loadEdgeConfig(edgeConfigFile), { log })
-    stops.push(() => edge.stop())
-    const rows = followRows({ databaseUrl: server.databaseUrl, chargers: [charger], print })
+    const edgeConfigFiles: string[] = []
+    for (const [i, site] of fleet.sites.entries()) {
+      const device = await prepareDevice(dir, config, site)
+      const file = writeEdgeConfig(config, { broker, device, site, suffix: i === 0 ? '' : `-${i + 1}` })
+      edgeConfigFiles.push(file)
+      const edge = await startEdge(loadEdgeConfig(file), { log })
+      stops.push(() => edge.stop())
+    }
+    const printed = chargers.slice(0, printedMax)
+    const rows = followRows({ databaseUrl: server.databaseUrl, chargers: printed, print })
     stops.push(() => rows.stop())
-    return { server, chargers: [charger], edgeConfigFile, stop }
+    return { server, chargers, edgeConfigFiles, stop }
   } catch (error) {
     await stop()
     throw error
@@ -62,33 +73,59 @@ interface DeviceFiles {
 }
 
 /** Development certificates beside `--tls-ca`, made when absent. A folder with a CA but without its key cannot be used. */
-async function prepareCertificates({ tls, mqttHost }: ServerConfig): Promise<DeviceFiles> {
+async function prepareAuthority({ tls, mqttHost }: ServerConfig): Promise<string> {
   const dir = dirname(tls.ca)
   if (existsSync(tls.ca) && !existsSync(join(dir, 'ca.key'))) {
-    const expected = 'a CA with its key beside it: the demo issues a certificate for its charger'
+    const expected = 'a CA with its key beside it: the demo issues certificates for its edges'
     throw new ConfigError([{ path: '--tls-ca', expected, found: `no ${join(dir, 'ca.key')}` }])
   }
   // A server certificate that is there keeps its hosts: the folder may be the operator's own.
   const isNew = !existsSync(tls.cert) && !isAnyAddress(mqttHost)
   await initAuthority(isNew ? { dir, hosts: ['localhost', '127.0.0.1', mqttHost] } : { dir })
-  const device = { cert: join(dir, 'devices', `${charger}.pem`), key: join(dir, 'devices', `${charger}.key`) }
-  if (!isUsable(device, readFileSync(tls.ca))) await issueDevice({ dir, name: charger, replace: true })
+  return dir
+}
+
+/** The certificate of an edge names its chargers. */
+async function prepareDevice(dir: string, { tls }: ServerConfig, { edge, boxes }: SimulatedSite): Promise<DeviceFiles> {
+  const device = { cert: join(dir, 'devices', `${edge}.pem`), key: join(dir, 'devices', `${edge}.key`) }
+  const names = boxes.map(({ name }) => name)
+  if (!isUsable(device, readFileSync(tls.ca), names)) {
+    await issueDevice({ dir, name: edge, chargers: names, replace: true })
+  }
   return device
 }
 
-function isUsable({ cert, key }: DeviceFiles, ca: Buffer): boolean {
+function isUsable({ cert, key }: DeviceFiles, ca: Buffer, chargers: readonly string[]): boolean {
   if (!existsSync(cert) || !existsSync(key)) return false
   const certificate = new X509Certificate(readFileSync(cert))
-  return certificate.validToDate.getTime() > Date.now() && certificate.verify(new X509Certificate(ca).publicKey)
+  const named = new Set(certificate.subjectAltName?.split(', '))
+  return (
+    certificate.validToDate.getTime() > Date.now() &&
+    certificate.verify(new X509Certificate(ca).publicKey) &&
+    chargers.every(name => named.has(`URI:${chargerUrnPrefix}${name}`))
+  )
 }
 
-/** The demo's edge reads a file like any other: a first example to copy. */
-function writeEdgeConfig(
-  { dataDir, tls }: ServerConfig,
-  { broker, device, url }: { broker: string; device: DeviceFiles; url: string }
-): string {
-  const file = join(dataDir, 'edge.yaml')
+interface EdgeFile {
+  readonly broker: string
+  readonly device: DeviceFiles
+  readonly site: SimulatedSite
+  /** Of the names of its files. */
+  readonly suffix: string
+}
+
+/** The demo's edges read files like any other: first examples to copy. */
+function writeEdgeConfig({ dataDir, tls }: ServerConfig, { broker, device, site, suffix }: EdgeFile): string {
+  const file = join(dataDir, `edge${suffix}.yaml`)
   const text = (path: string): string => JSON.stringify(resolve(path))
+  const chargers = site.boxes.map(
+    ({ name, url, devKey }) => `  - name: ${name}
+    driver: mennekes-amtron
+    url: ${url}
+    devKey: "${devKey}"
+    pollIntervalMs: ${site.pollIntervalMs}
+`
+  )
   writeFileSync(
     file,
     `# Written by the demo at each start.
@@ -98,14 +135,9 @@ tls:
   cert: ${text(device.cert)}
   key: ${text(device.key)}
 spool:
-  path: ${text(join(dataDir, 'edge-spool.sqlite'))}
+  path: ${text(join(dataDir, `edge-spool${suffix}.sqlite`))}
 chargers:
-  - name: ${charger}
-    driver: mennekes-amtron
-    url: ${url}
-    devKey: "${devKey}"
-    pollIntervalMs: ${pollIntervalMs}
-`
+${chargers.join('')}`
   )
   return file
 }

@@ -37,7 +37,8 @@ async function follow(
   signal: AbortSignal
 ): Promise<void> {
   let known: Known | undefined
-  let after = new Date()
+  const after = new Map(chargers.map(charger => [charger, new Date()]))
+  const width = Math.max(...chargers.map(({ length }) => length))
   while (!signal.aborted) {
     const db = new Client({ connectionString: url, application_name: 'chargelift demo' })
     db.on('error', () => {}) // the pending query reports it
@@ -45,9 +46,9 @@ async function follow(
       await db.connect()
       known ??= await knownBefore(db, chargers)
       while (!signal.aborted) {
-        for (const row of await newRows(db, chargers, after)) {
-          after = row.time
-          print(lineOf(row, merged(known, row)))
+        for (const row of await newRows(db, after)) {
+          after.set(row.charger, row.time)
+          print(lineOf(row, merged(known, row), width))
         }
         await pause(signal)
       }
@@ -72,11 +73,14 @@ const pause = (signal: AbortSignal): Promise<void> =>
     )
   })
 
-async function newRows(db: Client, chargers: readonly string[], after: Date): Promise<Row[]> {
+async function newRows(db: Client, after: ReadonlyMap<string, Date>): Promise<Row[]> {
   const { rows } = await db.query<Row>(
-    `SELECT chargers.name AS charger, readings.* FROM ev_readings readings JOIN chargers ON chargers.id = readings.charger_id
-     WHERE chargers.name = ANY($1) AND readings.time > $2 ORDER BY readings.time`,
-    [chargers, after]
+    `SELECT chargers.name AS charger, readings.*
+     FROM unnest($1::text[], $2::timestamptz[]) AS wanted (name, after)
+     JOIN chargers ON chargers.name = wanted.name
+     JOIN ev_readings readings ON readings.charger_id = chargers.id AND readings.time > wanted.after
+     WHERE readings.time > $3 ORDER BY readings.time`,
+    [[...after.keys()], [...after.values()], new Date(Math.min(...[...after.values()].map(Number)))]
   )
   return rows
 }
@@ -101,10 +105,10 @@ function merged(known: Known, row: Row): Record<string, unknown> {
   return values
 }
 
-function lineOf({ charger, time }: Row, values: Record<string, unknown>): string {
+function lineOf({ charger, time }: Row, values: Record<string, unknown>, width: number): string {
   const parts = [
     time.toISOString().slice(11, 19),
-    charger,
+    charger.padEnd(width),
     String(values.operation_state ?? 'unknown').padEnd(8),
     `${thousandths(values.power_output, 2)} kW`.padStart(9),
     `session ${thousandths(values.session_energy, 3)} kWh`.padStart(18),

@@ -101,13 +101,14 @@ describe('demo process', () => {
     assert.ok(new Set(before.map(line => /([\d.]+) kW /.exec(line)![1])).size > 2, before.join('\n'))
     await start()
     const certificates = join(cwd, 'certs')
-    assert.ok(existsSync(join(certificates, 'devices/demo-charger.pem')))
+    assert.ok(existsSync(join(certificates, 'devices/demo-edge.pem')))
     const server = new Program(cwd, ['server', ...anyPorts])
     await server.line('listening')
     const db = new pg.Client({ connectionString: readFileSync(join(cwd, 'data/database.url'), 'utf8').trim() })
     await db.connect()
     const { rows } = await db.query<{ total: number }>(
-      'SELECT total_energy_consumption AS total FROM ev_readings WHERE total_energy_consumption IS NOT NULL ORDER BY time'
+      `SELECT total_energy_consumption AS total FROM ev_readings JOIN chargers ON chargers.id = charger_id
+       WHERE name = 'demo-charger' AND total_energy_consumption IS NOT NULL ORDER BY time`
     )
     await db.end()
     server.kill('SIGTERM')
