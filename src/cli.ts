@@ -48,6 +48,13 @@ const commands: Record<string, Command> = {
       return { help: () => tokensHelp, run: tokensCommand }
     }
   },
+  db: {
+    summary: 'the database: status, migrate',
+    load: async () => {
+      const { dbCommand, dbHelp } = await import('./cli/db.ts')
+      return { help: () => dbHelp, run: dbCommand }
+    }
+  },
   demo: {
     summary: 'everything on one machine, with a simulated charger',
     load: async () => {
