@@ -49,6 +49,8 @@ export const heldConnectionBytes = 128 * 1024
 export const offlineQueueMessagesMax = 10_000
 /** All these queues together; above it the longest lose their oldest half, counted. */
 export const offlineQueueBytesMax = 64 * 1024 * 1024
+/** No part of a server waits longer for Redis: it goes on without. */
+export const redisAnswerMs = 2_000
 
 /**
  * A lane seals its open batch at this many messages, bytes, or this age, whichever comes first. With half or a quarter of the
