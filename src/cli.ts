@@ -55,6 +55,20 @@ const commands: Record<string, Command> = {
       return { help: () => dbHelp, run: dbCommand }
     }
   },
+  import: {
+    summary: 'sites, chargers, tariffs and cards from CSV files',
+    load: async () => {
+      const { importCommand, importHelp } = await import('./cli/import.ts')
+      return { help: () => importHelp, run: importCommand }
+    }
+  },
+  month: {
+    summary: 'months for cost allocation: close, list, show',
+    load: async () => {
+      const { monthCommand, monthHelp } = await import('./cli/month.ts')
+      return { help: () => monthHelp, run: monthCommand }
+    }
+  },
   demo: {
     summary: 'everything on one machine, with a simulated charger',
     load: async () => {

@@ -86,9 +86,9 @@ export const columnstoreAgeMs = 3 * 86_400_000
 export const freshMs = 15 * 60_000
 /** History: what is younger is derived at every turn; above freshMs by an attempt, and by what clocks may differ. */
 export const unsettledMs = 30 * 60_000
-/** History: first turn of maintenance after the start, and the time between two. */
+/** History: first turn of maintenance after the start, and the time between two: a session is seen within a minute of its start. */
 export const historyStartDelayMs = 10_000
-export const historyIntervalMs = 60_000
+export const historyIntervalMs = 30_000
 /** History: raw rows that are derived in one step, and noted changes that are taken at once. */
 export const historyStepMs = 86_400_000
 export const historyChangesMax = 5_000
