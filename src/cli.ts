@@ -69,6 +69,20 @@ const commands: Record<string, Command> = {
       return { help: () => monthHelp, run: monthCommand }
     }
   },
+  top: {
+    summary: 'what a server takes in and stores, and what is wrong with its chargers: a live view',
+    load: async () => {
+      const { topCommand, topHelp } = await import('./cli/top.ts')
+      return { help: () => topHelp, run: topCommand }
+    }
+  },
+  tail: {
+    summary: 'the values of all chargers, or of one, as they are stored',
+    load: async () => {
+      const { tailCommand, tailHelp } = await import('./cli/tail.ts')
+      return { help: () => tailHelp, run: tailCommand }
+    }
+  },
   demo: {
     summary: 'everything on one machine, with a simulated charger',
     load: async () => {
