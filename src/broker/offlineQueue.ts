@@ -123,9 +123,9 @@ export class OfflineQueue {
   }
 }
 
-export const keyOf = ({ brokerId, brokerCounter }: QueuedPacket): string => `${brokerId}:${brokerCounter}`
+const keyOf = ({ brokerId, brokerCounter }: QueuedPacket): string => `${brokerId}:${brokerCounter}`
 
 /** What an entry costs beside its text: the object, its key, its places. */
-export const entryBytes = 400
+const entryBytes = 400
 const bytesOf = (packet: QueuedPacket | undefined): number =>
   packet === undefined ? 0 : entryBytes + (packet.topic?.length ?? 0) + (packet.payload?.length ?? 0)

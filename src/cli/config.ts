@@ -46,11 +46,3 @@ function codeCacheOf(env: NodeJS.ProcessEnv): Record<string, string> {
   const folder = env.CACHE_DIRECTORY || env.XDG_CACHE_HOME || (env.HOME && join(env.HOME, '.cache'))
   return folder ? { NODE_COMPILE_CACHE: join(folder, 'chargelift') } : {}
 }
-
-/** What `top` and `tail` take from the environment where no flag says otherwise. */
-export const watchEnvironment = (
-  env: NodeJS.ProcessEnv = process.env
-): { readonly url: string | undefined; readonly token: string | undefined } => ({
-  url: env.CHARGELIFT_URL || undefined,
-  token: env.CHARGELIFT_TOKEN || undefined
-})

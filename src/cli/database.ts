@@ -45,8 +45,7 @@ export async function withDatabase(
   }
 }
 
-/** Throws ConfigError when there is none under `dataDir`. */
-export function embeddedUrl(dataDir: string): string {
+function embeddedUrl(dataDir: string): string {
   const file = join(dataDir, 'database.url')
   try {
     return readFileSync(file, 'utf8').trim()

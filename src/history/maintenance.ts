@@ -127,8 +127,7 @@ export class Maintenance {
   }
 
   async #turn(db: pg.Client): Promise<void> {
-    // Else a server that was cut off keeps the lock for as long as its last statement takes.
-    await db.query("SET timezone = 'UTC'; SET client_connection_check_interval = '2s'")
+    await db.query("SET timezone = 'UTC'")
     await db.query(partitionsAhead)
     const kind = await kindOfQuarterHours(db)
     const nowMs = await this.#deriveNew(db, kind)
@@ -141,7 +140,7 @@ export class Maintenance {
   async #deriveNew(db: pg.Client, kind: QuarterHours): Promise<number> {
     for (;;) {
       const { nowMs, rawFromMs, derivedToMs } = await readState(db)
-      const fromMs = derivedToMs ?? Math.min(nowMs, await oldestRawMs(db, rawFromMs))
+      const fromMs = derivedToMs ?? Math.max(rawFromMs, (await oldestRawMs(db)) ?? nowMs)
       const isLast = fromMs + historyStepMs >= nowMs
       const toMs = isLast ? nowMs : fromMs + historyStepMs
       const [window] = clipped(
@@ -150,10 +149,8 @@ export class Maintenance {
       )
       const chargers = window ? await chargersWithin(db, window.fromMs, window.toMs) : []
       const ranges = chargers.map(chargerId => ({ chargerId, ...window! }))
-      // Days without a row are passed over at once.
-      const doneMs = isLast || ranges.length > 0 ? toMs : Math.min(nowMs, await oldestRawMs(db, toMs))
       await this.#deriveAll(db, kind, ranges, rawFromMs, nowMs, () =>
-        db.query('UPDATE history_state SET derived_to = $1', [new Date(doneMs)])
+        db.query('UPDATE history_state SET derived_to = $1', [new Date(toMs)])
       )
       if (isLast || this.#stopped) return nowMs
     }
@@ -216,13 +213,9 @@ async function readState(db: pg.Client): Promise<State> {
   return { nowMs: now.getTime(), rawFromMs: Number(raw_from), derivedToMs: derived_to?.getTime() }
 }
 
-/** Of the rows from `fromMs` on; Infinity = there is none. */
-async function oldestRawMs(db: pg.Client, fromMs: number): Promise<number> {
-  const from = fromMs === -Infinity ? '-infinity' : new Date(fromMs).toISOString()
-  const { rows } = await db.query<{ oldest: Date | null }>(
-    `SELECT min(time) AS oldest FROM ev_readings WHERE time >= '${from}'`
-  )
-  return rows[0]!.oldest?.getTime() ?? Infinity
+async function oldestRawMs(db: pg.Client): Promise<number | undefined> {
+  const { rows } = await db.query<{ oldest: Date | null }>('SELECT min(time) AS oldest FROM ev_readings')
+  return rows[0]!.oldest?.getTime()
 }
 
 /** Who has rows there. The times are constants, so that the planner leaves out all other days. */

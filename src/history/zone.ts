@@ -66,6 +66,17 @@ export class Zone {
   }
 }
 
+/** Zones by name: what one has learned serves all who ask for it. */
+export class Zones {
+  readonly #zones = new Map<string, Zone>()
+
+  of(name: string): Zone {
+    const zone = this.#zones.get(name) ?? new Zone(name)
+    this.#zones.set(name, zone)
+    return zone
+  }
+}
+
 function offsetText(offsetMs: number): string {
   const minutes = Math.round(Math.abs(offsetMs) / 60_000)
   const two = (value: number): string => String(value).padStart(2, '0')

@@ -36,14 +36,13 @@ export function readMigrations(): Migration[] {
 const readSql = (file: string): string => readAssetText(`sql/${file}`)
 
 /** Migrates the database at `databaseUrl` and tells which engine it is. */
-export async function migrateDatabase(databaseUrl: string): Promise<Engine & { readonly version: number }> {
+export async function migrateDatabase(databaseUrl: string): Promise<Engine> {
   await tryToInstallTimescale(databaseUrl)
   return withClient(databaseUrl, async db => {
     await refuseOtherEncodings(db)
-    const migrations = readMigrations()
-    await migrate(db, migrations)
+    await migrate(db, readMigrations())
     await makePartitions(db)
-    return { ...(await describeEngine(db)), version: migrations.at(-1)!.version }
+    return describeEngine(db)
   })
 }
 

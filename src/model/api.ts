@@ -100,7 +100,10 @@ export type BucketColumn =
   | 'state'
   | 'vehicle'
 
-/** GET /api/v1/sessions?from&to&charger&site&limit&after: those that ended, or are open, within; newest start first. */
+/**
+ * GET /api/v1/sessions?from&to&charger&site&limit&after: those that ended within, and where that reaches the present those that
+ * are open: these first, then the newest end first.
+ */
 export interface SessionsAnswer extends Page {
   readonly sessions: readonly ChargingSession[]
 }
@@ -109,7 +112,7 @@ export interface ChargingSession {
   readonly startedAt: string
   /** Null while open. */
   readonly endedAt: string | null
-  readonly energyWh: number | null
+  readonly energyWh: number
   readonly peakPowerW: number | null
   readonly vehicle: string
   readonly interruptions: number
@@ -122,7 +125,10 @@ export interface ChargingSession {
 }
 
 export type EnergyResolution = '15m' | '1h' | '1d' | '1mo'
-/** GET /api/v1/energy?from&to&resolution&charger&site&after: by time, then charger. Days and months are the site's. */
+/**
+ * GET /api/v1/energy?from&to&resolution&charger&site&limit&after: by charger, then time. Days and months are the site's; `from`
+ * and `to` are as asked for: a moment, or a day. A bucket in which a charger said nothing has no row.
+ */
 export interface EnergyAnswer extends Page {
   readonly from: string
   readonly to: string
@@ -133,7 +139,7 @@ export interface EnergyRow {
   readonly charger: string
   /** Start of the bucket. */
   readonly time: string
-  readonly energyWh: number | null
+  readonly energyWh: number
   readonly powerMeanW: number | null
   readonly powerMaxW: number | null
 }

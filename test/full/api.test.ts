@@ -4,39 +4,12 @@ import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import pg from 'pg'
 import type { ChargerAnswer, ChargersAnswer, MessagesAnswer, ReadingsAnswer, SitesAnswer } from '../../src/model/api.ts'
-import type { RunningServer } from '../../src/server/server.ts'
-import { type AccessRole, addToken, revokeToken } from '../../src/server/tokens.ts'
+import { type AccessRole, revokeToken } from '../../src/server/tokens.ts'
 import { envelope, Harness, until } from '../harness.ts'
+import { type Fleet, openFleet } from './apiRig.ts'
 
 const harness = Harness.use()
-
-interface Fleet {
-  readonly server: RunningServer
-  readonly databaseUrl: string
-  readonly token: (role: AccessRole) => string
-  readonly get: <Answer>(path: string, role?: AccessRole) => Promise<Answer>
-  readonly ask: (path: string, role?: AccessRole, headers?: Record<string, string>) => Promise<Response>
-  readonly db: pg.Client
-}
-
-async function fleet(): Promise<Fleet> {
-  const databaseUrl = await harness.database()
-  const server = await harness.server(databaseUrl)
-  const db = await harness.session(databaseUrl)
-  const tokens = new Map<AccessRole, string>()
-  const pool = new pg.Pool({ connectionString: databaseUrl })
-  for (const role of ['viewer', 'billing', 'operator'] as const) {
-    tokens.set(role, (await addToken(pool, { name: role, role, expiresAt: undefined }))!)
-  }
-  await pool.end()
-  const token = (role: AccessRole): string => tokens.get(role)!
-  const ask: Fleet['ask'] = (path, role = 'operator', headers = {}) =>
-    fetch(`http://127.0.0.1:${server.httpPort}${path}`, {
-      headers: { authorization: `Bearer ${token(role)}`, ...headers }
-    })
-  const get: Fleet['get'] = async (path, role) => (await (await ask(path, role)).json()) as never
-  return { server, databaseUrl, token, get, ask, db }
-}
+const fleet = (): Promise<Fleet> => openFleet(harness)
 
 async function publish({ server }: Fleet, charger: string, values: Record<string, number | string>, time: string) {
   await harness.device(charger).catch(() => {}) // it may have its certificate already

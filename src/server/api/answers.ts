@@ -2,6 +2,7 @@
 // that everybody else uses are in model/api.ts; the compiler sees to it that both say the same.
 
 import { z } from 'zod'
+import { energyResolutions } from '../../history/energy.ts'
 import { bucketColumns, rawColumns } from '../../history/readings.ts'
 import type * as api from '../../model/api.ts'
 import { valueNames } from '../../model/chargerState.ts'
@@ -9,6 +10,7 @@ import { valueNames } from '../../model/chargerState.ts'
 const time = z.iso.datetime({ offset: true })
 const value = z.union([z.number(), z.string()])
 const text = z.string().nullable()
+const number = z.number().nullable()
 const next = z
   .string()
   .exactOptional()
@@ -68,3 +70,34 @@ export const readingsAnswer = z.strictObject({
 export const sitesAnswer = z.strictObject({
   sites: z.array(z.strictObject({ name: z.string(), timeZone: z.string(), chargers: z.int() }))
 }) satisfies z.ZodType<api.SitesAnswer>
+
+export const sessionsAnswer = z.strictObject({
+  sessions: z.array(
+    z.strictObject({
+      charger: z.string(),
+      startedAt: time,
+      endedAt: time.nullable(),
+      energyWh: z.number(),
+      peakPowerW: number,
+      vehicle: z.string(),
+      interruptions: z.int(),
+      meterStartWh: number,
+      meterEndWh: number,
+      estimated: z.boolean(),
+      costAmount: number,
+      currency: text
+    })
+  ),
+  next
+}) satisfies z.ZodType<api.SessionsAnswer>
+
+const moment = z.union([time, z.iso.date()])
+export const energyAnswer = z.strictObject({
+  from: moment,
+  to: moment,
+  resolution: z.enum(energyResolutions),
+  energy: z.array(
+    z.strictObject({ charger: z.string(), time, energyWh: z.number(), powerMeanW: number, powerMaxW: number })
+  ),
+  next
+}) satisfies z.ZodType<api.EnergyAnswer>

@@ -3,10 +3,12 @@
 import type { Route } from '../routes.ts'
 import { chargerEndpoints, type FleetParts } from './chargers.ts'
 import { type Endpoint, type ReadPool, routesOf } from './endpoint.ts'
+import { energy } from './energy.ts'
 import { events, type LiveParts } from './events.ts'
 import { messages } from './messages.ts'
 import { type OperationsParts, operationsEndpoints } from './operations.ts'
 import { readings } from './readings.ts'
+import { sessions } from './sessions.ts'
 import { sites } from './sites.ts'
 
 export interface ApiParts extends FleetParts, LiveParts, OperationsParts {
@@ -18,6 +20,8 @@ const endpoints: readonly Endpoint<ApiParts>[] = [
   ...chargerEndpoints,
   messages,
   readings,
+  sessions,
+  energy,
   sites,
   events,
   ...operationsEndpoints

@@ -11,7 +11,7 @@ import type { Caller } from '../access.ts'
 import { partsOf } from '../liveJournal.ts'
 import { masked, mayReadCards } from '../mask.ts'
 import { chargerAnswer, chargersAnswer } from './answers.ts'
-import { ApiFault, type Endpoint, endpoint } from './endpoint.ts'
+import { ApiFault, type Endpoint, endpoint, wrongParameter } from './endpoint.ts'
 import { chargerInPath, limitOf, oneOf, text } from './parameters.ts'
 import type { RegisteredCharger, Registry } from './registry.ts'
 
@@ -26,8 +26,6 @@ export interface FleetParts {
   readonly registry: Registry
   /** What is wrong with a charger now. */
   readonly problems: (charger: string) => readonly ProblemCondition[]
-  /** Wh since midnight in the site's time zone, by charger. */
-  readonly energyToday: () => Promise<ReadonlyMap<string, number>>
 }
 
 const list = endpoint({
@@ -61,7 +59,7 @@ const list = endpoint({
       if (found.length > limit) break
     }
     const page = found.slice(0, limit)
-    const energy = await parts.energyToday()
+    const energy = await parts.registry.energyToday()
     const chargers = page.map(name => summaryOf(parts, name, registered.get(name), energy, caller))
     return { chargers, ...(found.length > limit && { next: page.at(-1)! }) }
   }
@@ -79,7 +77,7 @@ const one = endpoint({
     if (registered === undefined && values === undefined) throw noCharger(name)
     const status = values?.get(edgeStatusName)
     return {
-      ...summaryOf(parts, name, registered, await parts.energyToday(), caller),
+      ...summaryOf(parts, name, registered, await parts.registry.energyToday(), caller),
       timeZone: registered?.timeZone ?? 'UTC',
       tariff: registered?.tariff ?? null,
       edgeStatus: status === undefined ? null : JSON.parse(status.payload)
@@ -88,6 +86,23 @@ const one = endpoint({
 })
 
 export const chargerEndpoints: readonly Endpoint<FleetParts>[] = [list, one]
+
+/** The chargers that are asked for, by name; a name that nobody has is a fault. Those that never sent anything are left out. */
+export async function chargersOf(
+  { registry, newest }: FleetParts,
+  charger: string | undefined,
+  site: string | undefined
+): Promise<readonly RegisteredCharger[]> {
+  const chargers = await registry.chargers()
+  const found =
+    charger === undefined ? [...chargers.values()] : [chargers.get(charger)].filter(one => one !== undefined)
+  if (charger !== undefined && found.length === 0 && newest.valuesOf(charger) === undefined)
+    throw wrongParameter('charger', 'a charger that is known', charger)
+  if (site === undefined) return found
+  const isKnown = [...chargers.values()].some(one => one.site === site)
+  if (!isKnown) throw wrongParameter('site', 'a site that has chargers', site)
+  return found.filter(one => one.site === site)
+}
 
 export const noCharger = (name: string): ApiFault =>
   new ApiFault(404, { error: `expected a charger that is known, found ${name}`, code: 'unknown_charger' })

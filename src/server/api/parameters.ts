@@ -2,6 +2,7 @@
 // with the parameter, what was expected and what was found.
 
 import { z } from 'zod'
+import { boundOf, boundRule } from '../../history/within.ts'
 import type { ParameterFault } from '../../model/api.ts'
 import { parseTime } from '../../model/envelope.ts'
 import { chargerNameRule, isChargerName } from '../../model/topics.ts'
@@ -61,18 +62,7 @@ export const charger = {
   description: 'Of this charger alone.'
 }
 
-/** A moment, or a day of the calendar of the site: its midnight. */
-export type Bound = { readonly timeUs: number } | { readonly day: string }
-const dayPattern = /^\d{4}-\d{2}-\d{2}$/
-
-/** Undefined for anything else. */
-export function boundOf(text: string): Bound | undefined {
-  if (dayPattern.test(text)) return parseTime(`${text}T00:00:00Z`) === undefined ? undefined : { day: text }
-  const timeUs = parseTime(text)
-  return timeUs === undefined ? undefined : { timeUs }
-}
-export const boundRule =
-  'RFC 3339 with an offset (2026-10-01T00:00:00+02:00, in a URL %2B for +), or a day (2026-10-01)'
+const urlRule = ' (in a URL %2B for +)'
 
 export const moment = (description: string) => ({
   schema: z
@@ -89,7 +79,7 @@ export const bound = (description: string) => ({
     .string()
     .refine(text => boundOf(text) !== undefined)
     .optional(),
-  expected: boundRule,
+  expected: boundRule + urlRule,
   description
 })
 

@@ -1,9 +1,10 @@
 // The time that a request asks for: `from` and `to` as moments, or as days of the calendar of a time zone.
 
-import type { Zone } from '../../history/zone.ts'
+import { boundOf, momentOf, type Within } from '../../history/within.ts'
+import { Zone } from '../../history/zone.ts'
 import { formatTime } from '../../model/envelope.ts'
 import { wrongParameter } from './endpoint.ts'
-import { type Bound, bound, boundOf } from './parameters.ts'
+import { bound } from './parameters.ts'
 
 export const rangeParameters = {
   from: bound('From this moment on, or from the beginning of this day.'),
@@ -27,5 +28,15 @@ export function rangeOf(
   throw wrongParameter('from', `a time before to (${formatTime(toUs)})`, formatTime(fromUs))
 }
 
-export const momentOf = (found: Bound, zone: Zone): number =>
-  'day' in found ? zone.startOfDay(found.day) * 1000 : found.timeUs
+/** The same where every charger has days of its own. Throws when it is empty whatever the zone. */
+export function withinOf(
+  { from, to }: { readonly from?: string | undefined; readonly to?: string | undefined },
+  standardMs: number
+): Within {
+  const until = to === undefined ? { timeUs: Date.now() * 1000 } : boundOf(to)!
+  const since = from === undefined ? { timeUs: momentOf(until, utc) - standardMs * 1000 } : boundOf(from)!
+  if ('day' in since === 'day' in until) rangeOf({ from, to }, utc, standardMs)
+  return { from: since, to: until }
+}
+
+const utc = new Zone('UTC')

@@ -1,6 +1,8 @@
-// The chargers as the database knows them, in memory: read anew when they are asked for and some seconds old. While the database
-// is away what was known before stays.
+// The chargers as the database knows them, in memory: read anew when they are asked for and some seconds old.
 
+import { energyTodayQuery } from '../../history/energy.ts'
+import { Zones } from '../../history/zone.ts'
+import { Cached } from './cached.ts'
 import type { ReadPool } from './endpoint.ts'
 
 export interface RegisteredCharger {
@@ -13,37 +15,41 @@ export interface RegisteredCharger {
   readonly timeZone: string
 }
 
-const freshMs = 5_000
+const chargersFreshMs = 5_000
+const energyFreshMs = 60_000
+const patienceMs = 1_000
 
 export class Registry {
-  readonly #db: ReadPool
-  #chargers: ReadonlyMap<string, RegisteredCharger> | undefined
-  #readMs = Number.NEGATIVE_INFINITY
-  #reading: Promise<void> | undefined
+  readonly zones = new Zones()
+  readonly #chargers: Cached<ReadonlyMap<string, RegisteredCharger>>
+  readonly #energyToday: Cached<ReadonlyMap<string, number>>
 
   constructor(db: ReadPool) {
-    this.#db = db
+    this.#chargers = new Cached({ read: () => readChargers(db), freshMs: chargersFreshMs, patienceMs })
+    this.#energyToday = new Cached({ read: () => readEnergyToday(db), freshMs: energyFreshMs, patienceMs })
   }
 
   /** By name, sorted. Rejects when the database does not answer and never did. */
-  async chargers(): Promise<ReadonlyMap<string, RegisteredCharger>> {
-    if (performance.now() - this.#readMs > freshMs) {
-      this.#reading ??= this.#read().finally(() => {
-        this.#reading = undefined
-      })
-      if (this.#chargers === undefined) await this.#reading
-      else await this.#reading.catch(() => {})
-    }
-    return this.#chargers!
+  chargers(): Promise<ReadonlyMap<string, RegisteredCharger>> {
+    return this.#chargers.get()
   }
 
-  async #read(): Promise<void> {
-    this.#readMs = performance.now() // also when it fails: not every request waits for what is away
-    const { rows } = await this.#db.query<RegisteredCharger>(
-      `SELECT chargers.id, chargers.name, sites.name AS site, label, serial, tariff,
-         coalesce(time_zone, 'UTC') AS "timeZone"
-       FROM chargers LEFT JOIN sites ON sites.id = site ORDER BY chargers.name COLLATE "C"`
-    )
-    this.#chargers = new Map(rows.map(row => [row.name, row]))
+  /** By name: Wh since midnight of the site, at most a minute old. Empty while the database never told. */
+  energyToday(): Promise<ReadonlyMap<string, number>> {
+    return this.#energyToday.get().catch(() => new Map())
   }
+}
+
+async function readChargers(db: ReadPool): Promise<ReadonlyMap<string, RegisteredCharger>> {
+  const { rows } = await db.query<RegisteredCharger>(
+    `SELECT chargers.id, chargers.name, sites.name AS site, label, serial, tariff,
+       coalesce(time_zone, 'UTC') AS "timeZone"
+     FROM chargers LEFT JOIN sites ON sites.id = site ORDER BY chargers.name COLLATE "C"`
+  )
+  return new Map(rows.map(row => [row.name, row]))
+}
+
+async function readEnergyToday(db: ReadPool): Promise<ReadonlyMap<string, number>> {
+  const { rows } = await db.query<{ charger: string; energyWh: number }>(energyTodayQuery)
+  return new Map(rows.map(({ charger, energyWh }) => [charger, energyWh]))
 }
