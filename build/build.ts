@@ -7,6 +7,7 @@ import { join, resolve } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { parseArgs } from 'node:util'
 import { assetNames, readAsset, readVersion } from '../src/model/assets.ts'
+import { buildPage } from '../src/server/pageBuild.ts'
 import { bundle } from './bundle.ts'
 import { licencesOf } from './licences.ts'
 import { type Arch, nodeFolderOf } from './node.ts'
@@ -14,6 +15,8 @@ import { outputOf, runProgram } from './run.ts'
 import { makeBinary } from './sea.ts'
 
 const root = fileURLToPath(new URL('..', import.meta.url))
+/** What is inside the page. */
+const pagePackages = ['preact', 'uplot']
 const archs: readonly Arch[] = ['x64', 'arm64']
 
 const { values } = parseArgs({
@@ -31,6 +34,7 @@ const say = (text: string): void => void process.stdout.write(`${text}\n`)
 const commit = await commitOf()
 const { main, worker, packageFolders } = await bundle(root)
 say(`chargelift ${readVersion()}, commit ${commit}, ${Math.round(main.length / 1024)} KB of JavaScript`)
+const page = await buildPage({ thorough: true })
 const products: string[] = []
 for (const arch of wanted) products.push(...(await build(arch)))
 writeSums(products)
@@ -52,12 +56,17 @@ async function build(arch: Arch): Promise<string[]> {
 }
 
 function assetsOf(nodeFolder: string): Map<string, Uint8Array> {
-  const files = ['sql', 'dist/web'].flatMap(folder => assetNames(folder).map(name => `${folder}/${name}`))
+  const files = ['package.json', ...assetNames('sql').map(name => `sql/${name}`)]
+  const licences = licencesOf(root, nodeFolder, [
+    ...packageFolders,
+    ...pagePackages.map(name => join(root, 'node_modules', name))
+  ])
   return new Map<string, Uint8Array>([
-    ...['package.json', ...files].map(path => [path, readAsset(path)] as const),
+    ...files.map(path => [path, readAsset(path)] as const),
+    ...[...page].map(([name, bytes]) => [`dist/web/${name}`, bytes] as const),
     ['worker.js', worker],
     ['commit.txt', Buffer.from(commit)],
-    ['licenses.txt', Buffer.from(licencesOf(root, nodeFolder, packageFolders))]
+    ['licenses.txt', Buffer.from(licences)]
   ])
 }
 

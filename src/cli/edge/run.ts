@@ -5,9 +5,9 @@ import type { EdgeConfig } from '../../edge/config.ts'
 import type { EdgeParts } from '../../edge/edge.ts'
 import { type Lean, lookAtCodeCache, startFromCache, startLean } from '../lean.ts'
 import { untilStopped } from '../signals.ts'
+import { Systemd } from '../systemd.ts'
 import { readConfigApart } from './configApart.ts'
 import { energyStartOf, readFlags } from './flags.ts'
-import { Systemd } from './systemd.ts'
 
 /**
  * --liftoff-only: undici's HTTP parser is WebAssembly; optimising it takes 20 MB for a moment and keeps 9, for one small answer

@@ -6,6 +6,7 @@ import { stopTotalMs } from '../../model/limits.ts'
 import { parseServerConfig } from '../../server/config.ts'
 import { startServer } from '../../server/server.ts'
 import { untilStopped } from '../signals.ts'
+import { Systemd } from '../systemd.ts'
 
 /** Returns when the server has stopped, or was told to stop before it was ready. Throws ConfigError. */
 export async function runServer(args: readonly string[]): Promise<void> {
@@ -26,8 +27,11 @@ export async function runServer(args: readonly string[]): Promise<void> {
     process.exit()
   }
   reload = () => server.reload()
+  const systemd = new Systemd(log)
+  await systemd.ready(() => true)
   const signal = await stopped
   log.info({ event: 'stopping', signal }, 'stopping')
+  void systemd.stopping()
   const clean = await server.stop()
   log.info({ event: 'stopped', clean }, clean ? 'stopped' : 'stopped; unacknowledged messages will be sent again')
   process.exit() // a database that is frozen still has a query of ours

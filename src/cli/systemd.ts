@@ -1,10 +1,10 @@
-// Tells systemd that the edge is ready, alive and stopping (sd_notify), when it asks to be told. Node has no datagram sockets of
-// the AF_UNIX kind, so `systemd-notify` of the same systemd sends them: the unit needs NotifyAccess=all.
-// The watchdog is fed while polls go on, twice in its time, and left to bite when they stand still.
+// Tells systemd that the edge or the server is ready, alive and stopping (sd_notify), when it asks to be told. Node has no datagram
+// sockets of the AF_UNIX kind, so `systemd-notify` of the same systemd sends them: the unit needs NotifyAccess=all.
+// The watchdog is fed twice in its time: by the edge while polls go on, by the server while its event loop turns.
 
 import { execFile } from 'node:child_process'
 import type { Logger } from 'pino'
-import { readEnvironment } from './config.ts'
+import { readSystemdEnvironment } from './config.ts'
 
 const command = 'systemd-notify'
 /** ms; it waits until systemd has taken the message, else that could not be attributed to a process that is gone. */
@@ -17,7 +17,7 @@ export class Systemd {
   #timer: NodeJS.Timeout | undefined
   #hasFailed = false
 
-  constructor(log: Logger, { hasNotifySocket, watchdogMs } = readEnvironment()) {
+  constructor(log: Logger, { hasNotifySocket, watchdogMs } = readSystemdEnvironment()) {
     this.#log = log
     this.#isAsked = hasNotifySocket
     this.#watchdogMs = watchdogMs
@@ -28,7 +28,11 @@ export class Systemd {
     if (!this.#isAsked || this.#watchdogMs === undefined) return
     const feed = () => {
       if (isAlive()) void this.#tell('WATCHDOG=1')
-      else this.#log.error({ event: 'stuck' }, 'polls stand still: systemd is not told that the edge is alive')
+      else
+        this.#log.error(
+          { event: 'stuck' },
+          'what should go on stands still: systemd is not told that the process is alive'
+        )
     }
     this.#timer = setInterval(feed, this.#watchdogMs / 2).unref()
   }
