@@ -1,5 +1,6 @@
-// `npm run build`: the binaries, their checksums and their compressed downloads, in dist/. The same commit makes the same bytes.
-//   npm run build -- [--arch x64]... [--out DIR] [--binaries-only]
+// `npm run build`: the binaries, their compressed downloads, Debian packages and checksums, in dist/. The same commit makes the
+// same bytes.
+//   npm run build -- [--arch x64]... [--out DIR] [--quick]      quick: nothing is compressed
 
 import { createHash } from 'node:crypto'
 import { existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
@@ -9,6 +10,7 @@ import { parseArgs } from 'node:util'
 import { assetNames, readAsset, readVersion } from '../src/model/assets.ts'
 import { buildPage } from '../src/server/pageBuild.ts'
 import { bundle } from './bundle.ts'
+import { makePackage, packageName } from './debian.ts'
 import { licencesOf } from './licences.ts'
 import { type Arch, nodeFolderOf } from './node.ts'
 import { outputOf, runProgram } from './run.ts'
@@ -16,18 +18,19 @@ import { makeBinary } from './sea.ts'
 
 const root = fileURLToPath(new URL('..', import.meta.url))
 /** What is inside the page. */
-const pagePackages = ['preact', 'uplot']
+const pageFolders = ['preact', 'uplot'].map(name => join(root, 'node_modules', name))
 const archs: readonly Arch[] = ['x64', 'arm64']
 
 const { values } = parseArgs({
   options: {
     arch: { type: 'string', multiple: true },
     out: { type: 'string', default: join(root, 'dist') },
-    'binaries-only': { type: 'boolean', default: false }
+    quick: { type: 'boolean', default: false }
   }
 })
 const wanted = archs.filter(arch => values.arch?.includes(arch) ?? true)
 const out = resolve(values.out)
+const workFolder = join(out, '.work')
 
 const say = (text: string): void => void process.stdout.write(`${text}\n`)
 
@@ -42,25 +45,22 @@ writeSums(products)
 async function build(arch: Arch): Promise<string[]> {
   const nodeFolder = await nodeFolderOf(root, arch)
   const name = `chargelift-linux-${arch}`
-  const assets = assetsOf(nodeFolder)
-  await makeBinary(
-    { arch, node: join(nodeFolder, 'bin/node'), main, assets },
-    join(out, '.work', arch),
-    join(out, name)
-  )
-  rmSync(join(out, '.work'), { recursive: true })
-  if (values['binaries-only']) return [name]
-  // Two threads, whatever the machine has: the number decides how the file is cut, and so its bytes.
+  const binary = join(out, name)
+  const licences = licencesOf(root, nodeFolder, [...packageFolders, ...pageFolders])
+  await makeBinary({ arch, node: join(nodeFolder, 'bin/node'), main, assets: assetsOf(licences) }, workFolder, binary)
+  const version = readVersion()
+  const debian = packageName(version, arch)
+  const parts = { arch, version, binary, licences, timeS: await commitTimeOf(), compress: !values.quick }
+  await makePackage(root, parts, workFolder, join(out, debian))
+  rmSync(workFolder, { recursive: true })
+  if (values.quick) return [name, debian]
+  // Two threads, whatever the machine has: their number decides how the file is cut, and so its bytes.
   await runProgram('xz', ['--keep', '--force', '-6', '--threads=2', name], { cwd: out })
-  return [name, `${name}.xz`]
+  return [name, `${name}.xz`, debian]
 }
 
-function assetsOf(nodeFolder: string): Map<string, Uint8Array> {
+function assetsOf(licences: string): Map<string, Uint8Array> {
   const files = ['package.json', ...assetNames('sql').map(name => `sql/${name}`)]
-  const licences = licencesOf(root, nodeFolder, [
-    ...packageFolders,
-    ...pagePackages.map(name => join(root, 'node_modules', name))
-  ])
   return new Map<string, Uint8Array>([
     ...files.map(path => [path, readAsset(path)] as const),
     ...[...page].map(([name, bytes]) => [`dist/web/${name}`, bytes] as const),
@@ -78,7 +78,13 @@ async function commitOf(): Promise<string> {
   return (await git('status', '--porcelain')) === '' ? hash : `${hash}, changed`
 }
 
-/** Of all that lies in dist, in the format of `sha256sum`. */
+/** Of the commit; without a repository the beginning of time. */
+async function commitTimeOf(): Promise<number> {
+  if (!existsSync(join(root, '.git'))) return 0
+  return Number(await outputOf('git', ['log', '-1', '--format=%ct'], { cwd: root }))
+}
+
+/** Of all that was made, in the format of `sha256sum`. */
 function writeSums(names: readonly string[]): void {
   mkdirSync(out, { recursive: true })
   const lines = names.map(name => {
