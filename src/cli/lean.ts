@@ -6,7 +6,7 @@
 import { statSync } from 'node:fs'
 import { flushCompileCache, getCompileCacheDir } from 'node:module'
 import { hasMalloc, isSecondStart, leanEnvironment, type Malloc, secondEnvironment } from './config.ts'
-import { startOf } from './self.ts'
+import { canStartAgain, startOf } from './self.ts'
 
 export interface Lean {
   /** For V8. */
@@ -33,13 +33,13 @@ export const serverLean: Lean = {
 /** Does not return when it starts the process anew: call it before anything is open. */
 export function startLean({ flags, malloc }: Lean): void {
   const missing = flags.filter(flag => !process.execArgv.includes(flag))
-  if (missing.length === 0 && hasMalloc(malloc)) return
+  if ((missing.length === 0 && hasMalloc(malloc)) || !canStartAgain()) return
   again(missing, leanEnvironment(malloc))
 }
 
 /** When what was loaded since `before` had to be compiled: starts once more, this time from the cache. */
 export function startFromCache(before: CodeCache): void {
-  if (before.changedMs === undefined || isSecondStart()) return
+  if (before.changedMs === undefined || isSecondStart() || !canStartAgain()) return
   flushCompileCache()
   if (lookAtCodeCache().changedMs !== before.changedMs) again([], secondEnvironment())
 }

@@ -1,11 +1,22 @@
 // How this program is started once more, with more flags for Node and V8: as Node with its entry, or as the single binary, which
 // takes them in one argument (execArgvExtension in build/sea.ts), has some inside already, and shows its arguments alone.
 
+import { existsSync, readFileSync } from 'node:fs'
 import { isBinary } from '../model/assets.ts'
 
 export interface Start {
   readonly file: string
   readonly args: readonly string[]
+}
+
+/**
+ * False where this machine only emulates the one that the program was made for (qemu-user): its kernel need not know how to start
+ * such a program, and an execve that fails ends the process.
+ */
+export function canStartAgain(arch: string = process.arch, file = '/proc/sys/kernel/arch'): boolean {
+  if (!existsSync(file)) return true // a kernel before 6.1
+  const machine = readFileSync(file, 'utf8').trim()
+  return machine === { x64: 'x86_64', arm64: 'aarch64' }[arch]
 }
 
 // V8 refuses the code cache inside for a process with other flags, and Node warns of that. It is no fault.

@@ -8,7 +8,7 @@ import { text } from 'node:stream/consumers'
 import type { EdgeConfig } from '../../edge/config.ts'
 import { Secret } from '../../edge/secret.ts'
 import { ConfigError, type ConfigFault } from '../../model/errors.ts'
-import { startOf } from '../self.ts'
+import { canStartAgain, startOf } from '../self.ts'
 
 /** The sub-command of that process. It is nobody else's, and so in no help. */
 export const tellConfigName = 'tell-config'
@@ -21,6 +21,7 @@ interface Told {
 
 /** Throws ConfigError with all faults of the file. */
 export async function readConfigApart(path: string): Promise<EdgeConfig> {
+  if (!canStartAgain()) return (await import('../../edge/config.ts')).loadEdgeConfig(path)
   const { file, args } = startOf([], ['edge', tellConfigName, path])
   const child = spawn(file, args, { stdio: ['ignore', 'inherit', 'inherit', 'pipe'] })
   const [json, [code]] = await Promise.all([
