@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
-import { Course, type SessionRow } from './course.ts'
+import type { SessionRow } from './counters.ts'
+import { Course } from './course.ts'
 import { curveMilliWh, type Session } from './session.ts'
 
 type Told = Partial<Omit<SessionRow, 'timeUs'>>

@@ -4,28 +4,17 @@
 // Its energy is what the lifetime counter gained; where that fell or leapt, what the session counter gained.
 // Pure and deterministic: the same rows give the same sessions, also when the course is stored and goes on from there.
 
+import {
+  type Counted,
+  chargingTimeUs,
+  countedWh,
+  deliverableWh,
+  type InForce,
+  inForce,
+  isHiddenReset,
+  type SessionRow
+} from './counters.ts'
 import { addToCurve, type Session } from './session.ts'
-
-/** Null: unchanged or not known. Time in µs since the Unix epoch. */
-export interface SessionRow {
-  readonly timeUs: number
-  readonly state: string | null
-  readonly totalWh: number | null
-  readonly sessionWh: number | null
-  readonly powerW: number | null
-  readonly vehicle: string | null
-  readonly status: string | null
-}
-
-/** The values in force; null: never told. */
-interface InForce {
-  state: string | null
-  totalWh: number | null
-  sessionWh: number | null
-  powerW: number | null
-  vehicle: string | null
-  status: string | null
-}
 
 /** A session that is open, or ended so recently that its counter may still rise. */
 interface Current extends Session {
@@ -52,6 +41,8 @@ interface State {
   open: Current | null
   last: Current | null
   gap: Gap | null
+  /** The newest session that nobody saw, while more of it may be told. */
+  unseen: Current | null
   /** Counted after a reset while nothing charged: the next session's. */
   pendingWh: number
 }
@@ -60,10 +51,6 @@ interface State {
 const tailUs = 600_000_000
 /** Energy that was never seen charging makes a session of its own from here on. */
 const unseenWh = 100
-/** No charger delivers more. */
-const powerMaxW = 50_000
-/** A total that gains so much more than any charger delivers has leapt. */
-const leapWh = 500
 /** Energy counted across a longer silence: how it was spread is a guess. */
 const silenceUs = 3_600_000_000
 /** A charger that tells nothing for so long was not there: an end within is estimated. */
@@ -92,10 +79,10 @@ export class Course {
     return this.#state.timeUs
   }
 
-  /** The sessions that later rows may change: the one that is open, and the one that ended just before. */
+  /** The sessions that later rows may change: the open one, and those of which a counter may still tell more. */
   get unsettled(): readonly Session[] {
-    const { last, open } = this.#state
-    return [last, open].filter(session => session !== null)
+    const { unseen, last, open } = this.#state
+    return [unseen, last, open].filter(session => session !== null)
   }
 
   take(row: SessionRow): void {
@@ -119,7 +106,7 @@ export class Course {
     const fromUs = timeUs ?? row.timeUs
     const isReset = before.sessionWh !== null && now.sessionWh !== null && now.sessionWh < before.sessionWh
     const counted = countedWh(before, now, isReset, row.timeUs - fromUs)
-    const isHidden = !isReset && open !== null && isHiddenReset(open, before, now, counted.energyWh)
+    const isHidden = !isReset && open !== null && isHiddenReset(open.vehicle, before, now, counted.energyWh)
     return { before, now, fromUs, toUs: row.timeUs, isReset: isReset || isHidden, ...counted }
   }
 
@@ -129,6 +116,7 @@ export class Course {
     const wasUnknown = state.timeUs > state.seenUs
     if (wasUnknown || row.timeUs - state.seenUs > silenceUs) state.gap = { fromUs: state.seenUs, toUs: row.timeUs }
     else if (state.gap !== null && row.timeUs - state.gap.toUs > gapTailUs) state.gap = null
+    if (state.gap === null) state.unseen = null
   }
 
   #dropTail({ timeUs }: SessionRow): void {
@@ -289,6 +277,7 @@ export class Course {
     gain(last, now, Math.min(fromUs, endedUs), endedUs, energyWh)
     last.lastRowUs = toUs
     this.#emit(sessionOf(last))
+    if (this.#state.unseen?.startedUs === last.startedUs) this.#state.unseen = { ...last, curve: [...last.curve] }
   }
 
   /** More than any charger delivers: what its records told of a gap, else another counter, whose past is not ours. */
@@ -305,17 +294,20 @@ export class Course {
     return gap !== null && gap.toUs === toUs ? gap : { fromUs, toUs }
   }
 
-  /** Nobody saw it charge. */
+  /** Nobody saw it charge. More that was told of the same time is of the same session. */
   #unseen(energyWh: number, { fromUs, toUs }: Gap, now: InForce, rowUs: number): void {
+    const state = this.#state
     const startedUs = Math.min(fromUs + 1000, toUs)
-    const session = fresh(startedUs, now, now.totalWh === null ? null : now.totalWh - energyWh, true)
+    const known = [state.last, state.unseen].find(session => session?.startedUs === startedUs)
+    const session = known ?? fresh(startedUs, now, now.totalWh === null ? null : now.totalWh - energyWh, true)
     gain(session, now, startedUs, toUs, energyWh)
     session.peakPowerW = null
-    session.endedUs = toUs
-    session.chargedUntilUs = toUs
+    session.endedUs = Math.max(session.endedUs ?? toUs, toUs)
+    session.chargedUntilUs = session.endedUs
     session.lastRowUs = rowUs
     this.#emit(sessionOf(session))
-    if (this.#state.open === null) this.#state.last = session
+    state.unseen = { ...session, curve: [...session.curve] }
+    if (state.open === null) state.last = session
   }
 }
 
@@ -328,16 +320,6 @@ interface Step extends Counted {
   readonly isReset: boolean
 }
 
-interface Counted {
-  readonly energyWh: number
-  /** Of the lifetime counter, beyond what can have been delivered. */
-  readonly leapWh: number
-  /** Not counted by a counter that goes on. */
-  readonly isGuess: boolean
-  /** The first row that tells a counter. */
-  readonly isFirst: boolean
-}
-
 const beginning = (): State => ({
   timeUs: null,
   seenUs: null,
@@ -345,16 +327,8 @@ const beginning = (): State => ({
   open: null,
   last: null,
   gap: null,
+  unseen: null,
   pendingWh: 0
-})
-
-const inForce = (was: InForce, row: SessionRow): InForce => ({
-  state: row.state ?? was.state,
-  totalWh: row.totalWh ?? was.totalWh,
-  sessionWh: row.sessionWh ?? was.sessionWh,
-  powerW: row.powerW ?? was.powerW,
-  vehicle: row.vehicle ?? was.vehicle,
-  status: row.status ?? was.status
 })
 
 /** Power decides for a source that tells no state. */
@@ -363,41 +337,8 @@ const charges = ({ state, powerW }: InForce): boolean => state === 'charging' ||
 const isOtherCard = ({ vehicle }: Session, now: InForce): boolean =>
   vehicle !== '' && Boolean(now.vehicle) && now.vehicle !== vehicle
 
-function countedWh(before: InForce, now: InForce, isReset: boolean, elapsedUs: number): Counted {
-  const totalWh = rise(before.totalWh, now.totalWh)
-  const sessionWh = isReset ? now.sessionWh : rise(before.sessionWh, now.sessionWh)
-  const isFirst = before.totalWh === null && before.sessionWh === null && (now.totalWh ?? now.sessionWh) !== null
-  const counted = { leapWh: 0, isGuess: false, isFirst }
-  if (totalWh === null) {
-    if (sessionWh !== null) return { ...counted, energyWh: sessionWh }
-    const hasCounter = now.totalWh !== null || now.sessionWh !== null
-    const energyWh = hasCounter ? 0 : ((before.powerW ?? 0) * elapsedUs) / 3_600_000_000
-    return { ...counted, energyWh, isGuess: energyWh > 0 }
-  }
-  if (totalWh < 0) return { ...counted, energyWh: sessionWh ?? 0, isGuess: true }
-  const expectedWh = sessionWh ?? 0
-  const hasLeapt = totalWh > Math.max(expectedWh + leapWh, deliverableWh(elapsedUs + 120_000_000))
-  if (hasLeapt) return { ...counted, energyWh: expectedWh, leapWh: totalWh - expectedWh }
-  return { ...counted, energyWh: totalWh }
-}
-
-const rise = (before: number | null, now: number | null): number | null =>
-  before === null || now === null ? null : now - before
-
-/** Another card, and the lifetime counter gained all that the session counter shows: it began anew unseen. */
-function isHiddenReset({ vehicle }: Session, before: InForce, now: InForce, energyWh: number): boolean {
-  if (before.sessionWh === null || now.sessionWh === null || !now.vehicle || !vehicle || vehicle === now.vehicle)
-    return false
-  return energyWh > now.sessionWh - before.sessionWh + 2 && Math.abs(energyWh - now.sessionWh) <= 2
-}
-
 /** Counters may be cleared some rows after the session they count began: that is no second one. */
 const isOwnReset = (open: Current): boolean => open.energyWh === 0 && open.resumed === null
-
-const deliverableWh = (us: number): number => (powerMaxW * us) / 3_600_000_000
-
-const chargingTimeUs = (energyWh: number, { powerW }: InForce, mostUs: number): number =>
-  powerW ? Math.min(mostUs, Math.round((energyWh / powerW) * 3_600_000_000)) : mostUs
 
 function fresh(startedUs: number, now: InForce, meterStartWh: number | null, estimated: boolean): Current {
   return {

@@ -2,7 +2,7 @@
 // whole microseconds since the Unix epoch.
 
 import { formatTime } from '../model/envelope.ts'
-import type { SessionRow } from './course.ts'
+import type { SessionRow } from './counters.ts'
 import { curveMilliWh, type Session } from './session.ts'
 import type { Cost } from './tariff.ts'
 

@@ -3,7 +3,8 @@
 // ends as soon as it knows what it knew before: so late rows cost what they touch, a day at each side. What lies before the raw
 // rows that are left is never derived anew.
 
-import { Course, type SessionRow } from './course.ts'
+import type { SessionRow } from './counters.ts'
+import { Course } from './course.ts'
 import { type PriceList, readPriceList } from './priceList.ts'
 import type { ChargerRange } from './ranges.ts'
 import { curveMilliWh, type Session } from './session.ts'
@@ -72,8 +73,8 @@ async function deriveOf(db: Db, ranges: readonly ChargerRange[], rawFromUs: numb
 async function store(db: Db, runs: readonly Run[], prices: PriceList): Promise<void> {
   await deleteOtherSessions(
     db,
-    runs.map(({ chargerId, startUs, resyncedUs, sessions }) => {
-      return { chargerId, fromUs: startUs, toUs: resyncedUs, startedUs: sessions.map(({ startedUs }) => startedUs) }
+    runs.map(({ chargerId, startUs, resyncedUs, startedUs }) => {
+      return { chargerId, fromUs: startUs, toUs: resyncedUs, startedUs }
     })
   )
   await upsertSessions(
@@ -112,6 +113,7 @@ class Run {
   readonly toUs: number
   readonly #course: Course
   readonly #sessions = new Map<number, Session>()
+  readonly #standing = new Set<number>()
   /** The rows of the range end here; and after here it may be found that nothing is different. */
   readonly #changedToUs: number
   readonly #headUs: number
@@ -132,8 +134,14 @@ class Run {
     return this.marks.chargerId
   }
 
+  /** Beginnings of all that there are, decided by its rows. */
+  get startedUs(): readonly number[] {
+    return [...this.#sessions.keys()]
+  }
+
+  /** Those to be written. */
   get sessions(): readonly Session[] {
-    return [...this.#sessions.values()]
+    return [...this.#sessions.values()].filter(({ startedUs }) => !this.#standing.has(startedUs))
   }
 
   /** The next rows; fewer than `limit` are the last. */
@@ -170,14 +178,12 @@ class Run {
     return [head, ...after].some(mark => mark?.atUs === atUs && mark.state === state)
   }
 
+  /** What later rows may have changed is as they made it. */
   #resync(atUs: number): void {
     this.isDone = true
     this.resyncedUs = atUs
     this.head = undefined
-    // What is open here is as it was, and so is its end.
-    for (const session of this.#course.unsettled) {
-      if (session.endedUs === null) this.#sessions.delete(session.startedUs)
-    }
+    for (const { startedUs } of this.#course.unsettled) this.#standing.add(startedUs)
   }
 
   #end(): void {

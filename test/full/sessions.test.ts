@@ -7,7 +7,7 @@ import { pipeline } from 'node:stream/promises'
 import { describe, it } from 'node:test'
 import type pg from 'pg'
 import { from as copyFrom } from 'pg-copy-streams'
-import type { SessionRow } from '../../src/history/course.ts'
+import type { SessionRow } from '../../src/history/counters.ts'
 import { deriveSessions } from '../../src/history/sessions.ts'
 import {
   dayPrice,

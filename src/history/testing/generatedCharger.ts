@@ -2,7 +2,7 @@
 // seed alone. Everything is whole numbers: steps of 36 s, powers in 100 W, so each step is a whole number of Wh, and neither
 // rows nor truth are rounded. The truth is kept while the life is made; it knows nothing of how sessions are derived.
 
-import type { SessionRow } from '../course.ts'
+import type { SessionRow } from '../counters.ts'
 
 export interface TrueSession {
   readonly startedUs: number

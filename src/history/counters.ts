@@ -1,0 +1,78 @@
+// What two rows of a charger say together: the values in force, and how much energy its counters gained between them. Pure.
+
+import { powerOutputWattsMax } from '../model/limits.ts'
+
+/** Null: unchanged or not known. Time in µs since the Unix epoch. */
+export interface SessionRow {
+  readonly timeUs: number
+  readonly state: string | null
+  readonly totalWh: number | null
+  readonly sessionWh: number | null
+  readonly powerW: number | null
+  readonly vehicle: string | null
+  readonly status: string | null
+}
+
+/** The values in force; null: never told. */
+export interface InForce {
+  state: string | null
+  totalWh: number | null
+  sessionWh: number | null
+  powerW: number | null
+  vehicle: string | null
+  status: string | null
+}
+
+/** A total that gains so much more than any charger delivers has leapt. */
+const leapWh = 500
+export const inForce = (was: InForce, row: SessionRow): InForce => ({
+  state: row.state ?? was.state,
+  totalWh: row.totalWh ?? was.totalWh,
+  sessionWh: row.sessionWh ?? was.sessionWh,
+  powerW: row.powerW ?? was.powerW,
+  vehicle: row.vehicle ?? was.vehicle,
+  status: row.status ?? was.status
+})
+
+export interface Counted {
+  readonly energyWh: number
+  /** Of the lifetime counter, beyond what can have been delivered. */
+  readonly leapWh: number
+  /** Not counted by a counter that goes on. */
+  readonly isGuess: boolean
+  /** The first row that tells a counter. */
+  readonly isFirst: boolean
+}
+
+export function countedWh(before: InForce, now: InForce, isReset: boolean, elapsedUs: number): Counted {
+  const totalWh = rise(before.totalWh, now.totalWh)
+  const sessionWh = isReset ? now.sessionWh : rise(before.sessionWh, now.sessionWh)
+  const isFirst = before.totalWh === null && before.sessionWh === null && (now.totalWh ?? now.sessionWh) !== null
+  const counted = { leapWh: 0, isGuess: false, isFirst }
+  if (totalWh === null) {
+    if (sessionWh !== null) return { ...counted, energyWh: sessionWh }
+    const hasCounter = now.totalWh !== null || now.sessionWh !== null
+    const energyWh = hasCounter ? 0 : ((before.powerW ?? 0) * elapsedUs) / 3_600_000_000
+    return { ...counted, energyWh, isGuess: energyWh > 0 }
+  }
+  if (totalWh < 0) return { ...counted, energyWh: sessionWh ?? 0, isGuess: true }
+  const expectedWh = sessionWh ?? 0
+  const hasLeapt = totalWh > Math.max(expectedWh + leapWh, deliverableWh(elapsedUs + 120_000_000))
+  if (hasLeapt) return { ...counted, energyWh: expectedWh, leapWh: totalWh - expectedWh }
+  return { ...counted, energyWh: totalWh }
+}
+
+const rise = (before: number | null, now: number | null): number | null =>
+  before === null || now === null ? null : now - before
+
+/** Another card, and the lifetime counter gained all that the session counter shows: it began anew unseen. */
+export function isHiddenReset(vehicle: string, before: InForce, now: InForce, energyWh: number): boolean {
+  if (before.sessionWh === null || now.sessionWh === null || !now.vehicle || !vehicle || vehicle === now.vehicle)
+    return false
+  return energyWh > now.sessionWh - before.sessionWh + 2 && Math.abs(energyWh - now.sessionWh) <= 2
+}
+
+export const deliverableWh = (us: number): number => (powerOutputWattsMax * us) / 3_600_000_000
+
+export const chargingTimeUs = (energyWh: number, { powerW }: InForce, mostUs: number): number =>
+  powerW ? Math.min(mostUs, Math.round((energyWh / powerW) * 3_600_000_000)) : mostUs
