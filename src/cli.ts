@@ -48,6 +48,41 @@ const commands: Record<string, Command> = {
       return { help: () => tokensHelp, run: tokensCommand }
     }
   },
+  db: {
+    summary: 'the database: status, migrate',
+    load: async () => {
+      const { dbCommand, dbHelp } = await import('./cli/db.ts')
+      return { help: () => dbHelp, run: dbCommand }
+    }
+  },
+  import: {
+    summary: 'sites, chargers, tariffs and cards from CSV files',
+    load: async () => {
+      const { importCommand, importHelp } = await import('./cli/import.ts')
+      return { help: () => importHelp, run: importCommand }
+    }
+  },
+  month: {
+    summary: 'months for cost allocation: close, list, show',
+    load: async () => {
+      const { monthCommand, monthHelp } = await import('./cli/month.ts')
+      return { help: () => monthHelp, run: monthCommand }
+    }
+  },
+  top: {
+    summary: 'what a server takes in and stores, and what is wrong with its chargers: a live view',
+    load: async () => {
+      const { topCommand, topHelp } = await import('./cli/top.ts')
+      return { help: () => topHelp, run: topCommand }
+    }
+  },
+  tail: {
+    summary: 'the values of all chargers, or of one, as they are stored',
+    load: async () => {
+      const { tailCommand, tailHelp } = await import('./cli/tail.ts')
+      return { help: () => tailHelp, run: tailCommand }
+    }
+  },
   demo: {
     summary: 'everything on one machine, with a simulated charger',
     load: async () => {

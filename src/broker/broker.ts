@@ -7,7 +7,6 @@ import type { TLSSocket } from 'node:tls'
 import { Aedes, type AedesOptions, type AuthenticateError, type Client } from 'aedes'
 import { type Admission, type Identity, type Newest, Run } from '../model/admission.ts'
 import type { Budget } from '../model/budget.ts'
-import { parseTime } from '../model/envelope.ts'
 import { DeniedError } from '../model/errors.ts'
 import { clientFiltersMax, clientIdCharactersMax, connectTimeoutMs, drainTimeoutMs } from '../model/limits.ts'
 import { denial, type Peer, type ReportSecurity } from '../model/security.ts'
@@ -16,9 +15,11 @@ import * as access from './access.ts'
 import { Gate } from './gate.ts'
 import { isClientIdOf } from './identity.ts'
 import { Interest } from './interest.ts'
+import { type Forwarded, isQueued, newsOf, timeUsOf } from './news.ts'
 import { type OpenPersistence, openPersistence } from './persistence.ts'
 import { Presence, type PresenceOptions } from './presence.ts'
 import { Rate, type RateLimits } from './rate.ts'
+import type { RedisLink } from './redisLink.ts'
 import { Sessions } from './sessions.ts'
 import { covers, Shadow, type ShadowEntry } from './shadow.ts'
 import { Window } from './window.ts'
@@ -30,11 +31,14 @@ export interface BrokerOptions {
   readonly report: ReportSecurity
   /** Persistence, a client inside Aedes, or our own code failed. */
   readonly failed: (error: Error) => void
-  readonly redisUrl: string | undefined
+  /** To the Redis of several servers; undefined = this one is alone. */
+  readonly link: RedisLink | undefined
   /** A topic of the shadow moved forward. */
   readonly advanced: (topic: string, entry: ShadowEntry) => void
   /** The retained presence of a charger moved forward. */
-  readonly presented: (topic: string, payload: string) => void
+  readonly presented: (topic: string, entry: ShadowEntry) => void
+  /** Another server moved a topic forward. */
+  readonly heard: (topic: string, entry: ShadowEntry) => void
   readonly presence: Omit<PresenceOptions, 'report'>
 }
 
@@ -62,30 +66,30 @@ export class Broker {
   readonly #sessions = new Sessions()
   #aedes!: Aedes
   #persistence!: OpenPersistence
-  /** Subscribers of other servers are not known here. */
-  readonly #isShared: boolean
+  readonly #heard: BrokerOptions['heard']
 
   static async open(options: BrokerOptions): Promise<Broker> {
     const broker = new Broker(options)
-    await broker.#start(options.redisUrl)
+    await broker.#start(options.link)
     return broker
   }
 
   private constructor(options: BrokerOptions) {
-    const { admission, budget, limits, report, failed, advanced, presented, redisUrl, presence } = options
+    const { admission, budget, limits, report, failed, advanced, presented, heard, presence } = options
     this.#admission = admission
     this.#budget = budget
     this.#limits = limits
     this.#report = report
     this.#failed = failed
     this.#advanced = advanced
-    this.#isShared = redisUrl !== undefined
+    this.#heard = heard
     this.presence = new Presence({
       ...presence,
       report: (charger, timeUs, payload, isNews) => {
         const topic = topicOf(charger, connectionName)
-        if (this.shadow.set(topic, timeUs, payload) === undefined) return
-        presented(topic, payload)
+        const entry = this.shadow.set(topic, timeUs, payload)
+        if (entry === undefined) return
+        presented(topic, entry)
         if (isNews) this.#tell(topic, payload)
       }
     })
@@ -131,6 +135,14 @@ export class Broker {
     })
   }
 
+  /** What another server committed or presented: moves the shadow, and tells the subscribers of this server. */
+  heard(newest: Newest): void {
+    this.shadow.advance(newest, (topic, entry) => {
+      this.#takeOver(topic, entry)
+      if (this.#interest.in(topic)) this.#persistence.emitHere?.(newsOf(topic, entry.payload))
+    })
+  }
+
   /** Reads from no connection any more; what is in flight is still acknowledged. */
   stopReading(): void {
     for (const gate of this.gates) gate.stopReading()
@@ -153,13 +165,13 @@ export class Broker {
       sleep(closeTimeoutMs, undefined, { ref: false })
     ])
     for (const gate of this.gates) gate.destroy()
-    this.#persistence.close()
   }
 
-  async #start(redisUrl: string | undefined): Promise<void> {
-    this.#persistence = await openPersistence({
+  async #start(link: RedisLink | undefined): Promise<void> {
+    this.#persistence = openPersistence({
       shadow: this.shadow,
-      redisUrl,
+      link,
+      known: clientId => this.#sessions.connect(nameIn(clientId), clientId, false, () => true),
       maySubscribe: (client, filter) => gateOf(client as Client).filters.has(filter),
       failed: this.#failed
     })
@@ -350,12 +362,20 @@ export class Broker {
     return true
   }
 
+  /**
+   * With several servers: through Redis only what a session that outlives its connection is to get. To the others' connected
+   * subscribers the shared shadow brings what is newest.
+   */
   #tell(topic: string, payload: string): void {
-    if (this.#isShared ? !this.#persistence.isReachable() : !this.#interest.in(topic)) return
-    const packet = { cmd: 'publish', topic, payload: Buffer.from(payload), qos: 1, retain: false, dup: false } as const
-    this.#aedes.publish(packet, error => {
-      if (error) this.#failed(error)
-    })
+    const { emitHere, isKeptFor } = this.#persistence
+    const isHere = this.#interest.in(topic)
+    if (emitHere !== undefined && !isKeptFor(topic)) {
+      if (isHere) emitHere(newsOf(topic, payload))
+    } else if (isHere || emitHere !== undefined) {
+      this.#aedes.publish(newsOf(topic, payload), error => {
+        if (error) this.#failed(error)
+      })
+    }
   }
 
   /** There is an answer for whoever asks for its own presence. An edge's filter names its charger. */
@@ -381,9 +401,22 @@ export class Broker {
   /** Something newer is known, and on its way behind this; or it was sent already, as a retained value. */
   #isSuperseded({ topic, payload }: Forwarded): boolean {
     const newest = this.shadow.get(topic)
-    if (newest === undefined) return false
     const text = payload.toString()
-    return text !== newest.payload && (timeUsOf(text) ?? 0) < newest.timeUs
+    if (text === newest?.payload || parseTopic(topic) === undefined) return false
+    const timeUs = timeUsOf(text) ?? 0
+    if (newest !== undefined && timeUs < newest.timeUs) return true
+    // Another server's, that came before its shadow did: that one need not tell it again.
+    const entry = this.shadow.set(topic, timeUs, text)
+    if (entry !== undefined) this.#takeOver(topic, entry)
+    return false
+  }
+
+  /** What another server moved forward. */
+  #takeOver(topic: string, entry: ShadowEntry): void {
+    this.#heard(topic, entry)
+    if (!topic.endsWith(connectionName)) return
+    const parts = parseTopic(topic)
+    if (parts !== undefined) this.presence.hear(parts.charger, entry.timeUs, entry.payload)
   }
 
   #denied(gate: Gate, error: DeniedError): void {
@@ -408,18 +441,8 @@ export class Broker {
   }
 }
 
-interface Forwarded {
-  readonly topic: string
-  payload: Buffer | string
-}
-
-/** From the queue of a session that was away: history in its order, which only such a message id tells. */
-const isQueued = (packet: object): boolean => (packet as { messageId?: number }).messageId !== undefined
-
-const timeUsOf = (payload: string): number | undefined => {
-  const time = /"SamplingTime"\s*:\s*"([^"]+)"/.exec(payload)?.[1]
-  return time === undefined ? undefined : parseTime(time)
-}
+/** Whose client id it is: a name has no colon. */
+const nameIn = (clientId: string): string => clientId.split(':')[0]!
 
 const gateOf = (client: Client): Gate => client.conn as Gate
 

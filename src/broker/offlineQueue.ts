@@ -123,9 +123,9 @@ export class OfflineQueue {
   }
 }
 
-const keyOf = ({ brokerId, brokerCounter }: QueuedPacket): string => `${brokerId}:${brokerCounter}`
+export const keyOf = ({ brokerId, brokerCounter }: QueuedPacket): string => `${brokerId}:${brokerCounter}`
 
 /** What an entry costs beside its text: the object, its key, its places. */
-const entryBytes = 400
+export const entryBytes = 400
 const bytesOf = (packet: QueuedPacket | undefined): number =>
   packet === undefined ? 0 : entryBytes + (packet.topic?.length ?? 0) + (packet.payload?.length ?? 0)

@@ -3,9 +3,11 @@
 
 import { Readable } from 'node:stream'
 import MemoryPersistence from 'aedes-persistence/asyncPersistence.js'
-import { offlineQueueMessagesMax } from '../model/limits.ts'
 import { OfflineQueue, type QueuedPacket } from './offlineQueue.ts'
+import { openBus } from './redisBus.ts'
+import type { RedisLink } from './redisLink.ts'
 import type { Shadow } from './shadow.ts'
+import { SharedPersistence } from './sharedPersistence.ts'
 
 interface Subscribing {
   readonly id: string
@@ -17,7 +19,6 @@ interface Subscription {
 }
 
 interface SessionPersistence {
-  delWill(client: Subscribing): Promise<unknown>
   addSubscriptions(client: Subscribing, subscriptions: readonly Subscription[]): Promise<void>
   removeSubscriptions(client: Subscribing, filters: readonly string[]): Promise<void>
   cleanSubscriptions(client: Subscribing): Promise<void>
@@ -29,27 +30,30 @@ type PersistenceClass = new (options: object) => SessionPersistence
 export interface PersistenceOptions {
   readonly shadow: Shadow
   readonly maySubscribe: (client: Subscribing, filter: string) => boolean
-  readonly redisUrl: string | undefined
-  /** A connection to Redis failed. */
+  /** To the Redis of several servers; undefined = in memory. */
+  readonly link: RedisLink | undefined
+  /** A clean=false session that another server has, or that was there before. */
+  readonly known: (clientId: string) => void
   readonly failed: (error: Error) => void
 }
 
-/** What Aedes' options take, and how to let go of it after Aedes is closed. */
+/** What Aedes' options take. */
 export interface OpenPersistence {
   readonly persistence: object
   /** The message emitter; absent = Aedes' own, in memory. */
   readonly mq?: object
+  /** To subscribers of this server alone; absent without `mq`. */
+  emitHere?(packet: object & { topic: string }): void
+  /** Whether a session that outlives its connection, on whatever server, may want it. */
+  isKeptFor(topic: string): boolean
   forgetSubscription(clientId: string, filter: string): Promise<void>
   forgetSession(clientId: string): Promise<void>
-  /** False while Redis is away: what is published then would pile up in memory. */
-  isReachable(): boolean
   /** Messages that clean=false subscribers did not get because too many waited. */
   offlineDropped(): number
-  close(): void
 }
 
-export async function openPersistence(options: PersistenceOptions): Promise<OpenPersistence> {
-  if (options.redisUrl !== undefined) return openRedis(options.redisUrl, options)
+export function openPersistence(options: PersistenceOptions): OpenPersistence {
+  if (options.link !== undefined) return openShared(options.link, options)
   const { shadow, maySubscribe } = options
   const queue = new OfflineQueue()
   const Persistence = withShadow(withQueue(MemoryPersistence as PersistenceClass, queue), shadow, maySubscribe)
@@ -58,62 +62,23 @@ export async function openPersistence(options: PersistenceOptions): Promise<Open
     persistence,
     forgetSubscription: (id, filter) => persistence.removeSubscriptions({ id }, [filter]),
     forgetSession: id => persistence.cleanSubscriptions({ id }),
-    isReachable: () => true,
-    offlineDropped: () => queue.dropped,
-    close() {}
+    isKeptFor: () => true,
+    offlineDropped: () => queue.dropped
   }
 }
 
-async function openRedis(url: string, { shadow, maySubscribe, failed }: PersistenceOptions): Promise<OpenPersistence> {
-  const [{ Redis }, { default: RedisPersistence }, { default: emitterOf }] = await Promise.all([
-    import('ioredis'),
-    import('aedes-persistence-redis/asyncPersistence.js'),
-    import('mqemitter-redis')
-  ])
-  // Aedes' parts drop promises of commands (removals of wills, a quit): one that fails would end the process. Whoever waits
-  // for a command still sees its fault.
-  class Connection extends Redis {
-    override sendCommand(...args: Parameters<InstanceType<typeof Redis>['sendCommand']>): unknown {
-      const sent = super.sendCommand(...args) as Promise<unknown>
-      sent.catch(() => {})
-      args[0].promise.catch(() => {})
-      return sent
-    }
-  }
-  const connections: Connection[] = []
-  // Waits for a Redis that is away, at the start too, and says so once until it is back: an 'error' without a listener
-  // ends the process.
-  const open = (): Connection => {
-    const redis = new Connection(url, { maxRetriesPerRequest: null })
-    let isAway = false
-    redis.on('ready', () => {
-      isAway = false
-    })
-    redis.on('error', error => {
-      if (!isAway) failed(new Error(`Redis is away: ${error.message}`, { cause: error }))
-      isAway = true
-    })
-    connections.push(redis)
-    return redis
-  }
-  const conn = open()
-  const pubConn = open()
-  const mq = emitterOf({ subConn: open(), pubConn, matchEmptyLevels: true })
-  ;(mq as unknown as { state: NodeJS.EventEmitter }).state.on('error', () => {}) // its connections tell
-  const persistence = new (withForgivingWills(withShadow(RedisPersistence as PersistenceClass, shadow, maySubscribe)))({
-    conn,
-    maxSessionDelivery: offlineQueueMessagesMax
-  })
+function openShared(link: RedisLink, { shadow, maySubscribe, known, failed }: PersistenceOptions): OpenPersistence {
+  const { mq, emitHere } = openBus(link)
+  const Persistence = withShadow(SharedPersistence as unknown as PersistenceClass, shadow, maySubscribe)
+  const persistence = new Persistence({ link, known, failed }) as unknown as SharedPersistence
   return {
     persistence,
     forgetSubscription: (id, filter) => persistence.removeSubscriptions({ id }, [filter]),
     forgetSession: id => persistence.cleanSubscriptions({ id }),
     mq,
-    isReachable: () => conn.status === 'ready' && pubConn.status === 'ready',
-    offlineDropped: () => 0, // Redis keeps the queues, and does not tell
-    close: () => {
-      for (const connection of connections) connection.disconnect()
-    }
+    emitHere,
+    isKeptFor: topic => persistence.kept.in(topic),
+    offlineDropped: () => persistence.queue.dropped
   }
 }
 
@@ -143,15 +108,6 @@ function withQueue(Base: PersistenceClass, queue: OfflineQueue): PersistenceClas
     override async cleanSubscriptions(client: Subscribing): Promise<void> {
       queue.forget(client.id)
       await super.cleanSubscriptions(client)
-    }
-  }
-}
-
-/** Aedes waits for this one before a CONNECT's will is stored, and does not look at whether it failed. */
-function withForgivingWills(Base: PersistenceClass): PersistenceClass {
-  return class ForgivingPersistence extends Base {
-    override async delWill(client: Subscribing): Promise<unknown> {
-      return super.delWill(client).catch(() => undefined)
     }
   }
 }

@@ -1,11 +1,6 @@
-// The classes behind the factories of Aedes' persistences: their packages type the factories only.
+// The class behind the factory of Aedes' persistence: its package types the factory only.
 
 declare module 'aedes-persistence/asyncPersistence.js' {
   const MemoryPersistence: new (options?: object) => object
   export default MemoryPersistence
-}
-
-declare module 'aedes-persistence-redis/asyncPersistence.js' {
-  const RedisPersistence: new (options?: object) => object
-  export default RedisPersistence
 }

@@ -60,7 +60,7 @@ interface Presented {
   isKnown: boolean
   /** The newest stamp that anybody got. */
   lastUs: number
-  links: number
+  readonly links: Set<Link>
 }
 
 const systemClock: PresenceClock = { nowMs: Date.now, monotonicMs: () => performance.now() }
@@ -147,6 +147,19 @@ export class Presence {
     )
   }
 
+  /** Another server presented the charger. Where it is connected here, that one is wrong, and is told so. */
+  hear(charger: string, timeUs: number, payload: string): void {
+    const presented = this.#presentedOf(charger)
+    presented.lastUs = Math.max(presented.lastUs, timeUs)
+    const state = (JSON.parse(payload) as { Value: PresenceState }).Value
+    const isHere = [...presented.links].some(({ connection }) => connection !== undefined)
+    if (isHere && state === 'offline') this.#report(charger, 'online', this.#nowUs())
+    else {
+      presented.state = state
+      presented.isKnown = true
+    }
+  }
+
   /** The charger's state, stamped with the time of this moment: a clock to set one's own by. */
   fresh(charger: string): string {
     const presented = this.#presentedOf(charger)
@@ -217,8 +230,8 @@ export class Presence {
     links.delete(charger)
     if (links.size === 0) this.#links.delete(identity)
     const presented = this.#chargers.get(charger)!
-    presented.links--
-    if (presented.links === 0) {
+    presented.links.delete(link)
+    if (presented.links.size === 0) {
       if (elsewhere.has(charger)) presented.isKnown = false
       else link.sinceUs = this.#report(charger, 'offline', link.sinceUs)
     }
@@ -245,7 +258,7 @@ export class Presence {
   #presentedOf(charger: string): Presented {
     let presented = this.#chargers.get(charger)
     if (presented === undefined) {
-      presented = { state: 'offline', isKnown: true, lastUs: 0, links: 0 }
+      presented = { state: 'offline', isKnown: true, lastUs: 0, links: new Set() }
       this.#chargers.set(charger, presented)
     }
     return presented
@@ -258,7 +271,7 @@ export class Presence {
     if (link === undefined) {
       link = { identity, charger, address, connection: undefined, sinceUs: 0, dueMs: 0 }
       links.set(charger, link)
-      this.#presentedOf(charger).links++
+      this.#presentedOf(charger).links.add(link)
     }
     return link
   }

@@ -66,3 +66,11 @@ function watchdogMsOf({ WATCHDOG_USEC: time, WATCHDOG_PID: pid }: NodeJS.Process
   const isOurs = pid === undefined || Number(pid) === process.pid
   return isOurs && Number(time) > 0 ? Number(time) / 1000 : undefined
 }
+
+/** What `top` and `tail` take from the environment where no flag says otherwise. */
+export const watchEnvironment = (
+  env: NodeJS.ProcessEnv = process.env
+): { readonly url: string | undefined; readonly token: string | undefined } => ({
+  url: env.CHARGELIFT_URL || undefined,
+  token: env.CHARGELIFT_TOKEN || undefined
+})

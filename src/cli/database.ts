@@ -45,7 +45,8 @@ export async function withDatabase(
   }
 }
 
-function embeddedUrl(dataDir: string): string {
+/** Throws ConfigError when there is none under `dataDir`. */
+export function embeddedUrl(dataDir: string): string {
   const file = join(dataDir, 'database.url')
   try {
     return readFileSync(file, 'utf8').trim()

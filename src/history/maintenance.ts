@@ -127,7 +127,8 @@ export class Maintenance {
   }
 
   async #turn(db: pg.Client): Promise<void> {
-    await db.query("SET timezone = 'UTC'")
+    // Else a server that was cut off keeps the lock for as long as its last statement takes.
+    await db.query("SET timezone = 'UTC'; SET client_connection_check_interval = '2s'")
     await db.query(partitionsAhead)
     const kind = await kindOfQuarterHours(db)
     const nowMs = await this.#deriveNew(db, kind)
@@ -140,7 +141,7 @@ export class Maintenance {
   async #deriveNew(db: pg.Client, kind: QuarterHours): Promise<number> {
     for (;;) {
       const { nowMs, rawFromMs, derivedToMs } = await readState(db)
-      const fromMs = derivedToMs ?? Math.max(rawFromMs, (await oldestRawMs(db)) ?? nowMs)
+      const fromMs = derivedToMs ?? Math.min(nowMs, await oldestRawMs(db, rawFromMs))
       const isLast = fromMs + historyStepMs >= nowMs
       const toMs = isLast ? nowMs : fromMs + historyStepMs
       const [window] = clipped(
@@ -149,8 +150,10 @@ export class Maintenance {
       )
       const chargers = window ? await chargersWithin(db, window.fromMs, window.toMs) : []
       const ranges = chargers.map(chargerId => ({ chargerId, ...window! }))
+      // Days without a row are passed over at once.
+      const doneMs = isLast || ranges.length > 0 ? toMs : Math.min(nowMs, await oldestRawMs(db, toMs))
       await this.#deriveAll(db, kind, ranges, rawFromMs, nowMs, () =>
-        db.query('UPDATE history_state SET derived_to = $1', [new Date(toMs)])
+        db.query('UPDATE history_state SET derived_to = $1', [new Date(doneMs)])
       )
       if (isLast || this.#stopped) return nowMs
     }
@@ -213,9 +216,13 @@ async function readState(db: pg.Client): Promise<State> {
   return { nowMs: now.getTime(), rawFromMs: Number(raw_from), derivedToMs: derived_to?.getTime() }
 }
 
-async function oldestRawMs(db: pg.Client): Promise<number | undefined> {
-  const { rows } = await db.query<{ oldest: Date | null }>('SELECT min(time) AS oldest FROM ev_readings')
-  return rows[0]!.oldest?.getTime()
+/** Of the rows from `fromMs` on; Infinity = there is none. */
+async function oldestRawMs(db: pg.Client, fromMs: number): Promise<number> {
+  const from = fromMs === -Infinity ? '-infinity' : new Date(fromMs).toISOString()
+  const { rows } = await db.query<{ oldest: Date | null }>(
+    `SELECT min(time) AS oldest FROM ev_readings WHERE time >= '${from}'`
+  )
+  return rows[0]!.oldest?.getTime() ?? Infinity
 }
 
 /** Who has rows there. The times are constants, so that the planner leaves out all other days. */

@@ -3,12 +3,13 @@
 
 import type { ClientBase } from 'pg'
 import { unsettledMs } from '../model/limits.ts'
+import type { Queryable } from './queryable.ts'
 import { type ChargerRange, clipped, merged, quarterOf, quartersOf } from './ranges.ts'
 
 export type QuarterHours = 'continuous aggregate' | 'table'
 
 /** What this database has. */
-export async function kindOfQuarterHours(db: Pick<ClientBase, 'query'>): Promise<QuarterHours> {
+export async function kindOfQuarterHours(db: Queryable): Promise<QuarterHours> {
   const { rows } = await db.query<{ kind: string }>(
     "SELECT relkind AS kind FROM pg_class WHERE oid = 'quarter_hours'::regclass"
   )

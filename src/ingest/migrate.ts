@@ -36,13 +36,14 @@ export function readMigrations(): Migration[] {
 const readSql = (file: string): string => readAssetText(`sql/${file}`)
 
 /** Migrates the database at `databaseUrl` and tells which engine it is. */
-export async function migrateDatabase(databaseUrl: string): Promise<Engine> {
+export async function migrateDatabase(databaseUrl: string): Promise<Engine & { readonly version: number }> {
   await tryToInstallTimescale(databaseUrl)
   return withClient(databaseUrl, async db => {
     await refuseOtherEncodings(db)
-    await migrate(db, readMigrations())
+    const migrations = readMigrations()
+    await migrate(db, migrations)
     await makePartitions(db)
-    return describeEngine(db)
+    return { ...(await describeEngine(db)), version: migrations.at(-1)!.version }
   })
 }
 

@@ -49,6 +49,8 @@ export const heldConnectionBytes = 128 * 1024
 export const offlineQueueMessagesMax = 10_000
 /** All these queues together; above it the longest lose their oldest half, counted. */
 export const offlineQueueBytesMax = 64 * 1024 * 1024
+/** No part of a server waits longer for Redis: it goes on without. */
+export const redisAnswerMs = 2_000
 
 /**
  * A lane seals its open batch at this many messages, bytes, or this age, whichever comes first. With half or a quarter of the
@@ -84,9 +86,9 @@ export const columnstoreAgeMs = 3 * 86_400_000
 export const freshMs = 15 * 60_000
 /** History: what is younger is derived at every turn; above freshMs by an attempt, and by what clocks may differ. */
 export const unsettledMs = 30 * 60_000
-/** History: first turn of maintenance after the start, and the time between two. */
+/** History: first turn of maintenance after the start, and the time between two: a session is seen within a minute of its start. */
 export const historyStartDelayMs = 10_000
-export const historyIntervalMs = 60_000
+export const historyIntervalMs = 30_000
 /** History: raw rows that are derived in one step, and noted changes that are taken at once. */
 export const historyStepMs = 86_400_000
 export const historyChangesMax = 5_000

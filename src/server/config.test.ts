@@ -2,6 +2,7 @@ import assert from 'node:assert/strict'
 import { hostname } from 'node:os'
 import { resolve } from 'node:path'
 import { test } from 'node:test'
+import { redisUrlForms } from '../broker/redisUrl.ts'
 import { workersDefault } from '../ingest/ingest.ts'
 import { ConfigError } from '../model/errors.ts'
 import {
@@ -172,7 +173,7 @@ test('all faults are told at once, each with its flag, what was expected and wha
       expected: 'postgres://user:password@host:port/database',
       found: 'mysql://... (the rest is not shown: it may hold a password)'
     },
-    { path: '--redis-url', expected: 'redis://host:port', found: 'another value (not shown: it may hold a password)' },
+    { path: '--redis-url', expected: redisUrlForms, found: 'another value (not shown: it may hold a password)' },
     { path: '--workers', expected: 'a whole number, 1 to 64', found: '"0"' },
     { path: '--log-level', expected: 'fatal|error|warn|info|debug|trace|silent', found: '"loud"' }
   ])
@@ -182,7 +183,10 @@ const illegal: [string, string[]][] = [
   ['mqtt-port', ['x', '-1', '65536', '1.5', 'NaN', 'Infinity']],
   ['http-port', ['x', '-1', '65536', '80a', '8080.5']],
   ['database-url', ['localhost', 'http://h/d', '/var/run', 'xpostgres://h/d']],
-  ['redis-url', ['localhost:6379', 'http://h']],
+  [
+    'redis-url',
+    ['localhost:6379', 'http://h', 'redis://a,b', 'redis+sentinel://a', 'redis+cluster://a/1', 'rediss://a?ca=/none']
+  ],
   ['node-id', ['', 'a b', 'a/b', '\u00e4', 'x'.repeat(129)]],
   ['workers', ['x', '0', '65', '-1', '1.5']],
   ['log-level', ['INFO', 'verbose', '30']]

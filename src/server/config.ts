@@ -5,6 +5,7 @@ import { hostname } from 'node:os'
 import { resolve } from 'node:path'
 import { parseArgs } from 'node:util'
 import { z } from 'zod'
+import { isRedisUrl, redisUrlForms } from '../broker/redisUrl.ts'
 import { workersDefault } from '../ingest/ingest.ts'
 import { isBinary } from '../model/assets.ts'
 import { ConfigError, type ConfigFault } from '../model/errors.ts'
@@ -134,12 +135,9 @@ const flags = {
     help: 'where the embedded PostgreSQL lives (./data)'
   },
   'redis-url': {
-    schema: z
-      .string()
-      .regex(/^rediss?:\/\/./)
-      .optional(),
-    expected: 'redis://host:port',
-    help: 'Redis for the sessions of several servers; absent = in memory',
+    schema: z.string().refine(isRedisUrl).optional(),
+    expected: redisUrlForms,
+    help: 'Redis that several servers share (also redis+sentinel, redis+cluster, rediss; docs/scale.md); absent = in memory',
     env: 'REDIS_URL',
     secret: true
   },

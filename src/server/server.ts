@@ -11,7 +11,7 @@ import { Ingest, type IngestReport } from '../ingest/ingest.ts'
 import { type Engine, migrateDatabase, startFault } from '../ingest/migrate.ts'
 import { Budget } from '../model/budget.ts'
 import { ConfigError, RetryableError } from '../model/errors.ts'
-import { attemptSlowMs, stopBatchesMs, stopLeastMs, stopRestMs, stopTotalMs } from '../model/limits.ts'
+import { stopBatchesMs, stopLeastMs, stopRestMs, stopTotalMs } from '../model/limits.ts'
 import { Access } from './access.ts'
 import { type ApiParts, apiRoutes } from './api/api.ts'
 import { Registry } from './api/registry.ts'
@@ -23,7 +23,7 @@ import { startEmbeddedDatabase } from './database.ts'
 import { faultOf } from './databaseWatch.ts'
 import { openDoor } from './door.ts'
 import { Grants } from './grants.ts'
-import { healthRoutes, type Readiness } from './health.ts'
+import { healthRoutes } from './health.ts'
 import { Http } from './http.ts'
 import { openHttpTls } from './httpTls.ts'
 import { IngestMeter } from './ingestMeter.ts'
@@ -35,8 +35,11 @@ import { Operations } from './operations.ts'
 import { pageRoutes } from './page.ts'
 import { probePort } from './ports.ts'
 import { Progress, type ProgressReport } from './progress.ts'
+import { goingAway, type ReadinessParts, readiness, starting } from './readiness.ts'
 import { openReadPool } from './readPool.ts'
 import { type QuotaReport, watchQuotas } from './rejectedQuota.ts'
+import { openLink, openSharedShadow, takeOverFrom, watchPeers } from './shared.ts'
+import type { SharedShadow } from './sharedShadow.ts'
 import { signInRoutes } from './signIn.ts'
 
 export interface RunningServer {
@@ -82,7 +85,7 @@ async function start(config: ServerConfig, log: Logger, stops: Stop[], abort: Ab
   const httpTls = config.httpTls && openHttpTls(config.httpTls, audit.report)
 
   // First the HTTP port: it tells what the rest is waiting for.
-  let ready: Ready | undefined
+  let ready: (ReadinessParts & { readonly metrics: Metrics }) | undefined
   let stopping: Promise<boolean> | undefined
   let grants: Grants | undefined
   let api: ApiParts | undefined
@@ -100,7 +103,7 @@ async function start(config: ServerConfig, log: Logger, stops: Stop[], abort: Ab
       access,
       routes: [
         ...healthRoutes({
-          readiness: () => (stopping ? goingAway : ready ? readiness(ready, credentials) : starting),
+          readiness: () => (stopping ? goingAway : ready ? readiness(ready) : starting),
           metrics: () => ready?.metrics.text()
         }),
         ...signInRoutes(access, () => grants),
@@ -154,6 +157,8 @@ async function start(config: ServerConfig, log: Logger, stops: Stop[], abort: Ab
   stops.push(() => atMost(stopRestMs, Promise.all([latest.close(), connections.close(), audit.close()])))
 
   const feed = new LiveFeed({ figures: () => meter.figures() })
+  const link = await openLink(config, log)
+  stops.push(async () => link?.close())
   const budget = new Budget(config.budgetBytes)
   const ingest: Ingest = new Ingest({
     databaseUrl,
@@ -169,14 +174,19 @@ async function start(config: ServerConfig, log: Logger, stops: Stop[], abort: Ab
     admission: ingest,
     budget,
     limits: config.limits,
-    redisUrl: config.redisUrl,
+    link,
     report: audit.report,
     failed: error => log.error({ event: 'broker_failed', reason: error.message }, 'broker failed'),
     advanced: (topic, entry) => {
       latest.note(topic, entry)
+      shared?.note(topic, entry)
       feed.note(topic, entry.payload)
     },
-    presented: (topic, payload) => feed.note(topic, payload),
+    presented: (topic, entry) => {
+      shared?.note(topic, entry)
+      feed.note(topic, entry.payload)
+    },
+    heard: (topic, entry) => feed.note(topic, entry.payload),
     presence: {
       node: config.nodeId,
       graceMs: config.presenceGraceMs,
@@ -184,6 +194,8 @@ async function start(config: ServerConfig, log: Logger, stops: Stop[], abort: Ab
       onlineElsewhere: chargers => askOthers(config, db, chargers)
     }
   })
+  const shared: SharedShadow | undefined = openSharedShadow(link, broker.shadow, newest => broker.heard(newest))
+  stops.push(async () => shared?.close())
   stops.push(async () => {
     if (config.drainMs > 0) await broker.drain(config.drainMs)
     broker.stopReading()
@@ -221,13 +233,19 @@ async function start(config: ServerConfig, log: Logger, stops: Stop[], abort: Ab
     connections: () => broker.gates.size,
     problems: operations.problems
   })
+  await shared?.load().catch(() => {}) // then from the database alone
+  const takeOver = takeOverFrom(() => loadLatest(db), broker, shared)
   broker.presence.load(
     await whenDatabaseAnswers(log, abort, async () => {
-      for await (const newest of loadLatest(db)) broker.shadow.advance(newest, () => {})
+      await takeOver()
       await operations.load()
       return loadConnections(db)
     })
   )
+  const repairFailed = ({ message }: Error): void =>
+    log.warn({ event: 'repair_failed', reason: message }, 'what another server stored last is not known')
+  stops.push(async () => stopPeers?.())
+  const stopPeers = link && watchPeers({ link, repair: takeOver, failed: repairFailed })
   const readDb = openReadPool(config.readDatabaseUrl ?? databaseUrl, error =>
     log.warn({ event: 'read_database_connection_lost', reason: error.message }, 'connection for reading lost')
   )
@@ -265,7 +283,7 @@ async function start(config: ServerConfig, log: Logger, stops: Stop[], abort: Ab
     })
   )
   stops.push(() => door.close()) // the last one, and so the first to stop: nobody new comes in while the rest ends
-  ready = { db, ingest, progress, metrics, maintenance }
+  ready = { db, ingest, progress, metrics, maintenance, link, credentials }
 
   const mqttPorts = door.ports
   log.info(
@@ -322,13 +340,6 @@ async function openGrants(db: pg.Pool, { httpHost }: ServerConfig, log: Logger):
   return grants
 }
 
-const starting: Readiness = {
-  ready: false,
-  reasons: ['starting: waiting for the database, or for Redis'],
-  isPublic: true
-}
-const goingAway: Readiness = { ready: false, reasons: ['stopping'], isPublic: true }
-
 /** Ends a part; `leftMs` is what is left of the time for all. */
 export type Stop = (leftMs: number) => Promise<unknown>
 
@@ -381,32 +392,6 @@ async function openPort<T>(flag: string, port: number, open: () => Promise<T>): 
     const found = code === 'EADDRINUSE' ? `port ${taken} in use already; choose another with ${flag}` : message
     throw new ConfigError([{ path, expected, found }], { cause: error })
   }
-}
-
-/** What answers once everything has started. */
-interface Ready {
-  readonly db: pg.Pool
-  readonly ingest: Ingest
-  readonly progress: Progress
-  readonly metrics: Metrics
-  readonly maintenance: Maintenance
-}
-
-async function readiness(
-  { db, ingest: { trouble, lanes }, progress, maintenance }: Ready,
-  credentials: Credentials
-): Promise<Readiness> {
-  const reasons: string[] = []
-  const sinceMs = lanes.reduce((oldest, lane) => Math.min(oldest, lane.attemptSinceMs ?? oldest), Date.now())
-  const seconds = Math.round((Date.now() - sinceMs) / 1000)
-  if (seconds * 1000 > attemptSlowMs) reasons.push(`a batch has been with the database for ${seconds} s`)
-  if (trouble !== undefined) reasons.push(`batches are kept and retried: ${trouble.message} (${trouble.code})`)
-  const fault = await faultOf(db)
-  if (fault !== undefined) reasons.push(`the database does not answer: ${fault}`)
-  else if (progress.stall !== undefined) reasons.push(progress.stall)
-  const failure = maintenance.last?.failure
-  const warnings = failure === undefined ? [] : [`history is not brought up to date: ${failure}`]
-  return { ready: reasons.length === 0, reasons, warnings: [...credentials.warnings, ...warnings] }
 }
 
 const progressReport = (log: Logger): ProgressReport => ({

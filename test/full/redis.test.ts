@@ -96,7 +96,7 @@ describe('redis', { skip: missing }, () => {
     const server = await harness.server(await harness.database(), { redisUrl: `redis://127.0.0.1:${port}` })
     const edges = await Promise.all(['c1', 'c2'].map(name => harness.client(server, name)))
     away.kill('SIGKILL')
-    await until(() => harness.warnings.some(({ event }) => event === 'broker_failed'), Boolean)
+    await until(() => harness.warnings.some(({ event }) => event === 'redis_away'), Boolean)
     const late = new WireClient({ certs: harness.certs, name: 'dash', port: server.mqttPorts[0]!, clientId: 'dash' })
     await late.open()
     late.send({ cmd: 'connect', protocolId: 'MQTT', protocolVersion: 4, clientId: 'dash', clean: true, keepalive: 60 })

@@ -7,9 +7,9 @@ import { once } from 'node:events'
 import { before, describe, it } from 'node:test'
 import { fileURLToPath } from 'node:url'
 import type pg from 'pg'
-import type { RunningServer } from '../src/server/server.ts'
-import { envelope, Harness, until } from './harness.ts'
-import { WireClient } from './wire.ts'
+import type { RunningServer } from '../../src/server/server.ts'
+import { envelope, Harness, until } from '../harness.ts'
+import { WireClient } from '../wire.ts'
 
 const harness = Harness.use()
 const presenceGraceMs = 300
@@ -226,7 +226,7 @@ describe('presence', { concurrency: true }, () => {
       const { tls } = harness.config(databaseUrl)
       const flags = ['--mqtt-host=127.0.0.1', '--mqtt-port=0', '--http-port=0', '--node-id=n', '--workers=1']
       const files = Object.entries(tls).flatMap(([name, path]) => [`--tls-${name}`, path])
-      const cli = fileURLToPath(new URL('../src/cli.ts', import.meta.url))
+      const cli = fileURLToPath(new URL('../../src/cli.ts', import.meta.url))
       const child = spawn(process.execPath, [cli, 'server', ...flags, ...files, '--database-url', databaseUrl])
       harness.onEnd(async () => child.kill('SIGKILL'))
       let output = ''

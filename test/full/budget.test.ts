@@ -3,10 +3,10 @@
 import assert from 'node:assert/strict'
 import { before, describe, it } from 'node:test'
 import type pg from 'pg'
-import { budgetBytesMin, fairShareMessagesMin } from '../src/model/limits.ts'
-import type { RunningServer } from '../src/server/server.ts'
-import { envelope, Harness, until } from './harness.ts'
-import type { WireClient } from './wire.ts'
+import { budgetBytesMin, fairShareMessagesMin } from '../../src/model/limits.ts'
+import type { RunningServer } from '../../src/server/server.ts'
+import { envelope, Harness, until } from '../harness.ts'
+import type { WireClient } from '../wire.ts'
 
 describe('over the memory budget', () => {
   const harness = Harness.use()

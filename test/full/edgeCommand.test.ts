@@ -8,13 +8,13 @@ import { join } from 'node:path'
 import { createInterface } from 'node:readline'
 import { type TestContext, test } from 'node:test'
 import { fileURLToPath } from 'node:url'
-import { startSimulatedCharger } from '../src/demo/simulatedCharger.ts'
-import { TestAuthority } from '../src/edge/testing/certificates.ts'
-import { FakeBroker } from '../src/edge/testing/fakeBroker.ts'
-import { temporaryFolder } from '../src/edge/testing/folder.ts'
-import { until } from './harness.ts'
+import { startSimulatedCharger } from '../../src/demo/simulatedCharger.ts'
+import { TestAuthority } from '../../src/edge/testing/certificates.ts'
+import { FakeBroker } from '../../src/edge/testing/fakeBroker.ts'
+import { temporaryFolder } from '../../src/edge/testing/folder.ts'
+import { until } from '../harness.ts'
 
-const root = fileURLToPath(new URL('..', import.meta.url))
+const root = fileURLToPath(new URL('../..', import.meta.url))
 
 async function site(t: TestContext) {
   const folder = temporaryFolder(t)

@@ -5,11 +5,11 @@ import { execFile } from 'node:child_process'
 import { before, describe, it } from 'node:test'
 import { fileURLToPath } from 'node:url'
 import pg from 'pg'
-import { evictRejected, type Quota, shareOf } from '../src/server/rejectedQuota.ts'
-import type { RunningServer } from '../src/server/server.ts'
-import { envelope, freshTime, Harness } from './harness.ts'
+import { evictRejected, type Quota, shareOf } from '../../src/server/rejectedQuota.ts'
+import type { RunningServer } from '../../src/server/server.ts'
+import { envelope, freshTime, Harness } from '../harness.ts'
 
-const cli = fileURLToPath(new URL('../src/cli.ts', import.meta.url))
+const cli = fileURLToPath(new URL('../../src/cli.ts', import.meta.url))
 
 describe('rejected messages', () => {
   const harness = Harness.use()

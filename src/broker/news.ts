@@ -1,0 +1,19 @@
+// News as Aedes forwards it: the packet of a value, and what is asked of one before it goes to a subscriber. Pure.
+
+import { parseTime } from '../model/envelope.ts'
+
+export interface Forwarded {
+  readonly topic: string
+  payload: Buffer | string
+}
+
+export const newsOf = (topic: string, payload: string) =>
+  ({ cmd: 'publish', topic, payload: Buffer.from(payload), qos: 1, retain: false, dup: false }) as const
+
+/** From the queue of a session that was away: history in its order, which only such a message id tells. */
+export const isQueued = (packet: object): boolean => (packet as { messageId?: number }).messageId !== undefined
+
+export const timeUsOf = (payload: string): number | undefined => {
+  const time = /"SamplingTime"\s*:\s*"([^"]+)"/.exec(payload)?.[1]
+  return time === undefined ? undefined : parseTime(time)
+}

@@ -1,0 +1,121 @@
+// `chargelift tail [CHARGER]`: values as they are stored, presence and edge status, out of the live events of the HTTP API.
+// A connection that ends is opened again behind the last event that was seen; where something is missing, it says so.
+
+import { setTimeout as sleep } from 'node:timers/promises'
+import { ConfigError, type ConfigFault } from '../model/errors.ts'
+import { chargerNameRule, isChargerName } from '../model/topics.ts'
+import { untilStopped } from './signals.ts'
+import { refused } from './top.ts'
+import { AskFault, open } from './watch/ask.ts'
+import { EventReader } from './watch/events.ts'
+import { addressHelp, parseWatchArgs, readAddress, type ServerAddress } from './watch/flags.ts'
+import { jsonLines, textLines } from './watch/lines.ts'
+import { harmless, reasonOf } from './watch/words.ts'
+
+export const tailHelp = `Usage: chargelift tail [CHARGER] [flags]
+
+Prints each value when it is committed: SamplingTime in UTC, charger, name, value. Also who comes online and goes, and what edges tell
+of themselves. Under load, of values that follow each other within a moment the newest is shown. Ends with Ctrl-C.
+
+Flags:
+  --json               a JSON object a line
+${addressHelp}
+  --help               this text
+`
+
+interface Flags {
+  readonly address: ServerAddress
+  readonly charger: string | undefined
+  readonly isJson: boolean
+}
+
+const pauseMsMin = 500
+const pauseMsMax = 10_000
+/** The server pings every 15 s. */
+const silenceMsMax = 40_000
+
+/** Throws ConfigError with all faults, also when the server says that it must not ask. */
+export async function tailCommand(args: readonly string[]): Promise<void> {
+  const flags = readFlags(args)
+  const stop = new AbortController()
+  untilStopped().then(() => stop.abort())
+  // A reader that has enough, like head, is no fault.
+  process.stdout.on('error', () => process.exit())
+  await follow(flags, stop.signal)
+}
+
+async function follow(flags: Flags, signal: AbortSignal): Promise<void> {
+  const reader = new EventReader()
+  let pauseMs = pauseMsMin
+  while (!signal.aborted) {
+    const reason = await readOnce(flags, reader, signal, () => {
+      if (pauseMs > pauseMsMin) tell('connected')
+      pauseMs = pauseMsMin
+    })
+    reader.cut()
+    if (signal.aborted) return
+    if (pauseMs === pauseMsMin) tell(`${reason}; trying again`)
+    await sleep(pauseMs, undefined, { signal }).catch(() => {})
+    pauseMs = Math.min(pauseMsMax, pauseMs * 2)
+  }
+}
+
+/** Resolves when the connection has ended, with why. */
+async function readOnce(
+  { address, charger, isJson }: Flags,
+  reader: EventReader,
+  signal: AbortSignal,
+  connected: () => void
+): Promise<string> {
+  const silence = new AbortController()
+  const both = AbortSignal.any([signal, silence.signal])
+  let timer: NodeJS.Timeout | undefined
+  const heard = (): void => {
+    clearTimeout(timer)
+    timer = setTimeout(() => silence.abort(), silenceMsMax)
+  }
+  heard()
+  try {
+    const path = charger === undefined ? '/api/v1/events' : `/api/v1/events?charger=${encodeURIComponent(charger)}`
+    const lastId = reader.lastId === '' ? {} : { 'last-event-id': reader.lastId }
+    const response = await open(address, path, { accept: 'text/event-stream', ...lastId }, both)
+    connected()
+    const lines = isJson ? jsonLines : textLines
+    for await (const text of response.setEncoding('utf8')) {
+      heard()
+      for (const event of reader.read(text as string)) {
+        if (event.event === 'reset') tell('some values may be missing here: the server has gone on without us')
+        else
+          process.stdout.write(
+            lines(event)
+              .map(line => `${line}\n`)
+              .join('')
+          )
+      }
+    }
+    return 'the server has ended the connection'
+  } catch (error) {
+    if (error instanceof AskFault) throw refused(error)
+    return silence.signal.aborted ? 'nothing comes from the server' : reasonOf(error as Error)
+  } finally {
+    clearTimeout(timer)
+  }
+}
+
+function readFlags(args: readonly string[]): Flags {
+  const { values, positionals } = parseWatchArgs(args, { json: { type: 'boolean' } } as const)
+  const faults: ConfigFault[] = []
+  const address = readAddress(values, faults)
+  const [charger, ...more] = positionals
+  if (charger !== undefined && !isChargerName(charger)) {
+    faults.push({ path: 'CHARGER', expected: chargerNameRule, found: JSON.stringify(charger) })
+  }
+  if (more.length > 0) faults.push({ path: 'arguments', expected: 'one charger', found: more.join(' ') })
+  if (faults.length > 0) throw new ConfigError(faults)
+  return { address, charger, isJson: values.json ?? false }
+}
+
+/** For the person, not for the pipe. */
+const tell = (text: string): void => {
+  process.stderr.write(`${new Date().toISOString()} ${harmless(text)}\n`)
+}

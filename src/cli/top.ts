@@ -1,0 +1,130 @@
+// `chargelift top`: what a server takes in and stores, and what is wrong with its chargers, through its HTTP API.
+// On a terminal it is a view that renews itself; elsewhere a line now and then. A server that is away is asked again.
+
+import { setTimeout as sleep } from 'node:timers/promises'
+import type { IngestFigures, ProblemsAnswer } from '../model/api.ts'
+import { ConfigError, type ConfigFault } from '../model/errors.ts'
+import { untilStopped } from './signals.ts'
+import { AskFault, ask } from './watch/ask.ts'
+import { addressHelp, parseWatchArgs, readAddress, type ServerAddress } from './watch/flags.ts'
+import { summary, view } from './watch/view.ts'
+import { fit, harmless } from './watch/words.ts'
+
+export const topHelp = `Usage: chargelift top [flags]
+
+Shows messages a second, what waits in which lane, what was rejected and why, how long a commit and an acknowledgement take,
+and which chargers have problems, the newest first. Ends with Ctrl-C. Where standard output is no terminal it prints a line
+at every turn.
+
+Flags:
+  --once               print the whole view once, and end: 0 when the database is up, 1 when it is not or nobody answers
+  --interval SECONDS   pause between two turns, 1 to 3600 (2)
+${addressHelp}
+  --help               this text
+`
+
+interface Flags {
+  readonly address: ServerAddress
+  readonly isOnce: boolean
+  readonly intervalMs: number
+}
+
+interface Seen {
+  readonly figures: IngestFigures
+  readonly problems: ProblemsAnswer['problems']
+}
+
+const widthDefault = 80
+const heightDefault = 24
+
+/** Throws ConfigError with all faults, also when the server says that it must not ask. */
+export async function topCommand(args: readonly string[]): Promise<void> {
+  const flags = readFlags(args)
+  if (flags.isOnce) return once(flags)
+  const stop = new AbortController()
+  untilStopped().then(() => stop.abort())
+  const isTerminal = process.stdout.isTTY === true
+  if (isTerminal) process.stdout.write(hideCursor)
+  try {
+    await renew(flags, stop.signal, isTerminal)
+  } finally {
+    if (isTerminal) process.stdout.write(showCursor)
+  }
+}
+
+async function once({ address }: Flags): Promise<void> {
+  const seen = await look(address).catch(failed)
+  if (seen instanceof Error) process.stderr.write(`${harmless(seen.message)}\n`)
+  else {
+    const width = process.stdout.columns ?? widthDefault
+    print(view(seen.figures, seen.problems, { width, height: Number.POSITIVE_INFINITY }))
+  }
+  if (seen instanceof Error || !seen.figures.database.up) process.exitCode = 1
+}
+
+async function renew({ address, intervalMs }: Flags, signal: AbortSignal, isTerminal: boolean): Promise<void> {
+  let shown: readonly string[] = []
+  while (!signal.aborted) {
+    const seen = await look(address).catch(failed)
+    const { columns: width = widthDefault, rows: height = heightDefault } = process.stdout
+    if (seen instanceof Error) {
+      const line = `${new Date().toISOString()}  ${harmless(seen.message)}`
+      if (isTerminal) draw([fit(line, width), ...shown.slice(1)])
+      else print([line])
+    } else if (isTerminal) {
+      shown = view(seen.figures, seen.problems, { width, height: height - 1 })
+      draw(shown)
+    } else print([summary(seen.figures)])
+    await sleep(intervalMs, undefined, { signal }).catch(() => {})
+  }
+}
+
+async function look(address: ServerAddress): Promise<Seen> {
+  const [figures, { problems }] = await Promise.all([
+    ask<IngestFigures>(address, '/api/v1/ingest'),
+    ask<ProblemsAnswer>(address, '/api/v1/problems')
+  ])
+  return { figures, problems }
+}
+
+/** What asking again may mend is shown; the rest is for whoever started this. */
+function failed(error: Error): Error {
+  if (error instanceof AskFault) throw refused(error)
+  return error
+}
+
+export const refused = ({ message }: AskFault): ConfigError =>
+  new ConfigError([
+    {
+      path: '--url, --token-file or CHARGELIFT_TOKEN',
+      expected: 'a request that is answered',
+      found: harmless(message)
+    }
+  ])
+
+function readFlags(args: readonly string[]): Flags {
+  const { values, positionals } = parseWatchArgs(args, {
+    once: { type: 'boolean' },
+    interval: { type: 'string' }
+  } as const)
+  const faults: ConfigFault[] = []
+  const address = readAddress(values, faults)
+  const seconds = /^\d{1,4}$/.test(values.interval ?? '2') ? Number(values.interval ?? '2') : 0
+  if (seconds < 1 || seconds > 3_600) {
+    faults.push({ path: '--interval', expected: 'a whole number, 1 to 3600', found: JSON.stringify(values.interval) })
+  }
+  if (positionals.length > 0) faults.push({ path: 'arguments', expected: 'none', found: positionals.join(' ') })
+  if (faults.length > 0) throw new ConfigError(faults)
+  return { address, isOnce: values.once ?? false, intervalMs: seconds * 1000 }
+}
+
+const control = '\u001b['
+const hideCursor = `${control}?25l`
+const showCursor = `${control}?25h`
+/** Over what was there, line by line: a screen that is cleared first flickers. */
+const draw = (lines: readonly string[]): void => {
+  process.stdout.write(`${control}H${lines.map(line => `${line}${control}K\n`).join('')}${control}J`)
+}
+const print = (lines: readonly string[]): void => {
+  process.stdout.write(lines.map(line => `${line}\n`).join(''))
+}
