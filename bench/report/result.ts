@@ -51,6 +51,12 @@ export const figureKinds = {
   newestRowMaxMs: kind('newest row of each charger, max', 'ms', 'less'),
   dayP50Ms: kind("a charger's day, p50", 'ms', 'less'),
   dayMaxMs: kind("a charger's day, max", 'ms', 'less'),
+  deriveRowsPerSecond: kind('rows derived into quarter hours and sessions', '/s', 'more'),
+  sessionsP50Ms: kind("a month's sessions of the fleet, p50", 'ms', 'less'),
+  sessionsMaxMs: kind("a month's sessions of the fleet, max", 'ms', 'less'),
+  energyDayP50Ms: kind("energy of a charger's day, p50", 'ms', 'less'),
+  energyDayMaxMs: kind("energy of a charger's day, max", 'ms', 'less'),
+  energyMonthP50Ms: kind("energy of the fleet's month by day, p50", 'ms', 'less'),
   othersPercent: kind('the machine busy with others', '% of all cores', undefined)
 } as const
 

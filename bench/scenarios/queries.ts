@@ -1,7 +1,11 @@
-// Questions to a table of ten million rows: the latest state of the fleet, and a charger's day. The rows are made by the
-// database itself, a sample every 30 s for each charger; each question is asked many times, of another charger each time.
+// Questions to a table of ten million rows: the latest state of the fleet, a charger's day, and a month of sessions and of energy.
+// The rows are made by the database itself, a sample every 30 s for each charger, and what is derived from them by the server's
+// own maintenance; sessions of the rest of the month are put beside them. Each question is asked many times, of another charger
+// each time where it is of one.
 
 import pg from 'pg'
+import { Maintenance } from '../../src/history/maintenance.ts'
+import { deriveSessions } from '../../src/history/sessions.ts'
 import { migrateDatabase } from '../../src/ingest/migrate.ts'
 import { Histogram } from '../load/histogram.ts'
 import type { Run } from '../report/result.ts'
@@ -12,7 +16,7 @@ import { VerifyError } from '../rig/verify.ts'
 import type { Bench, Scenario } from './scenario.ts'
 
 export const queries: Scenario = {
-  summary: "questions after ten million rows: the fleet's latest state, a charger's day",
+  summary: "questions after ten million rows: the fleet's latest state, a charger's day, a month's sessions and energy",
   defaults: { connections: 1_000, rows: 10_000_000 },
   run
 }
@@ -20,7 +24,7 @@ export const queries: Scenario = {
 const pollSeconds = 30
 const dayPolls = 86_400 / pollSeconds
 const loaders = 2
-const asks = { fleet: 20, day: 200 }
+const asks = { fleet: 20, day: 200, month: 20 }
 /** Values of a charger in latest_readings. */
 const names = ['PowerOutput', 'TotalEnergyConsumption', 'OutputCurrent', 'OperationState']
 
@@ -29,7 +33,8 @@ async function run(bench: Bench): Promise<void> {
     await bench.using(await (await bench.databases()).fresh(), async database => {
       bench.versions.database = await database.version()
       await migrateDatabase(database.url)
-      const size = await load(bench, database)
+      const loaded = await load(bench, database)
+      const size = { ...loaded, deriveSeconds: await derive(bench, database) }
       bench.progress.show('queries: ANALYZE')
       await database.query('ANALYZE')
       await bench.attempt(productName, repeat, () => ask(bench, database, size, repeat))
@@ -37,14 +42,18 @@ async function run(bench: Bench): Promise<void> {
   }
 }
 
-interface Size {
+interface Loaded {
   readonly chargers: number
   readonly polls: number
   readonly seconds: number
 }
 
+interface Size extends Loaded {
+  readonly deriveSeconds: number
+}
+
 /** Each charger is idle or charges, an hour in six; energy is what was charged. */
-async function load(bench: Bench, database: Database): Promise<Size> {
+async function load(bench: Bench, database: Database): Promise<Loaded> {
   const { connections: chargers, rows = 10_000_000 } = bench.settings
   const polls = Math.max(1, Math.floor(rows / chargers))
   const days = Math.ceil(polls / dayPolls)
@@ -74,6 +83,32 @@ async function load(bench: Bench, database: Database): Promise<Size> {
   return { chargers, polls, seconds: (performance.now() - startedMs) / 1000 }
 }
 
+/** Quarter hours and sessions of all rows, as a server derives them; and of the time before, two sessions a day and charger. */
+async function derive(bench: Bench, database: Database): Promise<number> {
+  bench.progress.show('queries: deriving quarter hours and sessions')
+  const failures: Error[] = []
+  const startedMs = performance.now()
+  await new Maintenance({
+    databaseUrl: database.url,
+    node: 'bench',
+    retentionMs: undefined,
+    derive: [deriveSessions],
+    failed: error => failures.push(error)
+  }).run()
+  if (failures.length > 0) throw failures[0]
+  const seconds = (performance.now() - startedMs) / 1000
+  await database.query(insertSessions)
+  return seconds
+}
+
+const insertSessions = `
+  INSERT INTO charging_sessions (charger, charger_id, started_at, ended_at, energy_wh, peak_power_w, vehicle, interruptions,
+    meter_start_wh, meter_end_wh, estimated, charged_until, cost_amount, currency, quarter_milli_wh, decided_at)
+  SELECT c.name, c.id, at, at + interval '1 hour', 11040, 11040, 'card-' || c.id % 300, 0, 0, 11040, false,
+    at + interval '1 hour', 3.31, 'EUR', ARRAY[2760000, 2760000, 2760000, 2760000], at + interval '1 hour'
+  FROM chargers c, (SELECT min(time) AS oldest FROM ev_readings) r,
+    generate_series(now() - interval '30 days', r.oldest - interval '2 hours', interval '12 hours') at`
+
 const insertRows = `
   INSERT INTO ev_readings (charger_id, time, operation_state, total_energy_consumption, power_output, output_current)
   SELECT charger, date_trunc('second', now()) - make_interval(secs => ($3::int - poll) * $4::int),
@@ -101,7 +136,21 @@ const chargerDay = `
   SELECT time, power_output, total_energy_consumption, operation_state FROM ev_readings
   WHERE charger_id = $1 AND time > $2::timestamptz - interval '1 day' AND time <= $2 ORDER BY time`
 
-async function ask(bench: Bench, database: Database, { chargers, polls, seconds }: Size, repeat: number): Promise<Run> {
+const monthSessions = `
+  SELECT charger, started_at, ended_at, energy_wh, peak_power_w, vehicle, interruptions, meter_start_wh, meter_end_wh,
+    estimated, cost_amount, currency
+  FROM charging_sessions WHERE ended_at >= $1::timestamptz - interval '30 days' AND ended_at < $1 ORDER BY ended_at`
+
+const chargerEnergy = `
+  SELECT bucket, energy_wh, mean_power_w, max_power_w
+  FROM quarter_hour_energy($2::timestamptz - interval '1 day', $2, ARRAY[$1::integer])`
+
+const fleetEnergy = `
+  SELECT charger_id, date_trunc('day', bucket AT TIME ZONE 'Europe/Berlin') AS day, sum(energy_wh) AS energy_wh
+  FROM quarter_hour_energy($1::timestamptz - interval '30 days', $1) GROUP BY 1, 2`
+
+async function ask(bench: Bench, database: Database, size: Size, repeat: number): Promise<Run> {
+  const { chargers, polls, seconds, deriveSeconds } = size
   const { rows: counted } = await database.query<{ count: number; newest: Date }>(
     'SELECT count(*)::float8 AS count, max(time) AS newest FROM ev_readings'
   )
@@ -111,10 +160,18 @@ async function ask(bench: Bench, database: Database, { chargers, polls, seconds 
   const rows = await timed(bench, database, asks.fleet, chargers, () => [newestRows, []])
   const charger = (i: number): number => 1 + ((i * 7_919) % chargers)
   const day = await timed(bench, database, asks.day, Math.min(polls, dayPolls), i => [chargerDay, [charger(i), newest]])
+  const countOf = async (sql: string, values: unknown[]): Promise<number> =>
+    (await database.query(sql, values)).rows.length
+  const sessionCount = await countOf(monthSessions, [newest])
+  const sessions = await timed(bench, database, asks.month, sessionCount, () => [monthSessions, [newest]])
+  const quarters = await countOf(chargerEnergy, [charger(0), newest])
+  const energy = await timed(bench, database, asks.day, quarters, i => [chargerEnergy, [charger(i), newest]])
+  const days = await countOf(fleetEnergy, [newest])
+  const fleet = await timed(bench, database, 3, days, () => [fleetEnergy, [newest]])
   return {
     target: productName,
     repeat,
-    verified: `${count} rows of ${chargers} chargers, and every answer had as many rows as it must`,
+    verified: `${count} rows of ${chargers} chargers, ${sessionCount} sessions, and every answer had as many rows as it must`,
     figures: defined({
       loadRowsPerSecond: count / seconds,
       latestP50Ms: latest.atMs(0.5),
@@ -122,7 +179,13 @@ async function ask(bench: Bench, database: Database, { chargers, polls, seconds 
       newestRowP50Ms: rows.atMs(0.5),
       newestRowMaxMs: rows.atMs(1),
       dayP50Ms: day.atMs(0.5),
-      dayMaxMs: day.atMs(1)
+      dayMaxMs: day.atMs(1),
+      deriveRowsPerSecond: count / deriveSeconds,
+      sessionsP50Ms: sessions.atMs(0.5),
+      sessionsMaxMs: sessions.atMs(1),
+      energyDayP50Ms: energy.atMs(0.5),
+      energyDayMaxMs: energy.atMs(1),
+      energyMonthP50Ms: fleet.atMs(0.5)
     }),
     cpuUs: {},
     moments: [],
