@@ -35,7 +35,7 @@ const workFolder = join(out, '.work')
 const say = (text: string): void => void process.stdout.write(`${text}\n`)
 
 const commit = await commitOf()
-const { main, worker, packageFolders } = await bundle(root)
+const { main, worker, history, packageFolders } = await bundle(root)
 say(`chargelift ${readVersion()}, commit ${commit}, ${Math.round(main.length / 1024)} KB of JavaScript`)
 const page = await buildPage({ thorough: true })
 const products: string[] = []
@@ -65,6 +65,7 @@ function assetsOf(licences: string): Map<string, Uint8Array> {
     ...files.map(path => [path, readAsset(path)] as const),
     ...[...page].map(([name, bytes]) => [`dist/web/${name}`, bytes] as const),
     ['worker.js', worker],
+    ['history.js', history],
     ['commit.txt', Buffer.from(commit)],
     ['licenses.txt', Buffer.from(licences)]
   ])

@@ -1,5 +1,6 @@
-// Makes two scripts of the program: the main one, and the one of its worker threads, which Piscina would look for in files. In the
-// binary there are none: Piscina's pool starts threads from the asset `worker.js`, and its worker holds the one handler we have.
+// Makes the scripts of the program: the main one, and those of its threads, which would be looked for in files. In the binary there
+// are none: Piscina's pool starts threads from the asset `worker.js`, and its worker holds the one handler we have; the thread
+// of history is the asset `history.js`.
 
 import { readFile } from 'node:fs/promises'
 import { join, sep } from 'node:path'
@@ -8,22 +9,24 @@ import { type BuildOptions, build, type Metafile, type Plugin } from 'esbuild'
 export interface Bundles {
   readonly main: Uint8Array
   readonly worker: Uint8Array
+  readonly history: Uint8Array
   /** Folders of all packages whose code is in them, absolute, sorted. */
   readonly packageFolders: readonly string[]
 }
 
 /** `root`: of the checkout. The same sources make the same bytes, wherever they lie. */
 export async function bundle(root: string): Promise<Bundles> {
-  const [main, worker] = await Promise.all([
+  const [main, worker, history] = await Promise.all([
     bundleOne(root, 'src/cli.ts', [
       inFile(/piscina[/\\]dist[/\\]worker_pool[/\\]index\.js$/, startWorker, workerOfAsset)
     ]),
     bundleOne(root, 'node_modules/piscina/dist/worker.js', [
       inFile(/piscina[/\\]dist[/\\]worker\.js$/, loadHandler, `require(${JSON.stringify(join(root, writer))})`)
-    ])
+    ]),
+    bundleOne(root, 'src/history/thread.ts', [])
   ])
-  const packageFolders = new Set([main, worker].flatMap(({ metafile }) => packagesOf(root, metafile)))
-  return { main: main.bytes, worker: worker.bytes, packageFolders: [...packageFolders].sort() }
+  const packageFolders = new Set([main, worker, history].flatMap(({ metafile }) => packagesOf(root, metafile)))
+  return { main: main.bytes, worker: worker.bytes, history: history.bytes, packageFolders: [...packageFolders].sort() }
 }
 
 const writer = 'src/ingest/writer.ts'

@@ -2,13 +2,14 @@
 // raw rows. One server at a time does it, under an advisory lock. A run that fails is told and tried again at the next turn:
 // storing readings never waits for it, and the process never ends by it. Whatever a killed run left is done again.
 
+import { setTimeout as sleep } from 'node:timers/promises'
 import pg from 'pg'
 import { advisoryLocks } from '../model/advisoryLocks.ts'
 import {
   acceptFutureMs,
   historyChangesMax,
+  historyChangesMsMax,
   historyIntervalMs,
-  historyStartDelayMs,
   historyStatementTimeoutMs,
   historyStepMs,
   unsettledMs
@@ -31,6 +32,8 @@ export interface MaintenanceOptions {
   readonly retentionMs: number | undefined
   readonly derive: readonly Derive[]
   readonly failed: (error: Error) => void
+  /** While true it works a fifth of the time. */
+  readonly isBusy?: () => boolean
 }
 
 export interface MaintenanceRun {
@@ -62,17 +65,17 @@ export class Maintenance {
     return this.#succeededAtMs
   }
 
-  /** Begins to take turns. Returns how to stop: a run under way is cut off. */
-  start(): () => Promise<void> {
+  /** Takes a turn now, and from then on at its interval; `ended` after each. Returns how to stop: a run under way is cut off. */
+  start(ended: () => void): () => Promise<void> {
     const turn = (): void => {
       this.#running ??= this.run().then(() => {
         this.#running = undefined
+        ended()
       })
     }
-    const first = setTimeout(turn, historyStartDelayMs).unref()
-    const timer = setInterval(turn, historyIntervalMs).unref()
+    turn()
+    const timer = setInterval(turn, historyIntervalMs)
     return async () => {
-      clearTimeout(first)
       clearInterval(timer)
       this.#stopped = true
       this.#db?.end().catch(() => {})
@@ -96,7 +99,10 @@ export class Maintenance {
     try {
       await db.connect()
       const { rows } = await db.query('SELECT pg_try_advisory_lock($1) AS mine', [advisoryLocks.maintenance])
-      if (!rows[0].mine) return false
+      if (!rows[0].mine) {
+        this.#last = undefined
+        return false
+      }
       failure = await this.#turn(db).then(
         () => undefined,
         error => error as Error
@@ -161,7 +167,9 @@ export class Maintenance {
 
   /** What late rows have changed. */
   async #deriveChanged(db: pg.Client, kind: QuarterHours, nowMs: number): Promise<void> {
-    while (!this.#stopped) {
+    // In the midst of more than can be derived, what is new has its turn, too.
+    const untilMs = performance.now() + historyChangesMsMax
+    while (!this.#stopped && performance.now() < untilMs) {
       const { rows } = await db.query<{ id: string; charger_id: number; from_time: Date; to_time: Date }>(
         'SELECT id, charger_id, from_time, to_time FROM history_changes ORDER BY id LIMIT $1',
         [historyChangesMax]
@@ -188,13 +196,25 @@ export class Maintenance {
     nowMs: number,
     settle: () => Promise<unknown>
   ): Promise<void> {
+    const startedMs = performance.now()
     await refreshQuarterHours(db, kind, ranges, nowMs)
     await db.query('BEGIN')
     if (ranges.length > 0) for (const derive of this.#options.derive) await derive(db, ranges, rawFromMs)
     await settle()
     await db.query('COMMIT')
+    await this.#giveWay(performance.now() - startedMs)
+  }
+
+  /** After a step that took `tookMs`: who stores has the rest of the time. */
+  async #giveWay(tookMs: number): Promise<void> {
+    const untilMs = performance.now() + Math.min(tookMs * pausePerWork, pauseMsMax)
+    while (!this.#stopped && this.#options.isBusy?.() && performance.now() < untilMs) await sleep(pauseLookMs)
   }
 }
+
+const pausePerWork = 4
+const pauseMsMax = 60_000
+const pauseLookMs = 100
 
 /** A server's clock may be so far from the database's. */
 const clockSkewMs = 60_000

@@ -91,7 +91,11 @@ export const historyStartDelayMs = 10_000
 export const historyIntervalMs = 30_000
 /** History: raw rows that are derived in one step, and noted changes that are taken at once. */
 export const historyStepMs = 86_400_000
-export const historyChangesMax = 5_000
+export const historyChangesMax = 1_000
+/** History: noted changes are taken for so long in one turn. */
+export const historyChangesMsMax = 5 * 60_000
+/** History: above so many messages that are stored, deriving gives way. */
+export const historyBusyMessagesPerSecond = 1_000
 /** History: a single statement of maintenance is cancelled after this long, and tried again at the next turn. */
 export const historyStatementTimeoutMs = 15 * 60_000
 /** Raw rows are kept at least so much longer than they are accepted: what is derived is never from rows that are half gone. */

@@ -15,7 +15,7 @@ export interface ReadinessParts {
   readonly db: pg.Pool
   readonly ingest: Ingest
   readonly progress: Progress
-  readonly maintenance: Maintenance
+  readonly maintenance: Pick<Maintenance, 'last'>
   readonly credentials: Credentials
   /** Undefined without Redis. */
   readonly link: RedisLink | undefined

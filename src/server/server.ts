@@ -5,8 +5,7 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import pg from 'pg'
 import type { Logger } from 'pino'
 import { Broker } from '../broker/broker.ts'
-import { Maintenance } from '../history/maintenance.ts'
-import { deriveSessions } from '../history/sessions.ts'
+import { HistoryThread } from '../history/historyThread.ts'
 import { Ingest, type IngestReport } from '../ingest/ingest.ts'
 import { type Engine, migrateDatabase, startFault } from '../ingest/migrate.ts'
 import { Budget } from '../model/budget.ts'
@@ -135,15 +134,6 @@ async function start(config: ServerConfig, log: Logger, stops: Stop[], abort: Ab
     log.warn({ event: 'database_connection_lost', reason: error.message }, 'database connection lost')
   )
   stops.push(() => atMost(stopRestMs, db.end()))
-  const maintenance = new Maintenance({
-    databaseUrl,
-    node: config.nodeId,
-    retentionMs: config.retentionMs,
-    derive: [deriveSessions],
-    failed: error => log.error({ event: 'history_failed', reason: error.message }, 'history not brought up to date')
-  })
-  const stopMaintenance = maintenance.start()
-  stops.push(() => atMost(stopRestMs, stopMaintenance()))
   grants = await whenDatabaseAnswers(log, abort, () => openGrants(db, config, log))
   stops.push(async () => grants?.close())
   audit.storeIn(db)
@@ -169,6 +159,15 @@ async function start(config: ServerConfig, log: Logger, stops: Stop[], abort: Ab
     committed: newest => broker.committed(newest),
     report: ingestReport(log, () => metrics)
   })
+  const maintenance = new HistoryThread({
+    databaseUrl,
+    node: config.nodeId,
+    retentionMs: config.retentionMs,
+    committed: () => ingest.counters.committed,
+    failed: error => log.error({ event: 'history_failed', reason: error.message }, 'history not brought up to date')
+  })
+  const stopMaintenance = maintenance.start()
+  stops.push(() => atMost(stopRestMs, stopMaintenance()))
   let settled = false
   const broker: Broker = await Broker.open({
     admission: ingest,
