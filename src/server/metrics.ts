@@ -9,19 +9,19 @@ import { denyCodes, rejectCodes } from '../model/errors.ts'
 import type { Audit } from './audit.ts'
 import type { Credentials } from './credentials.ts'
 import type { DatabaseWatch } from './databaseWatch.ts'
+import type { Problems } from './problems/problems.ts'
 import { WeightedHistogram } from './weightedHistogram.ts'
 
 export interface MetricsSources {
   readonly ingest: Pick<Ingest, 'counters' | 'lanes' | 'trouble'>
   readonly connections: () => number
   readonly offlineDropped: () => number
-  readonly budget: Pick<Budget, 'usedBytes'>
+  readonly budget: Pick<Budget, 'usedBytes' | 'limitBytes'>
   readonly audit: Pick<Audit, 'handshakes' | 'denied' | 'evicted' | 'waiting'>
   readonly handshakesWaiting: () => number
   readonly credentials: Pick<Credentials, 'current' | 'fault' | 'crlExpired'>
   readonly database: Pick<DatabaseWatch, 'isUp' | 'failedJobs'>
-  /** How many chargers each condition holds for; every condition is there. */
-  readonly conditions: () => ReadonlyMap<string, number>
+  readonly problems: Pick<Problems, 'counts' | 'chargers'>
   readonly webhookPosts: ReadonlyMap<string, number>
   readonly maintenance: Pick<Maintenance, 'last' | 'succeededAtMs'>
 }
@@ -42,6 +42,7 @@ export class Metrics {
     this.#countMessages(sources.ingest)
     this.#watchState(sources)
     this.#watchDatabase(sources)
+    this.#watchChargers(sources)
     this.#countSecurity(sources.audit)
     this.#rejectedEvicted = new Counter({
       name: 'chargelift_rejected_evicted_total',
@@ -127,6 +128,7 @@ export class Metrics {
       'Memory of unsettled messages and held connections.',
       () => budget.usedBytes
     )
+    this.#gauge('chargelift_budget_limit_bytes', 'What --memory-budget-mb allows it.', () => budget.limitBytes)
     this.#counter(
       'chargelift_event_loop_active_seconds_total',
       'Time in which the main thread had work to do.',
@@ -150,7 +152,7 @@ export class Metrics {
     this.#gauge('chargelift_handshakes_waiting', 'Connections that wait for their TLS handshake.', handshakesWaiting)
   }
 
-  #watchDatabase({ ingest, database, conditions, webhookPosts, maintenance }: MetricsSources): void {
+  #watchDatabase({ ingest, database, maintenance }: MetricsSources): void {
     this.#gauge(
       'chargelift_database_up',
       '1 while the database answers and batches are stored, 0 while it does not or they are kept and retried.',
@@ -172,11 +174,15 @@ export class Metrics {
     this.#gaugeBy('chargelift_lane_backlog_messages', 'Messages admitted and not settled, by lane.', 'lane', () =>
       ingest.lanes.map(({ backlog }, lane) => [laneName(lane, ingest.lanes.length), backlog] as const)
     )
+  }
+
+  #watchChargers({ problems, webhookPosts }: MetricsSources): void {
+    this.#gauge('chargelift_chargers_known', 'Chargers that ever told anything.', () => problems.chargers)
     this.#gaugeBy(
       'chargelift_chargers',
       'Chargers that something is wrong with, by condition; a charger may have several.',
       'condition',
-      conditions
+      () => problems.counts
     )
     this.#counterBy(
       'chargelift_webhook_posts_total',

@@ -211,7 +211,7 @@ async function start(config: ServerConfig, log: Logger, stops: Stop[], abort: Ab
   const metrics: Metrics = new Metrics({
     ingest,
     database: operations.database,
-    conditions: () => operations.problems.counts,
+    problems: operations.problems,
     webhookPosts: operations.keeper.posts,
     maintenance,
     credentials,
