@@ -29,7 +29,8 @@ export interface FleetList {
   readonly withProblems: number
   readonly found: number
   readonly powerW: number
-  readonly energyTodayWh: number
+  /** Null where it is known of none. */
+  readonly energyTodayWh: number | null
 }
 
 /** Numbers in names count as numbers: charger-9 stands before charger-10. */
@@ -43,14 +44,14 @@ export function listFleet(rows: readonly Row[], settings: ListSettings): FleetLi
   const countByProblem = new Map<ProblemCondition, number>()
   let withProblems = 0
   let powerW = 0
-  let energyTodayWh = 0
+  let energyTodayWh: number | null = null
   for (const { charger, problems } of found) {
     const state = operationState(charger)
     countByState.set(state, (countByState.get(state) ?? 0) + 1)
     for (const condition of problems) countByProblem.set(condition, (countByProblem.get(condition) ?? 0) + 1)
     if (problems.length > 0) withProblems++
     powerW += numberOf(charger, 'PowerOutput') ?? 0
-    energyTodayWh += charger.energyTodayWh ?? 0
+    if (charger.energyTodayWh !== null) energyTodayWh = (energyTodayWh ?? 0) + charger.energyTodayWh
   }
   const listed = found.filter(row => isWanted(row, settings))
   if (settings.sort !== 'name') sortBy(listed, settings)

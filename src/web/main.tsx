@@ -7,4 +7,6 @@ import './styles/parts.css'
 import './styles/fleet.css'
 import './styles/pages.css'
 
-render(<App />, document.getElementById('app')!)
+const root = document.getElementById('app')!
+root.replaceChildren() // until now it said that it loads
+render(<App />, root)

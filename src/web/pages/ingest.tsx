@@ -74,7 +74,7 @@ function Tiles({ figures }: { figures: IngestFigures | undefined }) {
   const days = figures?.certificateDays
   const rejected = figures && Object.values(figures.rejected).reduce((sum, count) => sum + count, 0)
   return (
-    <dl class="tiles">
+    <dl class="tiles ingest-tiles">
       <Tile
         word="Messages"
         value={formatNumber(figures?.receivedPerSecond)}
@@ -95,10 +95,16 @@ function Tiles({ figures }: { figures: IngestFigures | undefined }) {
         tone={rejected ? 'notice' : ''}
       />
       <Tile
+        word="Acknowledged in"
+        value={milliseconds(figures?.ackSeconds?.p50)}
+        unit="ms"
+        note={figures?.ackSeconds ? `99 %: ${milliseconds(figures.ackSeconds.p99)} ms` : 'none recently'}
+      />
+      <Tile
         word="Batch commit"
         value={milliseconds(figures?.batchSeconds?.p50)}
         unit="ms"
-        note={figures?.batchSeconds ? `99 %: ${milliseconds(figures.batchSeconds.p99)} ms` : 'no recent batch'}
+        note={figures?.batchSeconds ? `99 %: ${milliseconds(figures.batchSeconds.p99)} ms` : 'none recently'}
       />
       <Tile word="Connections" value={formatNumber(figures?.connections)} note="over MQTT" />
       <Tile

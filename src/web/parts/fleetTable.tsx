@@ -3,11 +3,13 @@
 
 import { useLayoutEffect, useRef, useState } from 'preact/hooks'
 import type { ChargerSummary, ProblemCondition } from '../../model/api.ts'
+import type { OperationState } from '../../model/chargerState.ts'
 import { useNow } from '../dashboard.ts'
 import { type ListSettings, numberOf, operationState, type SortKey, vehicleOf } from '../fleetList.ts'
 import type { FleetStore } from '../fleetStore.ts'
 import { age, amperes, kilowattHours, kilowatts, unknownText } from '../format.ts'
 import { chargerPath } from '../routing.ts'
+import { shownState } from '../states.ts'
 import { visibleRows } from '../visible.ts'
 import { ConnectionMark, ProblemMarks, StateBadge } from './badges.tsx'
 import { columnWords } from './fleetFilters.tsx'
@@ -126,10 +128,11 @@ function FleetRow({ charger, problems, index, top, now }: FleetRowProps) {
   const { name, label, site, connection, lastSampleTime, energyTodayWh } = charger
   const vehicle = vehicleOf(charger)
   const power = numberOf(charger, 'PowerOutput')
+  const state = operationState(charger)
   const about = [label, site].filter(Boolean).join(' · ')
   return (
     <div
-      class="tr"
+      class={`tr ${hasLongWord(state) ? 'has-long-state' : ''}`}
       role="row"
       aria-rowindex={index + 2}
       style={{ transform: `translateY(${top}px)` }}
@@ -142,7 +145,7 @@ function FleetRow({ charger, problems, index, top, now }: FleetRowProps) {
         {about !== '' && <span class="about">{about}</span>}
       </div>
       <div class="td c-state" role="cell">
-        <StateBadge state={operationState(charger)} />
+        <StateBadge state={state} />
       </div>
       <div class={`td c-power ${power === 0 ? 'is-zero' : ''}`} role="cell">
         {kilowatts(power)}
@@ -172,6 +175,9 @@ function FleetRow({ charger, problems, index, top, now }: FleetRowProps) {
     </div>
   )
 }
+
+/** On a phone the name makes room for it. */
+const hasLongWord = (state: OperationState): boolean => shownState(state).word.length > 9
 
 /** The server masks card ids for whoever may not read them. */
 export const shownVehicle = (vehicle: string): string => (/^\*+$/.test(vehicle) ? 'connected' : vehicle)
