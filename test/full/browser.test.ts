@@ -89,6 +89,52 @@ describe('dashboard', { skip: missing }, () => {
     await visited.close()
   })
 
+  it('the chart has the points that the database has', async () => {
+    const db = await harness.session(databaseUrl)
+    for (const watts of [1_000, 3_000, 2_000]) await publish('PowerOutput', watts)
+    const visited = await visit(browser, url(`/chargers/${charger}`))
+    const { page } = visited
+    const { rows } = await db.query<{ count: number; last: number }>(
+      `SELECT count(*)::int AS count, (array_agg(power_output ORDER BY time DESC) FILTER (WHERE power_output IS NOT NULL))[1] AS last
+       FROM ev_readings JOIN chargers ON chargers.id = charger_id WHERE name = $1 AND time > now() - interval '1 hour'`,
+      [charger]
+    )
+    const { count, last } = rows[0]!
+    assert.ok(count >= 3)
+    await page.locator(`figure[data-points="${count}"]`).waitFor()
+    const plot = (await page.locator('.u-over').boundingBox())!
+    await page.mouse.move(plot.x + plot.width - 1, plot.y + 20)
+    const read = await until(
+      () => textOf(visited, '.chart-read'),
+      text => text.includes('kW')
+    )
+    assert.match(read, new RegExp(`·\\s+${(last / 1000).toFixed(2)} kW\\s+·\\s+Charging$`))
+    await publish('PowerOutput', 4_000)
+    await page.locator(`figure[data-points="${count + 1}"]`).waitFor({ timeout: 30_000 })
+    assert.deepEqual(
+      visited.errors.filter(error => !error.includes('status of 404')),
+      []
+    )
+    await visited.close()
+  })
+
+  it('dragging over the chart zooms in, and more detail is asked for', async () => {
+    const visited = await visit(browser, url(`/chargers/${charger}`))
+    const { page } = visited
+    await page.getByRole('button', { name: '7 d' }).click()
+    await page.locator('.chart-card[aria-busy="false"]').waitFor()
+    const plot = (await page.locator('.u-over').boundingBox())!
+    const finer = page.waitForRequest(request => request.url().includes('/readings') && request.url().includes('=1m'))
+    await page.mouse.move(plot.x + plot.width - 60, plot.y + 50)
+    await page.mouse.down()
+    await page.mouse.move(plot.x + plot.width - 10, plot.y + 60, { steps: 4 })
+    await page.mouse.up()
+    await finer
+    await page.getByRole('button', { name: 'Reset zoom' }).click()
+    await page.getByRole('button', { name: 'Reset zoom', disabled: true }).waitFor()
+    await visited.close()
+  })
+
   for (const colorScheme of ['light', 'dark'] as const) {
     for (const [size, viewport] of Object.entries({ desktop, phone })) {
       it(`axe finds no serious violation: ${colorScheme}, ${size}`, async () => {
