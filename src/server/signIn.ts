@@ -8,7 +8,7 @@ import { httpBodyBytesMax } from '../model/limits.ts'
 import { type Access, type Asked, plainCookie, secureCookie, unknown } from './access.ts'
 import type { Grants } from './grants.ts'
 import { type Call, json, type Route, refusal, textOf } from './routes.ts'
-import { signInPage } from './signInPage.ts'
+import { signInPage, signInStyle, signInStylePath } from './signInPage.ts'
 
 export function signInRoutes(access: Access, grants: () => Grants | undefined): Route[] {
   return [
@@ -17,6 +17,13 @@ export function signInRoutes(access: Access, grants: () => Grants | undefined): 
       path: '/sign-in',
       needs: 'anyone',
       answer: ({ context }) => context.html(signInPage({ next: safePath(context.req.query('next')) }))
+    },
+    {
+      method: 'GET',
+      path: signInStylePath,
+      needs: 'anyone',
+      answer: ({ context }) =>
+        context.body(signInStyle, 200, { 'content-type': 'text/css; charset=utf-8', 'cache-control': 'max-age=3600' })
     },
     { method: 'POST', path: '/sign-in', needs: 'anyone', answer: call => signIn(call, access, grants) },
     { method: 'POST', path: '/sign-out', needs: 'anyone', answer: call => signOut(call, access, grants) }

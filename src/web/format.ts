@@ -87,6 +87,11 @@ const at = (moment: string | number): number => (typeof moment === 'number' ? mo
 export const dateAndTime = (moment: Moment, timeZone?: string): string =>
   moment === null ? unknownText : timeFormat(timeZone, { dateStyle: 'medium', timeStyle: 'short' }).format(at(moment))
 
+const day: Intl.DateTimeFormatOptions = { day: 'numeric', month: 'short', hour: '2-digit', minute: '2-digit' }
+/** Where the year is clear. */
+export const dayAndTime = (moment: string | number, timeZone?: string): string =>
+  timeFormat(timeZone, day).format(at(moment))
+
 export const dateAndSeconds = (moment: Moment, timeZone?: string): string =>
   moment === null ? unknownText : timeFormat(timeZone, { dateStyle: 'medium', timeStyle: 'medium' }).format(at(moment))
 

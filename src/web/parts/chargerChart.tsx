@@ -29,6 +29,8 @@ const kindWords: Readonly<Record<ChartKind, { word: string; unit: string; bound:
   energy: { word: 'Energy', unit: 'kWh', bound: '' }
 }
 const tailMs = 10_000
+/** An edge tells what does not change every 15 minutes: so a line begins before the chart does. */
+const leadMs = 16 * 60_000
 const allAgainMs = 5 * 60_000
 const shortestZoomMs = 60_000
 
@@ -64,6 +66,8 @@ export function ChargerChart({ charger, timeZone }: { charger: string; timeZone:
     chosen.current = next
     setSection(next)
   }
+  const zoom = (fromMs: number, toMs: number): void =>
+    setSection({ untilMs: toMs, spanMs: Math.max(shortestZoomMs, toMs - fromMs) })
   const move = (direction: -1 | 1): void => {
     const end = until + (direction * section.spanMs) / 2
     setSection({ spanMs: section.spanMs, untilMs: end >= live.now() ? undefined : end })
@@ -96,6 +100,14 @@ export function ChargerChart({ charger, timeZone }: { charger: string; timeZone:
           {dateAndTime(from, timeZone)} – {section.untilMs === undefined ? 'now' : dateAndTime(until, timeZone)}
           <span class="quiet"> {timeZone}</span>
         </p>
+        <button
+          type="button"
+          class="button"
+          disabled={section.spanMs <= shortestZoomMs}
+          onClick={() => zoom(until - (section.spanMs * 3) / 4, until - section.spanMs / 4)}
+        >
+          Zoom in
+        </button>
         <button type="button" class="button" disabled={!isZoomed} onClick={() => setSection(chosen.current)}>
           Reset zoom
         </button>
@@ -122,7 +134,7 @@ export function ChargerChart({ charger, timeZone }: { charger: string; timeZone:
         until={until}
         timeZone={timeZone}
         isLoaded={answer !== undefined}
-        zoom={(fromMs, toMs) => setSection({ untilMs: toMs, spanMs: Math.max(shortestZoomMs, toMs - fromMs) })}
+        zoom={zoom}
       />
     </section>
   )
@@ -159,10 +171,7 @@ function Drawing({ data, kind, resolutionMs, from, until, timeZone, isLoaded, zo
     }),
     []
   )
-  const columns = useMemo((): uPlot.AlignedData => {
-    const bounds = data.bounds.length > 0 ? data.bounds : data.times.map(() => null)
-    return [data.times, data.values, bounds] as unknown as uPlot.AlignedData
-  }, [data])
+  const columns = useMemo(() => drawnColumns(data, resolutionMs === 0 ? until / 1000 : undefined), [data, until])
   const range = useMemo(() => [from / 1000, until / 1000] as const, [from, until])
   const shown = [...new Set(bands.map(({ state }) => state))]
   const isEmpty = isLoaded && data.values.every(value => value === null)
@@ -190,6 +199,15 @@ function Drawing({ data, kind, resolutionMs, from, until, timeZone, isLoaded, zo
       </figcaption>
     </figure>
   )
+}
+
+/** What was stored last holds until the end: a point more that is drawn, and none that was stored. */
+function drawnColumns({ times, values, bounds }: ChartData, until: number | undefined): uPlot.AlignedData {
+  const all = [times, values, bounds.length > 0 ? bounds : times.map(() => null)]
+  const last = times.at(-1)
+  const goesOn = last !== undefined && until !== undefined && last < until
+  const drawn = goesOn ? all.map((column, i) => [...column, i === 0 ? until : column.at(-1)!]) : all
+  return drawn as unknown as uPlot.AlignedData
 }
 
 function readOut(
@@ -225,21 +243,21 @@ interface Wanted {
 
 function useReadings(charger: string, { from, until, resolution, isOpen }: Wanted) {
   const path = `/api/v1/chargers/${encodeURIComponent(charger)}/readings`
-  const known = useRef<{ key: string; answer: ReadingsAnswer; fromMs: number; loadedMs: number }>(undefined)
+  const known = useRef<{ key: string; answer: ReadingsAnswer; loadedMs: number }>(undefined)
   const span = Math.round(until - from)
   const key = isOpen ? `${resolution}/${span}` : `${resolution}/${Math.round(from)}/${span}`
   return useAsk(isOpen ? `${key}/${until}` : key, async signal => {
     const to = iso(isOpen ? until + tailMs : until)
+    const start = resolution === 'raw' ? from - leadMs : from
     const before = known.current
     if (isOpen && before?.key === key && until - before.loadedMs < allAgainMs && before.answer.rows.length > 0) {
       const last = String(before.answer.rows.at(-1)![before.answer.columns.indexOf('time')])
       const tail = await readAll(path, { from: last, to, resolution }, signal)
-      known.current = { ...before, answer: continued(before.answer, tail, from) }
+      known.current = { ...before, answer: continued(before.answer, tail, start) }
     } else {
       known.current = {
         key,
-        answer: await readAll(path, { from: iso(from), to, resolution }, signal),
-        fromMs: from,
+        answer: await readAll(path, { from: iso(start), to, resolution }, signal),
         loadedMs: until
       }
     }

@@ -23,6 +23,8 @@ interface ChartOptions {
 
 const band = { gap: 5, height: 10 }
 const leastDragPixels = 8
+/** None whose multiples need a digit more than itself. */
+const increments = [0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1, 2, 5, 10, 20, 50, 100, 200, 500, 1_000, 2_000, 5_000]
 
 export function chartOptions({
   colours,
@@ -74,6 +76,7 @@ export function chartOptions({
         grid: { stroke: colours.grid, width: 1 },
         ticks: none,
         size: 58,
+        incrs: increments,
         values: (_plot, splits) =>
           splits.map((value, i) => `${formatTick(value, splits)}${i === splits.length - 1 ? ` ${unit}` : ''}`)
       }
@@ -93,14 +96,13 @@ const formatTick = (value: number, splits: readonly number[]): string => {
   return formatNumber(value, step >= 1 ? 0 : step >= 0.1 ? 1 : 2)
 }
 
-/** Days where days are told apart, else the time of day, with the day at its first. */
+/** The time of day; at midnight the day. */
 function timeLabels(timeZone: string) {
   const day = new Intl.DateTimeFormat(undefined, { day: 'numeric', month: 'short', timeZone })
   const time = new Intl.DateTimeFormat(undefined, { hour: '2-digit', minute: '2-digit', timeZone })
-  return (_plot: uPlot, splits: number[]): string[] => {
-    const step = (splits[1] ?? 0) - (splits[0] ?? 0)
-    return splits.map(seconds => (step >= 86_400 ? day : time).format(seconds * 1000))
-  }
+  const clock = new Intl.DateTimeFormat('en-GB', { timeStyle: 'short', timeZone })
+  const label = (date: Date): string => (clock.format(date) === '00:00' ? day : time).format(date)
+  return (_plot: uPlot, splits: number[]): string[] => splits.map(seconds => label(new Date(seconds * 1000)))
 }
 
 function drawBand({ ctx, bbox, valToPos }: uPlot, spans: readonly StateSpan[], { of }: Colours): void {

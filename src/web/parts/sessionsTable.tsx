@@ -1,7 +1,7 @@
 // Charging sessions as a table, and sums of them.
 
 import type { ChargingSession } from '../../model/api.ts'
-import { dateAndTime, duration, formatNumber, kilowattHours, kilowatts, money, unknownText } from '../format.ts'
+import { dayAndTime, duration, formatNumber, kilowattHours, kilowatts, money, unknownText } from '../format.ts'
 import { chargerPath } from '../routing.ts'
 import type { SessionSum } from '../sessionSums.ts'
 import { shownVehicle } from './fleetTable.tsx'
@@ -22,11 +22,11 @@ export function SessionsTable({ sessions, zoneOf, withCharger = true }: Sessions
           <tr>
             <th scope="col">Start</th>
             {withCharger && <th scope="col">Charger</th>}
-            <th scope="col">Duration</th>
-            <th scope="col">Vehicle</th>
             <th scope="col" class="number">
               Energy kWh
             </th>
+            <th scope="col">Duration</th>
+            <th scope="col">Vehicle</th>
             <th scope="col" class="number">
               Peak kW
             </th>
@@ -41,19 +41,19 @@ export function SessionsTable({ sessions, zoneOf, withCharger = true }: Sessions
         <tbody>
           {sessions.map(session => (
             <tr key={`${session.charger}/${session.startedAt}`}>
-              <td>{dateAndTime(session.startedAt, zoneOf(session.charger))}</td>
+              <td>{dayAndTime(session.startedAt, zoneOf(session.charger))}</td>
               {withCharger && (
                 <td>
                   <a href={chargerPath(session.charger)}>{session.charger}</a>
                 </td>
               )}
+              <td class="number">{kilowattHours(session.energyWh)}</td>
               <td>
                 {session.endedAt === null
                   ? 'charging'
                   : duration(Date.parse(session.endedAt) - Date.parse(session.startedAt))}
               </td>
               <td>{session.vehicle === '' ? unknownText : shownVehicle(session.vehicle)}</td>
-              <td class="number">{kilowattHours(session.energyWh)}</td>
               <td class="number">{kilowatts(session.peakPowerW)}</td>
               {withCosts && <td class="number">{money(session.costAmount, session.currency)}</td>}
               <td class="quiet">{notesOf(session)}</td>
