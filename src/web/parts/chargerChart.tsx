@@ -212,13 +212,14 @@ function drawnColumns({ times, values, bounds }: ChartData, until: number | unde
 
 function readOut(
   { times, values, bounds, states }: ChartData,
-  at: number | null,
+  cursor: number | null,
   timeZone: string,
   unit: string,
   bound: string
 ): string {
-  if (at === null || times[at] === undefined) return '\u00a0'
-  const parts = [dateAndTime(times[at] * 1000, timeZone), `${formatNumber(values[at], 2)} ${unit}`]
+  if (cursor === null || times.length === 0) return '\u00a0'
+  const at = Math.min(cursor, times.length - 1)
+  const parts = [dateAndTime(times[at]! * 1000, timeZone), `${formatNumber(values[at], 2)} ${unit}`]
   if (bound !== '' && typeof bounds[at] === 'number') parts.push(`${bound} ${formatNumber(bounds[at], 2)} ${unit}`)
   const state = states[at]
   if (state) parts.push(shownState(state).word)
