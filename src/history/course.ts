@@ -298,8 +298,11 @@ export class Course {
   #unseen(energyWh: number, { fromUs, toUs }: Gap, now: InForce, rowUs: number): void {
     const state = this.#state
     const startedUs = Math.min(fromUs + 1000, toUs)
-    const known = [state.last, state.unseen].find(session => session?.startedUs === startedUs)
-    const session = known ?? fresh(startedUs, now, now.totalWh === null ? null : now.totalWh - energyWh, true)
+    const { last, unseen } = state
+    const known = unseen !== null && startedUs <= unseen.endedUs! ? unseen : null
+    const session =
+      (known?.startedUs === last?.startedUs ? last : known) ??
+      fresh(startedUs, now, now.totalWh === null ? null : now.totalWh - energyWh, true)
     gain(session, now, startedUs, toUs, energyWh)
     session.peakPowerW = null
     session.endedUs = Math.max(session.endedUs ?? toUs, toUs)
