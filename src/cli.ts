@@ -28,7 +28,7 @@ const commands: Record<string, Command> = {
     }
   },
   certs: {
-    summary: 'certificates: init, issue, list',
+    summary: 'certificates: init, issue, sign, bundle, renew, revoke, list',
     load: async () => {
       const { certsCommand, certsHelp } = await import('./cli/certs.ts')
       return { help: () => certsHelp, run: certsCommand }

@@ -7,7 +7,13 @@ import { existsSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { createSecureContext, type SecureContext } from 'node:tls'
 import type { Role } from '../../src/model/admission.ts'
-import { type Issuer, type KeyedCertificate, makeDeviceCertificate } from '../../src/pki/certificates.ts'
+import {
+  type Issuer,
+  type KeyedCertificate,
+  makeDeviceCertificate,
+  makeKey,
+  privateKeyPem
+} from '../../src/pki/certificates.ts'
 import { childrenOf, readDer } from '../../src/pki/der.ts'
 import { encodePem } from '../../src/pki/pem.ts'
 
@@ -50,7 +56,9 @@ export class Credentials {
     if (this.#issuer === undefined) return
     const nowMs = Date.now()
     const device = { name, role: this.#role, chargers: [] }
-    this.#template = { name, made: await makeDeviceCertificate(this.#issuer, device, nowMs + validMs, nowMs) }
+    const key = makeKey()
+    const certificate = await makeDeviceCertificate(this.#issuer, key, device, nowMs + validMs, nowMs)
+    this.#template = { name, made: { certificate, key: privateKeyPem(key) } }
   }
 
   #issued(name: string): KeyedCertificate {

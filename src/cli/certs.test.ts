@@ -192,6 +192,9 @@ test('all faults of a CSV file are told at once, by line, before anything is iss
 })
 
 test('an unknown or missing subcommand is a fault that names the known ones', async () => {
-  await assert.rejects(certsCommand(['rewoke']), /expected init, issue, renew, revoke or list .*found "rewoke"/)
+  await assert.rejects(
+    certsCommand(['rewoke']),
+    /expected init, issue, sign, bundle, renew, revoke or list .*found "rewoke"/
+  )
   await assert.rejects(certsCommand([]), /found nothing/)
 })

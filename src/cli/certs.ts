@@ -12,16 +12,20 @@ import { csvColumns, parseDeviceCsv } from '../pki/deviceCsv.ts'
 import { type DeviceOrder, issueDevices } from '../pki/devices.ts'
 import { type DeviceField, hostsDefault } from '../pki/names.ts'
 import { dirDefault, dirOf, flag, one, print, readArgs, refuseExtra, text, texts, type Values } from './certs/args.ts'
+import { bundleCommand } from './certs/bundle.ts'
 import { describeDevice, describeDevices, describeFormer } from './certs/describe.ts'
 import { listCommand } from './certs/list.ts'
 import { renewCommand } from './certs/renew.ts'
 import { revokeCommand } from './certs/revoke.ts'
+import { signCommand } from './certs/sign.ts'
 
 export const certsHelp = `chargelift certs: the certificates of a fleet
 
   certs init [--host NAME|IP]...        make CA, revocation list and the server's certificate; what is there stays
   certs issue NAME [options]            make key and certificate of one device
   certs issue --csv FILE                the same for many: a header line ${csvColumns}, then a device a line
+  certs sign FILE [options]             certificate for a key that stays on its device: FILE is what edge enroll printed there, or -
+  certs bundle NAME [options]           all that an edge needs in one file, NAME.tar, and the line that installs it
   certs renew NAME... | --within DAYS   new key and certificate, role and chargers stay; the former stays valid for the change
   certs revoke NAME... [options]        never again: the list of revoked certificates grows, servers read it at once
   certs list                            everything issued, with what is left of it
@@ -43,6 +47,16 @@ issue
   --force           replace key and certificate of a device that has them
   In a CSV file, chargers are separated by spaces or semicolons, and an empty value means the default.
 
+sign
+  --role, --charger, --days, --force    as for issue; name and key are those of the request, after its signature was checked
+
+bundle
+  --out FILE        the archive (NAME.tar); the key is in it only when it was made here
+  --broker URL      mqtts://HOST[:PORT] (default: the first host of the server's certificate that is not this machine)
+  --url URL         where the charger answers, http://HOST:25000     With several chargers in the certificate each of
+  --dev-key PIN     PIN 1 of its set-up sheet                        these three is given per charger: CHARGER=VALUE
+  --driver DRIVER   its API (default mennekes-amtron)
+
 renew
   --within DAYS     all whose certificate ends within so many days
   --days DAYS       lifetime, as for issue
@@ -61,11 +75,15 @@ export async function certsCommand(args: readonly string[]): Promise<void> {
   }
   if (name === 'init') return initCommand(rest)
   if (name === 'issue') return issueCommand(rest)
+  if (name === 'sign') return signCommand(rest)
+  if (name === 'bundle') return bundleCommand(rest)
   if (name === 'renew') return renewCommand(rest)
   if (name === 'revoke') return revokeCommand(rest)
   if (name === 'list') return listCommand(rest)
   const found = name === '' ? 'nothing' : JSON.stringify(name)
-  throw new ConfigError([{ path: 'certs', expected: 'init, issue, renew, revoke or list (see certs --help)', found }])
+  throw new ConfigError([
+    { path: 'certs', expected: 'init, issue, sign, bundle, renew, revoke or list (see certs --help)', found }
+  ])
 }
 
 async function initCommand(args: readonly string[]): Promise<void> {

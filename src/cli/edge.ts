@@ -10,6 +10,7 @@ interface Subcommand {
 }
 
 const subcommands: Readonly<Record<string, () => Promise<Subcommand>>> = {
+  enroll: () => import('./edge/enroll.ts'),
   probe: () => import('./edge/probe.ts'),
   replay: () => import('./edge/replay.ts')
 }

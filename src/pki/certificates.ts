@@ -67,10 +67,12 @@ export async function makeServerCertificate(
   nowMs: number
 ): Promise<KeyedCertificate> {
   const names = hosts.map(value => ({ type: isIP(value) === 0 ? ('dns' as const) : ('ip' as const), value }))
-  return makeLeaf(issuer, [{ CN: [commonNameOf(hosts)] }], notAfterMs, nowMs, [
+  const key = makeKey()
+  const certificate = await makeLeaf(issuer, spkiOf(key), [{ CN: [commonNameOf(hosts)] }], notAfterMs, nowMs, [
     new x509.ExtendedKeyUsageExtension([x509.ExtendedKeyUsage.serverAuth]),
     new x509.SubjectAlternativeNameExtension(names)
   ])
+  return { certificate, key: privateKeyPem(key) }
 }
 
 // RFC 5280 ends a CN at 64 characters; the names that count stand in the SAN anyway.
@@ -78,14 +80,17 @@ const commonNameMax = 64
 const commonNameOf = (hosts: readonly string[]): string =>
   hosts.find(host => host.length <= commonNameMax) ?? 'chargelift server'
 
+/** In PEM, for a key of the device: `publicKey` or the private one. */
 export async function makeDeviceCertificate(
   issuer: Issuer,
+  key: KeyObject,
   device: { readonly name: string; readonly role: Role; readonly chargers: readonly string[] },
   notAfterMs: number,
   nowMs: number
-): Promise<KeyedCertificate> {
+): Promise<string> {
   const chargers = device.chargers.map(charger => ({ type: 'url' as const, value: chargerUrnPrefix + charger }))
-  return makeLeaf(issuer, [{ OU: [device.role] }, { CN: [device.name] }], notAfterMs, nowMs, [
+  const subject = [{ OU: [device.role] }, { CN: [device.name] }]
+  return makeLeaf(issuer, spkiOf(key), subject, notAfterMs, nowMs, [
     new x509.ExtendedKeyUsageExtension([x509.ExtendedKeyUsage.clientAuth]),
     ...(chargers.length > 0 ? [new x509.SubjectAlternativeNameExtension(chargers)] : [])
   ])
@@ -93,16 +98,16 @@ export async function makeDeviceCertificate(
 
 async function makeLeaf(
   issuer: Issuer,
+  publicKey: Buffer,
   subject: x509.JsonName,
   notAfterMs: number,
   nowMs: number,
   extensions: readonly x509.Extension[]
-): Promise<KeyedCertificate> {
-  const key = makeKey()
+): Promise<string> {
   const certificate = await x509.X509CertificateGenerator.create({
     subject,
     issuer: new x509.X509Certificate(issuer.certificate.raw).subjectName,
-    publicKey: spkiOf(key),
+    publicKey,
     signingKey: await signingKeyOf(issuer.key),
     extensions: [
       new x509.BasicConstraintsExtension(false, undefined, true),
@@ -112,7 +117,7 @@ async function makeLeaf(
     ],
     ...common(notAfterMs, nowMs)
   })
-  return { certificate: certificatePem(certificate), key: privateKeyPem(key) }
+  return certificatePem(certificate)
 }
 
 export const privateKeyPem = (key: KeyObject): string => key.export({ type: 'pkcs8', format: 'pem' }).toString()
@@ -134,6 +139,7 @@ function randomSerial(): string {
   return bytes.toString('hex')
 }
 
-const spkiOf = (key: KeyObject): Buffer => createPublicKey(key).export({ type: 'spki', format: 'der' })
+const spkiOf = (key: KeyObject): Buffer =>
+  (key.type === 'public' ? key : createPublicKey(key)).export({ type: 'spki', format: 'der' })
 const fingerprintOf = (key: KeyObject): string => createHash('sha256').update(spkiOf(key)).digest('hex').slice(0, 8)
 const signingKeyOf = async (key: KeyObject) => key.toCryptoKey(keyAlgorithm, false, ['sign'])

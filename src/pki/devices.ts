@@ -2,15 +2,24 @@
 // Promises that all faults are found before anything is written, that no key is replaced unasked, and that every
 // certificate stands in the index before it exists. Never revokes: a replaced certificate stays valid until it ends.
 
-import { X509Certificate } from 'node:crypto'
+import { type KeyObject, X509Certificate } from 'node:crypto'
 import { existsSync } from 'node:fs'
+import { rm } from 'node:fs/promises'
 import type { Role } from '../model/admission.ts'
 import type { ConfigFault } from '../model/errors.ts'
 import { certificateDaysMax } from '../model/limits.ts'
 import { isChargerName } from '../model/topics.ts'
-import { isoDay, openIssuer, throwFaults } from './ca.ts'
+import { isoDay, openIssuer, parseCertificate, throwFaults } from './ca.ts'
 import type { Issuer } from './certificates.ts'
-import { authorityFiles, type DeviceFiles, deviceFiles, withLock, writePublic, writeSecret } from './files.ts'
+import {
+  authorityFiles,
+  type DeviceFiles,
+  deviceFiles,
+  readIfThere,
+  withLock,
+  writePublic,
+  writeSecret
+} from './files.ts'
 import { type IssuedCertificate, type ListedDevice, listDevices, recordIssued } from './issued.ts'
 import { type DaysLimit, type DeviceDraft, type DeviceField, type DevicePlan, planDevice } from './names.ts'
 import { revokedOf } from './revoke.ts'
@@ -21,6 +30,8 @@ const dayMs = 86_400_000
 export interface DeviceOrder {
   readonly draft: DeviceDraft
   readonly pathOf: (field: DeviceField) => string
+  /** Of a key that the device keeps to itself. Absent: a key is made, and written beside the certificate. */
+  readonly publicKey?: KeyObject
 }
 
 interface IssueOptions {
@@ -67,7 +78,9 @@ export async function issueDevices(
   return withLock(dir, async () => {
     const { issuer, plans } = await planOrders(dir, orders, options, nowMs)
     const issued: IssuedDevice[] = []
-    for (const plan of plans) issued.push(await issue(dir, issuer, plan, nowMs))
+    for (const [index, plan] of plans.entries()) {
+      issued.push(await issue(dir, issuer, { ...plan, publicKey: orders[index]!.publicKey }, nowMs))
+    }
     return issued
   })
 }
@@ -92,11 +105,24 @@ export async function renewDevices({ dir, whom, days, faults: before = [], nowMs
   const isRevoked = await revokedOf(dir)
   const present = (await listDevices(dir)).filter(({ replaced }) => !replaced)
   const chosen = 'withinDays' in whom ? endingWithin(whom.withinDays, present, isRevoked, nowMs) : whom.flatMap(named)
-  const orders = chosen.map(({ name, role, chargers }) => ({
-    draft: { name, role, chargers, days },
-    pathOf: (field: DeviceField) => (field === 'days' ? '--days' : name)
-  }))
+  const orders = await Promise.all(
+    chosen.map(async ({ name, role, chargers, ownKey }) => ({
+      draft: { name, role, chargers, days },
+      pathOf: (field: DeviceField) => (field === 'days' ? '--days' : name),
+      ...(ownKey && (await keyOfCertificate(name)))
+    }))
+  )
   return issueDevices(dir, orders, { replace: true, faults, nowMs })
+
+  /** The device keeps its key, so the new certificate is for the same one. */
+  async function keyOfCertificate(name: string): Promise<Pick<DeviceOrder, 'publicKey'>> {
+    const path = deviceFiles(dir, name).certificate
+    const certificate = parseCertificate((await readIfThere(path)) ?? '')
+    if (certificate !== undefined) return { publicKey: certificate.publicKey }
+    const expected = `the certificate of ${name}, whose key the device keeps (else: edge enroll there, certs sign --force here)`
+    faults.push({ path, expected, found: 'none' })
+    return {}
+  }
 
   function named(name: string): readonly ListedDevice[] {
     const device = present.find(device => device.name === name)
@@ -169,17 +195,24 @@ function refuseExisting(dir: string, orders: readonly DeviceOrder[], faults: Con
   }
 }
 
-async function issue(dir: string, issuer: Issuer, plan: DevicePlan, nowMs: number): Promise<IssuedDevice> {
+interface KeyedPlan extends DevicePlan {
+  readonly publicKey: KeyObject | undefined
+}
+
+async function issue(dir: string, issuer: Issuer, plan: KeyedPlan, nowMs: number): Promise<IssuedDevice> {
   // Not at the top: it loads a library for 0.1 s, and a server that imports this file issues nothing.
-  const { makeDeviceCertificate } = await import('./certificates.ts')
-  const made = await makeDeviceCertificate(issuer, plan, nowMs + plan.days * dayMs, nowMs)
-  const { serialNumber: serial, validToDate } = new X509Certificate(made.certificate)
-  const { name, role, chargers } = plan
+  const { makeDeviceCertificate, makeKey, privateKeyPem } = await import('./certificates.ts')
+  const { name, role, chargers, publicKey } = plan
+  const key = publicKey ?? makeKey()
+  const certificate = await makeDeviceCertificate(issuer, key, plan, nowMs + plan.days * dayMs, nowMs)
+  const { serialNumber: serial, validToDate } = new X509Certificate(certificate)
   const times = { notAfter: validToDate.toISOString(), issuedAt: new Date(nowMs).toISOString() }
-  const issued = { name, role, chargers: [...chargers], serial, ...times }
+  const issued = { name, role, chargers: [...chargers], serial, ...times, ...(publicKey && { ownKey: true as const }) }
   await recordIssued(dir, issued)
   const files = deviceFiles(dir, name)
-  await writeSecret(files.key, made.key)
-  await writePublic(files.certificate, made.certificate)
+  if (!publicKey) await writeSecret(files.key, privateKeyPem(key))
+  await writePublic(files.certificate, certificate)
+  // One that was made here for a former certificate fits no more.
+  if (publicKey) await rm(files.key, { force: true })
   return { ...issued, files }
 }

@@ -52,11 +52,11 @@ export async function readIfThere(path: string): Promise<string | undefined> {
   }
 }
 
-export const writePublic = (path: string, text: string): Promise<void> => writeWhole(path, text, 0o644)
+export const writePublic = (path: string, text: string | Uint8Array): Promise<void> => writeWhole(path, text, 0o644)
 /** Mode 0600, also while it is being written. */
-export const writeSecret = (path: string, text: string): Promise<void> => writeWhole(path, text, 0o600)
+export const writeSecret = (path: string, text: string | Uint8Array): Promise<void> => writeWhole(path, text, 0o600)
 
-async function writeWhole(path: string, text: string, mode: number): Promise<void> {
+async function writeWhole(path: string, text: string | Uint8Array, mode: number): Promise<void> {
   await mkdir(dirname(path), { recursive: true })
   const unfinished = `${path}.${randomBytes(6).toString('hex')}.tmp`
   try {
@@ -85,7 +85,7 @@ async function endsInLine(path: string): Promise<boolean> {
   }
 }
 
-async function writeSynced(path: string, flag: 'wx' | 'a', text: string, mode: number): Promise<void> {
+async function writeSynced(path: string, flag: 'wx' | 'a', text: string | Uint8Array, mode: number): Promise<void> {
   const file = await open(path, flag, mode)
   try {
     await file.writeFile(text)

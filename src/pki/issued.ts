@@ -14,7 +14,9 @@ const issuedLine = z.object({
   /** Upper-case hexadecimal, as Node's `X509Certificate.serialNumber`. */
   serial: z.string().regex(/^[0-9A-F]+$/),
   notAfter: z.iso.datetime(),
-  issuedAt: z.iso.datetime()
+  issuedAt: z.iso.datetime(),
+  /** The device made its key itself, and sent a request: the key was never here. */
+  ownKey: z.literal(true).optional()
 })
 export type IssuedCertificate = Readonly<z.infer<typeof issuedLine>>
 

@@ -16,10 +16,14 @@ Copy these three files to the device, the key on a safe way, and delete the key 
 }
 
 export function describeDevices(dir: string, issued: readonly IssuedDevice[]): string {
-  const lines = issued.map(({ name, files }) => `  ${name}: ${files.certificate}, ${files.key}`)
+  const lines = issued.map(({ name, files, ownKey }) =>
+    ownKey
+      ? `  ${name}: ${files.certificate}, for the key that it has`
+      : `  ${name}: ${files.certificate}, ${files.key}`
+  )
   return `Issued ${issued.length} ${issued.length === 1 ? 'certificate' : 'certificates'}:
 ${lines.join('\n')}
-Copy to each device its two files and ${authorityFiles(dir).ca}, the key on a safe way, and delete the keys here.
+Copy to each device its files and ${authorityFiles(dir).ca}, keys on a safe way, and delete the keys here.
 `
 }
 
@@ -37,5 +41,5 @@ export async function describeFormer(dir: string, issued: readonly IssuedDevice[
 export const describeValid = ({ name, serial, notAfter }: ListedDevice): string =>
   `A former certificate of ${name} stays valid until ${notAfter.slice(0, 10)}: ${serial}\n`
 
-const longScope = (role: string, chargers: readonly string[]): string =>
+export const longScope = (role: string, chargers: readonly string[]): string =>
   chargers.length === 0 ? `${scopeOf(role, chargers)} ${role === 'edge' ? 'charger' : 'chargers'}` : chargers.join(' ')

@@ -1,6 +1,7 @@
 // What `chargelift edge --help` says.
 
 export const runHelp = `Usage: chargelift edge --config edge.yaml [--log-level LEVEL]
+       chargelift edge enroll NAME [--dir DIR]  make this edge's key here, print a certificate request
        chargelift edge probe HOST [--key PIN1]  which charger API answers there, if any
        chargelift edge replay --since TIME      send again what was acknowledged
 
