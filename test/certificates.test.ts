@@ -206,7 +206,14 @@ describe('resumed handshakes', () => {
       key: Buffer.from(fileOf('server.key'))
     }
     trust = trustOf(fileOf('ca.pem'), fileOf('crl.pem'))
-    lenient = createServer({ ...tls, ticketKeys, requestCert: true, rejectUnauthorized: false, minVersion: 'TLSv1.2' })
+    lenient = createServer({
+      ...tls,
+      ticketKeys,
+      sessionIdContext: 'chargelift',
+      requestCert: true,
+      rejectUnauthorized: false,
+      minVersion: 'TLSv1.2'
+    })
     lenient.on('secureConnection', socket =>
       socket
         .on('error', () => {})
@@ -219,7 +226,7 @@ describe('resumed handshakes', () => {
       host: '127.0.0.1',
       ports: [0],
       tls,
-      ticketKeys,
+      ticketKeys: () => ticketKeys,
       now: () => nowMs,
       judge: (certificate, anew) => trust.judge(certificate, nowMs, anew),
       accept: (socket, { name }) => {
@@ -244,7 +251,13 @@ describe('resumed handshakes', () => {
   /** From a server that trusts these CAs besides ours. */
   async function ticketFor(odd: Odd, version: (typeof versions)[number], ...more: readonly Signer[]): Promise<Buffer> {
     const ca = [fileOf('ca.pem'), ...more.map(({ pem }) => pem)]
-    lenient.setSecureContext({ ca, cert: fileOf('server.pem'), key: fileOf('server.key'), ticketKeys } as TlsOptions)
+    lenient.setSecureContext({
+      ca,
+      cert: fileOf('server.pem'),
+      key: fileOf('server.key'),
+      ticketKeys,
+      sessionIdContext: 'chargelift'
+    } as TlsOptions)
     const socket = connect({
       host: '127.0.0.1',
       port: (lenient.address() as AddressInfo).port,

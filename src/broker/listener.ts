@@ -43,14 +43,17 @@ export interface ListenerOptions {
   readonly connectionsMax?: number
   readonly connectionsPerIdentityMax?: number
   readonly handshakesPerSecond?: number
-  /** For tests: keys of sessions that began elsewhere. */
-  readonly ticketKeys?: Buffer
+  /** Keys of the sessions that begin or go on at this moment, where several processes share them; else its own, at random. */
+  readonly ticketKeys?: (tls: TlsMaterial, nowMs: number) => Buffer
   /** For tests; default: the clock. */
   readonly now?: () => number
 }
 
 const ticketKeyBytes = 48
 const sessionTimeoutSeconds = 24 * 3600
+/** What Node takes otherwise is the command line, and nodes differ in it. */
+const sessionIdContext = 'chargelift'
+const ticketLookMs = 60_000
 /** Connections that are judged anew before others get a word in. */
 const recheckSlice = 100
 
@@ -67,12 +70,17 @@ export class Listener {
   readonly #live = new LiveConnections()
   readonly #expiryTimer: NodeJS.Timeout
   #turnTimer: NodeJS.Timeout | undefined
+  readonly #ticketTimer: NodeJS.Timeout
+  #material: TlsMaterial
   #ticketKeys: Buffer
+  #ticketsSinceMs: number
 
   private constructor(options: ListenerOptions) {
     this.#options = options
     this.#now = options.now ?? Date.now
-    this.#ticketKeys = options.ticketKeys ?? randomBytes(ticketKeyBytes)
+    this.#material = options.tls
+    this.#ticketsSinceMs = this.#now()
+    this.#ticketKeys = this.#newTicketKeys()
     this.#queue = new HandshakeQueue(options.handshakesPerSecond ?? handshakesPerSecondDefault)
     this.#tls = createTlsServer({
       ...this.#context(options.tls),
@@ -83,6 +91,7 @@ export class Listener {
     })
     this.#tls.on('secureConnection', socket => this.#identify(socket))
     this.#tls.on('tlsClientError', (error, socket) => this.#handshakeFailed(error, socket))
+    this.#ticketTimer = setInterval(() => this.rotateTickets(), ticketLookMs).unref()
     this.#expiryTimer = setInterval(() => this.#closeExpired(), expiryLookMs).unref()
   }
 
@@ -109,8 +118,25 @@ export class Listener {
 
   /** New handshakes use these; `forget`: sessions that began before cannot be resumed. Throws when OpenSSL refuses them. */
   replaceTls(tls: TlsMaterial, forget: boolean): void {
-    if (forget) this.#ticketKeys = randomBytes(ticketKeyBytes)
+    this.#material = tls
+    if (forget || this.#options.ticketKeys !== undefined) this.#ticketKeys = this.#newTicketKeys()
     this.#tls.setSecureContext(this.#context(tls))
+  }
+
+  /** No key of sessions is used for longer than a session lives: called every minute. */
+  rotateTickets(): void {
+    const isShared = this.#options.ticketKeys !== undefined
+    if (!isShared && this.#now() - this.#ticketsSinceMs < sessionTimeoutSeconds * 1_000) return
+    const keys = this.#newTicketKeys()
+    if (keys.equals(this.#ticketKeys)) return
+    this.#ticketKeys = keys
+    this.#ticketsSinceMs = this.#now()
+    this.#tls.setTicketKeys(keys)
+  }
+
+  #newTicketKeys(): Buffer {
+    const { ticketKeys } = this.#options
+    return ticketKeys?.(this.#material, this.#now()) ?? randomBytes(ticketKeyBytes)
   }
 
   /** Judges every live certificate again and closes whose right has ended; the others do not notice. How many were closed. */
@@ -128,6 +154,7 @@ export class Listener {
   /** Takes no new connections; those that are there stay, but for the half-open ones. */
   async close(): Promise<void> {
     clearInterval(this.#expiryTimer)
+    clearInterval(this.#ticketTimer)
     clearTimeout(this.#turnTimer)
     for (const server of this.#ports) server.close()
     this.#tls.close()
@@ -141,6 +168,7 @@ export class Listener {
       cert,
       key,
       ticketKeys: this.#ticketKeys,
+      sessionIdContext,
       sessionTimeout: sessionTimeoutSeconds,
       minVersion: 'TLSv1.2' as const,
       // Nobody becomes somebody else in the middle.

@@ -8,6 +8,9 @@ const secondStart = 'CHARGELIFT_CODE_CACHE_FILLED'
 /** This start came after one that filled the code cache. */
 export const isSecondStart = (env: NodeJS.ProcessEnv = process.env): boolean => env[secondStart] !== undefined
 
+/** This process is one of several of a server: see server/config.ts. */
+export const isPart = (env: NodeJS.ProcessEnv = process.env): boolean => env.CHARGELIFT_PROCESS_PART !== undefined
+
 export const secondEnvironment = (env: NodeJS.ProcessEnv = process.env): Record<string, string> => ({
   ...(env as Record<string, string>),
   [secondStart]: '1'

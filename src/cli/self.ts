@@ -29,3 +29,9 @@ export const startOf = (flags: readonly string[], args: readonly string[]): Star
     ? [...(flags.length > 0 ? [`--node-options=${[...flags, quietly].join(' ')}`] : []), ...args]
     : [...flags, ...process.execArgv, process.argv[1]!, ...args]
 })
+
+/** The same for a process that is forked: Node puts flags, the first argument and the others one after the other. */
+export const forkOf = (args: readonly [string, ...string[]]) =>
+  isBinary
+    ? { exec: args[0], args: args.slice(1), execArgv: [] }
+    : { exec: process.argv[1]!, args, execArgv: process.execArgv }

@@ -1,5 +1,6 @@
 // `chargelift server`. Loads nothing of the server before it is asked to run.
 
+import { isPart } from './config.ts'
 import { lookAtCodeCache, serverLean, startFromCache, startLean } from './lean.ts'
 
 export const serverHelp = async (): Promise<string> => `Usage: chargelift server [flags]
@@ -13,6 +14,7 @@ ${(await import('../server/config.ts')).serverFlagsHelp()}
 
 /** Returns when the server has stopped, or was told to stop before it was ready. Throws ConfigError. */
 export async function serverCommand(args: readonly string[]): Promise<void> {
+  if (isPart()) return (await import('./server/run.ts')).runServer(args) // started as it should be, with a channel that a new start would lose
   startLean(serverLean)
   const before = lookAtCodeCache()
   const { runServer } = await import('./server/run.ts')

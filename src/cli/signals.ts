@@ -1,8 +1,9 @@
-// Waiting for the order to stop: the first SIGTERM or SIGINT is a request, the second is obeyed at once.
+// Waiting for the order to stop: the first SIGTERM or SIGINT is a request, the second is obeyed at once. A process of several is also
+// told by the one that looks after it, which is no second order.
 
 const forcedExitCode = 130
 
-export function untilStopped(): Promise<NodeJS.Signals> {
+export function untilStopped(): Promise<NodeJS.Signals | 'stop'> {
   return new Promise(resolve => {
     const onSignal = (signal: NodeJS.Signals): void => {
       resolve(signal)
@@ -11,6 +12,7 @@ export function untilStopped(): Promise<NodeJS.Signals> {
         process.on(again, () => process.exit(forcedExitCode))
       }
     }
+    process.on('message', ({ kind }: { kind?: string }) => kind === 'stop' && resolve('stop'))
     process.on('SIGTERM', onSignal)
     process.on('SIGINT', onSignal)
   })

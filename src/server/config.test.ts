@@ -63,6 +63,8 @@ test('without flags and environment there are the documented defaults', () => {
     readDatabaseUrl: undefined,
     dataDir: resolve('data'),
     redisUrl: undefined,
+    processes: 1,
+    part: undefined,
     nodeId: `${hostname()}:8883`,
     workers: workersDefault(),
     logLevel: 'info',
@@ -318,4 +320,18 @@ test('nothing is accepted for a time whose readings may be gone: both numbers ar
   ])
   assert.match(faultsOf(['--retention-days', '401'])[0]!.found, /^400 days/) // the default counts, too
   assert.match(faultsOf(['--retention-days', '2'])[0]!.expected, /3 to 36500/)
+})
+
+test('several processes need Redis, and share the limits of all', () => {
+  assert.deepEqual(
+    faultsOf(['--processes', '2']).map(({ path, found }) => [path, found]),
+    [['--processes', '2 without it']]
+  )
+  const part = { number: 2, of: 2, mqttPorts: [1], httpPort: 2, databaseUrl: 'postgres://h/d' }
+  const args = ['--processes=2', '--redis-url=redis://h', '--node-id=a', '--max-connections=9', '--mqtt-port=0']
+  const config = parse(args, { CHARGELIFT_PROCESS_PART: JSON.stringify(part) })
+  assert.deepEqual(
+    [config.nodeId, config.connectionsMax, config.mqttPorts, config.httpPort, config.databaseUrl],
+    ['a.2', 5, [1], 2, 'postgres://h/d']
+  )
 })

@@ -141,6 +141,11 @@ const flags = {
     env: 'REDIS_URL',
     secret: true
   },
+  processes: {
+    schema: wholeNumber.pipe(z.number().min(1).max(64)).default(1),
+    expected: 'a whole number, 1 to 64',
+    help: 'processes that share the ports, each with its --workers; more than one only with --redis-url (1)'
+  },
   'node-id': {
     schema: z
       .string()
@@ -214,6 +219,18 @@ const flags = {
 
 type FlagName = keyof typeof flags
 
+/** One of several processes: which, and what the first one found for all. */
+export interface ProcessPart {
+  readonly number: number
+  readonly of: number
+  readonly mqttPorts: readonly number[]
+  readonly httpPort: number
+  readonly databaseUrl: string
+}
+
+/** A process of several finds its part in the environment. */
+export const processPartName = 'CHARGELIFT_PROCESS_PART'
+
 export interface ServerConfig {
   readonly mqttHost: string
   readonly mqttPorts: readonly number[]
@@ -230,6 +247,9 @@ export interface ServerConfig {
   readonly dataDir: string
   readonly redisUrl: string | undefined
   readonly nodeId: string
+  readonly processes: number
+  /** Undefined for the only process, and for the one that looks after the others. */
+  readonly part: ProcessPart | undefined
   readonly workers: number
   readonly logLevel: (typeof logLevels)[number]
   readonly acceptPastMs: number
@@ -288,7 +308,7 @@ export function parseServerConfig(
   const retentionDays = value('retention-days')
   const acceptPastDays = value('accept-past-days')
   checkRetention(acceptPastDays, retentionDays, faults)
-  const config: Omit<ServerConfig, 'httpTls' | 'webhook'> = {
+  const config: Omit<ServerConfig, 'httpTls' | 'webhook' | 'part'> = {
     mqttHost: value('mqtt-host'),
     mqttPorts,
     httpHost: value('http-host'),
@@ -302,6 +322,7 @@ export function parseServerConfig(
     dataDir: resolve(value('data-dir') ?? '.'),
     redisUrl: value('redis-url'),
     nodeId: value('node-id') ?? `${hostname()}:${mqttPorts?.[0]}`,
+    processes: value('processes'),
     workers: value('workers'),
     logLevel: value('log-level'),
     acceptPastMs: acceptPastDays * dayMs,
@@ -322,8 +343,30 @@ export function parseServerConfig(
     faults.push({ path: '--database-url', expected, found: 'nothing' })
   }
   const webhook = readWebhook(value('webhook-url'), value('webhook-secret'), faults)
+  if (config.processes > 1 && config.redisUrl === undefined && !faults.some(({ path }) => path === '--redis-url')) {
+    const expected = '--redis-url beside it: several processes are one server to their clients only through Redis'
+    faults.push({ path: '--processes', expected, found: `${config.processes} without it` })
+  }
   if (faults.length > 0) throw new ConfigError(faults)
-  return { ...config, httpTls, webhook }
+  return partOf({ ...config, httpTls, webhook, part: undefined }, env[processPartName])
+}
+
+/** What one of several processes takes of the limits of all. */
+function partOf(config: ServerConfig, text: string | undefined): ServerConfig {
+  if (text === undefined) return config
+  const part: ProcessPart = JSON.parse(text)
+  const share = (whole: number, least: number): number => Math.max(least, Math.ceil(whole / part.of))
+  return {
+    ...config,
+    part,
+    mqttPorts: part.mqttPorts,
+    httpPort: part.httpPort,
+    databaseUrl: part.databaseUrl,
+    nodeId: `${config.nodeId}.${part.number}`,
+    connectionsMax: share(config.connectionsMax, 1),
+    handshakesPerSecond: share(config.handshakesPerSecond, 1),
+    budgetBytes: share(config.budgetBytes, budgetBytesMin)
+  }
 }
 
 /** Whoever gets a message must be able to tell that it is ours. */

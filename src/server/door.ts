@@ -6,6 +6,7 @@ import type { Identity } from '../model/admission.ts'
 import type { ReportSecurity } from '../model/security.ts'
 import type { ServerConfig } from './config.ts'
 import type { Credentials } from './credentials.ts'
+import { sharedTicketKeys } from './tickets.ts'
 
 export interface Door {
   readonly ports: readonly number[]
@@ -32,6 +33,7 @@ export async function openDoor({ config, credentials, accept, report, failed }: 
     judge: (certificate, anew) => credentials.judge(certificate, anew),
     accept,
     report,
+    ...(config.redisUrl !== undefined && { ticketKeys: sharedTicketKeys }),
     connectionsMax: config.connectionsMax,
     handshakesPerSecond: config.handshakesPerSecond
   })

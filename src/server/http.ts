@@ -42,7 +42,8 @@ export class Http {
     const http = new Http(options)
     await new Promise<void>((resolve, reject) => {
       http.#server.once('error', reject)
-      http.#server.listen(options.port, options.host, resolve)
+      // Of several processes one has it.
+      http.#server.listen({ port: options.port, host: options.host, exclusive: true }, resolve)
     })
     return http
   }

@@ -39,6 +39,7 @@ import { openReadPool } from './readPool.ts'
 import { type QuotaReport, watchQuotas } from './rejectedQuota.ts'
 import { openLink, openSharedShadow, takeOverFrom, watchPeers } from './shared.ts'
 import type { SharedShadow } from './sharedShadow.ts'
+import { type Answers, Siblings } from './siblings.ts'
 import { signInRoutes } from './signIn.ts'
 
 export interface RunningServer {
@@ -88,13 +89,18 @@ async function start(config: ServerConfig, log: Logger, stops: Stop[], abort: Ab
   let stopping: Promise<boolean> | undefined
   let grants: Grants | undefined
   let api: ApiParts | undefined
+  const answers: Answers = {
+    readiness: () => (stopping ? goingAway : ready ? readiness(ready) : starting),
+    metrics: () => ready?.metrics.registry.getMetricsAsJSON()
+  }
   const access = new Access({
     grants: () => grants,
     isLoopback: isLoopbackHost(config.httpHost),
     isTls: httpTls !== undefined,
     report: audit.report
   })
-  const http = await openPort('--http-port', config.httpPort, () =>
+  const siblings = config.part && new Siblings(answers)
+  const openHttp = (): Promise<Http> =>
     Http.open({
       host: config.httpHost,
       port: config.httpPort,
@@ -102,8 +108,8 @@ async function start(config: ServerConfig, log: Logger, stops: Stop[], abort: Ab
       access,
       routes: [
         ...healthRoutes({
-          readiness: () => (stopping ? goingAway : ready ? readiness(ready) : starting),
-          metrics: () => ready?.metrics.text()
+          readiness: () => siblings?.readiness() ?? answers.readiness(),
+          metrics: () => ready && (siblings?.metrics(ready.metrics) ?? ready.metrics.text())
         }),
         ...signInRoutes(access, () => grants),
         ...apiRoutes(() => api),
@@ -111,14 +117,16 @@ async function start(config: ServerConfig, log: Logger, stops: Stop[], abort: Ab
       ],
       failed: (path, { message }) => log.error({ event: 'http_failed', path, reason: message }, 'a request failed')
     })
-  )
-  const stopHttpTls = httpTls?.watch(next => http.replaceTls(next))
+  // Of several processes the first one serves it for all.
+  const http = (config.part?.number ?? 1) === 1 ? await openPort('--http-port', config.httpPort, openHttp) : undefined
+  const stopHttpTls = httpTls?.watch(next => http?.replaceTls(next))
   stops.push(async () => {
     stopHttpTls?.()
-    await http.close()
+    await http?.close()
   })
   // A taken port is told at once, not after the database has started.
-  for (const port of config.mqttPorts) await openPort('--mqtt-port', port, () => probePort(config.mqttHost, port))
+  for (const port of config.part ? [] : config.mqttPorts)
+    await openPort('--mqtt-port', port, () => probePort(config.mqttHost, port))
 
   const { databaseUrl, engine } = await openDatabase(config, log, stops, abort)
   const db = new pg.Pool({
@@ -285,13 +293,13 @@ async function start(config: ServerConfig, log: Logger, stops: Stop[], abort: Ab
   ready = { db, ingest, progress, metrics, maintenance, link, credentials }
 
   const mqttPorts = door.ports
-  log.info(
-    { event: 'listening', mqttPort: mqttPorts[0], mqttPorts, httpPort: http.port, engine: engine.name },
-    'listening'
-  )
+  const httpPort = http?.port ?? config.httpPort
+  siblings?.listening(mqttPorts, httpPort)
+  const event = { event: 'listening', mqttPort: mqttPorts[0], mqttPorts, httpPort, engine: engine.name }
+  log.info(event, siblings ? 'a process listens' : 'listening')
   return {
     mqttPorts,
-    httpPort: http.port,
+    httpPort,
     databaseUrl,
     engine,
     workers: config.workers,
@@ -306,7 +314,7 @@ async function start(config: ServerConfig, log: Logger, stops: Stop[], abort: Ab
   }
 }
 
-async function openDatabase(
+export async function openDatabase(
   config: ServerConfig,
   log: Logger,
   stops: Stop[],
@@ -380,7 +388,7 @@ async function whenDatabaseAnswers<T>(log: Logger, abort: AbortSignal, work: () 
   }
 }
 
-async function openPort<T>(flag: string, port: number, open: () => Promise<T>): Promise<T> {
+export async function openPort<T>(flag: string, port: number, open: () => Promise<T>): Promise<T> {
   try {
     return await open()
   } catch (error) {

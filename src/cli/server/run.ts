@@ -5,21 +5,29 @@ import { pino } from 'pino'
 import { stopTotalMs } from '../../model/limits.ts'
 import { parseServerConfig } from '../../server/config.ts'
 import { startServer } from '../../server/server.ts'
+import { forkOf } from '../self.ts'
 import { untilStopped } from '../signals.ts'
 import { Systemd } from '../systemd.ts'
 
 /** Returns when the server has stopped, or was told to stop before it was ready. Throws ConfigError. */
 export async function runServer(args: readonly string[]): Promise<void> {
   const config = parseServerConfig(args)
-  const log = pino({ level: config.logLevel })
+  const { part, processes } = config
+  const log = pino({ level: config.logLevel, ...(part && { base: { pid: process.pid, process: part.number } }) })
   let reload = (): void => {} // from the first moment on: SIGHUP would end the process
   process.on('SIGHUP', () => reload())
   const abort = new AbortController()
   const stopped = untilStopped()
+  if (part !== undefined) process.on('message', ({ kind }: { kind?: string }) => kind === 'reload' && reload())
   stopped.then(() => abort.abort())
   // What it waits for, Redis say, may not be told to give up.
   const gaveUp = stopped.then(() => sleep(stopTotalMs))
-  const server = await Promise.race([startServer(config, log, abort.signal), gaveUp]).catch(error => {
+  const start = async (): Promise<{ reload(): void; stop(): Promise<boolean> }> => {
+    if (part !== undefined || processes === 1) return startServer(config, log, abort.signal)
+    const { startProcesses } = await import('../../server/processes.ts')
+    return startProcesses(config, log, abort.signal, forkOf(['server', ...args]))
+  }
+  const server = await Promise.race([start(), gaveUp]).catch(error => {
     if (!abort.signal.aborted) throw error
   })
   if (!server) {
