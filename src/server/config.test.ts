@@ -102,6 +102,7 @@ const each: [string, string, string, (config: ServerConfig) => unknown, unknown]
   ['data-dir', 'CHARGELIFT_DATA_DIR', '/x/y', config => config.dataDir, '/x/y'],
   ['redis-url', 'REDIS_URL', 'rediss://h:6380', config => config.redisUrl, 'rediss://h:6380'],
   ['node-id', 'CHARGELIFT_NODE_ID', 'n-1.x:8883', config => config.nodeId, 'n-1.x:8883'],
+  ['processes', 'CHARGELIFT_PROCESSES', '1', config => config.processes, 1],
   ['workers', 'CHARGELIFT_WORKERS', '7', config => config.workers, 7],
   ['accept-past-days', 'CHARGELIFT_ACCEPT_PAST_DAYS', '30', config => config.acceptPastMs, 30 * 86_400_000],
   ['retention-days', 'CHARGELIFT_RETENTION_DAYS', '402', config => config.retentionMs, 402 * 86_400_000],

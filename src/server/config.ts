@@ -23,6 +23,7 @@ import {
   webhookSecretCharactersMin
 } from '../model/limits.ts'
 import { isLoopbackHost } from './loopback.ts'
+import { type ProcessPart, partOf, processPartName } from './processPart.ts'
 
 // Number('') is 0, and 0 is a free port: only digits are a number here.
 const wholeNumber = z
@@ -219,18 +220,6 @@ const flags = {
 
 type FlagName = keyof typeof flags
 
-/** One of several processes: which, and what the first one found for all. */
-export interface ProcessPart {
-  readonly number: number
-  readonly of: number
-  readonly mqttPorts: readonly number[]
-  readonly httpPort: number
-  readonly databaseUrl: string
-}
-
-/** A process of several finds its part in the environment. */
-export const processPartName = 'CHARGELIFT_PROCESS_PART'
-
 export interface ServerConfig {
   readonly mqttHost: string
   readonly mqttPorts: readonly number[]
@@ -349,24 +338,6 @@ export function parseServerConfig(
   }
   if (faults.length > 0) throw new ConfigError(faults)
   return partOf({ ...config, httpTls, webhook, part: undefined }, env[processPartName])
-}
-
-/** What one of several processes takes of the limits of all. */
-function partOf(config: ServerConfig, text: string | undefined): ServerConfig {
-  if (text === undefined) return config
-  const part: ProcessPart = JSON.parse(text)
-  const share = (whole: number, least: number): number => Math.max(least, Math.ceil(whole / part.of))
-  return {
-    ...config,
-    part,
-    mqttPorts: part.mqttPorts,
-    httpPort: part.httpPort,
-    databaseUrl: part.databaseUrl,
-    nodeId: `${config.nodeId}.${part.number}`,
-    connectionsMax: share(config.connectionsMax, 1),
-    handshakesPerSecond: share(config.handshakesPerSecond, 1),
-    budgetBytes: share(config.budgetBytes, budgetBytesMin)
-  }
 }
 
 /** Whoever gets a message must be able to tell that it is ours. */
