@@ -121,3 +121,6 @@ CREATE TRIGGER month_statements_immutable BEFORE UPDATE OR DELETE OR TRUNCATE ON
   FOR EACH STATEMENT EXECUTE FUNCTION refuse_change();
 CREATE TRIGGER month_lines_immutable BEFORE UPDATE OR DELETE OR TRUNCATE ON month_lines
   FOR EACH STATEMENT EXECUTE FUNCTION refuse_change();
+
+-- Readings that were derived from before there were sessions have theirs, too.
+UPDATE history_state SET derived_to = NULL;

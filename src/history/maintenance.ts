@@ -19,8 +19,7 @@ import { type ChargerRange, clipped, mergedByCharger } from './ranges.ts'
 import { dropRawRows } from './retention.ts'
 
 /**
- * Derives more from the raw rows of these ranges, in the transaction that notes them as done; so it may be asked again for what it
- * has derived already. Raw rows before `rawFromMs` (-Infinity: none) are gone: what was derived from them must stay.
+ * Derives more from the raw rows of these ranges, in one transaction. It may be asked again for what it has derived already. Raw rows before `rawFromMs` (-Infinity: none) are gone: what was derived from them must stay.
  */
 export type Derive = (db: pg.ClientBase, ranges: readonly ChargerRange[], rawFromMs: number) => Promise<void>
 
@@ -32,7 +31,7 @@ export interface MaintenanceOptions {
   readonly retentionMs: number | undefined
   readonly derive: readonly Derive[]
   readonly failed: (error: Error) => void
-  /** While true it works a fifth of the time. */
+  /** While true it works a tenth of the time. */
   readonly isBusy?: () => boolean
 }
 
@@ -49,6 +48,8 @@ export class Maintenance {
   #succeededAtMs: number | undefined
   #db: pg.Client | undefined
   #running: Promise<void> | undefined
+  #turnStartedMs = 0
+  #rangesAtOnce = rangesAtOnceFirst
   #stopped = false
 
   constructor(options: MaintenanceOptions) {
@@ -86,6 +87,7 @@ export class Maintenance {
   /** One turn. False when another server has it. Never throws: failures are told, and are in `last`. */
   async run(): Promise<boolean> {
     const startedMs = performance.now()
+    this.#turnStartedMs = startedMs
     const db = new pg.Client({
       connectionString: this.#options.databaseUrl,
       application_name: 'chargelift history',
@@ -188,6 +190,7 @@ export class Maintenance {
     }
   }
 
+  /** Some chargers at a time, so that a step is short; after a crash all of it is done again. */
   async #deriveAll(
     db: pg.Client,
     kind: QuarterHours,
@@ -196,25 +199,44 @@ export class Maintenance {
     nowMs: number,
     settle: () => Promise<unknown>
   ): Promise<void> {
-    const startedMs = performance.now()
-    await refreshQuarterHours(db, kind, ranges, nowMs)
-    await db.query('BEGIN')
-    if (ranges.length > 0) for (const derive of this.#options.derive) await derive(db, ranges, rawFromMs)
-    await settle()
-    await db.query('COMMIT')
-    await this.#giveWay(performance.now() - startedMs)
+    // All chargers lie in one aggregate.
+    if (kind === 'continuous aggregate') await this.#step(() => refreshQuarterHours(db, kind, ranges, nowMs))
+    for (let done = 0; done < ranges.length && !this.#stopped; ) {
+      const some = ranges.slice(done, done + this.#rangesAtOnce)
+      const tookMs = await this.#step(async () => {
+        if (kind === 'table') await refreshQuarterHours(db, kind, some, nowMs)
+        await db.query('BEGIN')
+        for (const derive of this.#options.derive) await derive(db, some, rawFromMs)
+        await db.query('COMMIT')
+      })
+      done += some.length
+      if (tookMs < stepMsMin) this.#rangesAtOnce = Math.min(this.#rangesAtOnce * 2, rangesAtOnceMax)
+      else if (tookMs > stepMsMax) this.#rangesAtOnce = Math.max(1, this.#rangesAtOnce >> 1)
+    }
+    if (!this.#stopped) await settle()
   }
 
-  /** After a step that took `tookMs`: who stores has the rest of the time. */
-  async #giveWay(tookMs: number): Promise<void> {
-    const untilMs = performance.now() + Math.min(tookMs * pausePerWork, pauseMsMax)
+  /** Afterwards who stores has the rest of the time, unless this turn has lasted long already: it must come to an end. */
+  async #step(work: () => Promise<void>): Promise<number> {
+    const startedMs = performance.now()
+    await work()
+    const endedMs = performance.now()
+    const tookMs = endedMs - startedMs
+    const untilMs = Math.min(endedMs + tookMs * pausePerWork, this.#turnStartedMs + patientMs)
     while (!this.#stopped && this.#options.isBusy?.() && performance.now() < untilMs) await sleep(pauseLookMs)
+    return tookMs
   }
 }
 
-const pausePerWork = 4
-const pauseMsMax = 60_000
+/** While the server is busy: so many times as long as the work. */
+const pausePerWork = 9
+const patientMs = 5 * 60_000
 const pauseLookMs = 100
+/** A step that takes less, or more, is followed by a larger, or a smaller one. */
+const stepMsMin = 100
+const stepMsMax = 400
+const rangesAtOnceFirst = 4
+const rangesAtOnceMax = 500
 
 /** A server's clock may be so far from the database's. */
 const clockSkewMs = 60_000

@@ -83,9 +83,9 @@ export const progressTimeoutMs = 30_000
 /** Day chunks of TimescaleDB are compressed at this age (sql/always_columnstore.sql): rows older than it take the late lane. */
 export const columnstoreAgeMs = 3 * 86_400_000
 /** History: rows that are older than this when they are stored are noted in history_changes, and derived from by that. */
-export const freshMs = 15 * 60_000
+export const freshMs = 3 * 60_000
 /** History: what is younger is derived at every turn; above freshMs by an attempt, and by what clocks may differ. */
-export const unsettledMs = 30 * 60_000
+export const unsettledMs = 10 * 60_000
 /** History: first turn of maintenance after the start, and the time between two: a session is seen within a minute of its start. */
 export const historyStartDelayMs = 10_000
 export const historyIntervalMs = 30_000

@@ -387,7 +387,7 @@ describe('history', () => {
       client.destroy()
       return times
     }
-    await send('fresh', [600_000, 60_000, 0])
+    await send('fresh', [60_000, 30_000, 0])
     const [oldest, , newest] = await send('late', [5 * dayMs, 5 * dayMs - 60_000, 7_200_000])
     const { rows } = await db.query(
       `SELECT name, min(from_time) AS oldest, max(to_time) AS newest FROM history_changes
