@@ -1,0 +1,276 @@
+// A reader who does what a page says: a folder, a database, a simulated charger, and each block in its turn. What a reader has to
+// replace is replaced (addresses, ports, folders of the system), what a machine in a test has not is stood in for: sudo, systemctl
+// (which really starts what the unit says), journalctl, scp.
+
+import assert from 'node:assert/strict'
+import { type ChildProcess, spawn, spawnSync } from 'node:child_process'
+import { once } from 'node:events'
+import { chmodSync, existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs'
+import { createServer } from 'node:net'
+import { dirname, join } from 'node:path'
+import { fileURLToPath } from 'node:url'
+import pg from 'pg'
+import { until } from '../harness.ts'
+import { type Block, missingIn } from './markdown.ts'
+
+export const root = fileURLToPath(new URL('../..', import.meta.url))
+
+/** Which package of Debian has a program. */
+const packages: Readonly<Record<string, string>> = {
+  mosquitto_pub: 'mosquitto-clients',
+  mosquitto_sub: 'mosquitto-clients',
+  mosquitto: 'mosquitto',
+  curl: 'curl',
+  jq: 'jq',
+  openssl: 'openssl',
+  psql: 'postgresql-client',
+  pg_dump: 'postgresql-client',
+  pg_restore: 'postgresql-client'
+}
+
+export interface ReaderOptions {
+  readonly dir: string
+  readonly databaseUrl: string
+  /** Of the simulated charger. */
+  readonly chargerPort: number
+  /** Before PATH: where programs of the database's own version are. */
+  readonly programs?: string
+}
+
+export class Reader {
+  readonly dir: string
+  readonly mqttPort: number
+  readonly httpPort: number
+  readonly #options: ReaderOptions
+  readonly #running: { readonly child: ChildProcess; readonly where: string }[] = []
+
+  private constructor(options: ReaderOptions, mqttPort: number, httpPort: number) {
+    this.#options = options
+    this.dir = options.dir
+    this.mqttPort = mqttPort
+    this.httpPort = httpPort
+    for (const folder of ['bin', 'run', 'state', 'etc/chargelift/certs', 'etc/chargelift/edge', 'var/lib', 'page']) {
+      mkdirSync(join(this.dir, folder), { recursive: true })
+    }
+    for (const [name, text] of Object.entries(standIns)) {
+      writeFileSync(join(this.dir, 'bin', name), text)
+      chmodSync(join(this.dir, 'bin', name), 0o755)
+    }
+    writeFileSync(join(this.dir, 'state/cwd'), this.page)
+    writeFileSync(join(this.dir, 'state/variables'), '')
+  }
+
+  static async open(options: ReaderOptions): Promise<Reader> {
+    return new Reader(options, await freePort(), await freePort())
+  }
+
+  /** The folder in which commands begin. */
+  get page(): string {
+    return join(this.dir, 'page')
+  }
+
+  /** What a reader puts in the place of the examples'. */
+  replaced(text: string): string {
+    const { databaseUrl, chargerPort } = this.#options
+    const pairs: [RegExp, string][] = [
+      [/postgres:\/\/chargelift:PASSWORD@db\.example\.com(:5432)?\/chargelift\b/g, databaseUrl],
+      [/\bdb\.example\.com(:5432)?\b/g, new URL(databaseUrl).host],
+      [/(cloud|mqtt)\.example\.com/g, 'localhost'],
+      [/192\.168\.1\.40:25000/g, `127.0.0.1:${chargerPort}`],
+      [/192\.168\.1\.40/g, `127.0.0.1:${chargerPort}`],
+      [/\b8883\b/g, String(this.mqttPort)],
+      [/\b8080\b/g, String(this.httpPort)],
+      [/(?<![\w.])\/(etc|var\/lib)\/chargelift/g, `${this.dir}/$1/chargelift`],
+      [/npx node src\/cli\.ts/g, 'chargelift'],
+      [/--http-host 0\.0\.0\.0/g, '--http-host 127.0.0.1']
+    ]
+    return pairs.reduce((seen, [what, by]) => seen.replace(what, by), text)
+  }
+
+  /** Returns why it cannot be done here, or undefined. */
+  lacks(block: Block): string | undefined {
+    if (block.language !== 'sh') return undefined
+    const missing = Object.keys(packages).filter(
+      program => new RegExp(`(^|[\\s(|])${program}\\s`, 'm').test(block.text) && !this.#has(program)
+    )
+    if (missing.length === 0) return undefined
+    return `apt-get install ${[...new Set(missing.map(program => packages[program]))].join(' ')}`
+  }
+
+  async does(block: Block): Promise<void> {
+    if (block.file !== undefined) return this.#writes(block.file, block.text)
+    if (block.language === 'sql') return this.#queries(block.text)
+    const where = `line ${block.line}: ${block.text.trim().split('\n')[0]}`
+    const { child, output } = this.#starts(block.text)
+    if (block.stays) {
+      this.#running.push({ child, where })
+      const told = await until(
+        () => (missing(output(), block.prints, this).length === 0 || hasEnded(child) ? output() : ''),
+        text => text !== ''
+      )
+      assert.deepEqual(missing(told, block.prints, this), [], `${where}\n${told}`)
+      assert.equal(hasEnded(child), false, `it ended:\n${told}`)
+      return
+    }
+    const [code] = await once(child, 'close')
+    assert.equal(code, block.exit, `${where}\n${output()}\n${this.logs()}`)
+    assert.deepEqual(missing(output(), block.prints, this), [], `${where} printed:\n${output()}`)
+  }
+
+  /** Runs a command of the test's own, as a reader would. */
+  async runs(command: string): Promise<string> {
+    const { child, output } = this.#starts(command)
+    const [code] = await once(child, 'close')
+    assert.equal(code, 0, `${command}\n${output()}`)
+    return output()
+  }
+
+  /** What services told, for whoever looks at a failure. */
+  logs(): string {
+    const folder = join(this.dir, 'run')
+    const files = readdirSync(folder).filter(name => name.endsWith('.log'))
+    return files.map(name => `--- ${name}\n${readFileSync(join(folder, name), 'utf8').slice(-3_000)}`).join('\n')
+  }
+
+  /** Ends what stays, by SIGTERM; it must end with 0. */
+  async stop(): Promise<void> {
+    for (const { child, where } of this.#running.splice(0).reverse()) {
+      const closed = once(child, 'close')
+      if (!hasEnded(child)) process.kill(-child.pid!, 'SIGTERM')
+      const [code] = await closed
+      assert.equal(code, 0, `${where} at SIGTERM`)
+    }
+  }
+
+  /** Whatever runs is gone afterwards. */
+  async end(): Promise<void> {
+    for (const { child } of this.#running) if (!hasEnded(child)) process.kill(-child.pid!, 'SIGKILL')
+    await this.runs(`systemctl stop ${quoted(join(this.dir, 'run'))}/*.pid`)
+  }
+
+  #starts(text: string): { child: ChildProcess; output: () => string } {
+    const state = join(this.dir, 'state')
+    const script = [
+      'set -eu -o pipefail -a',
+      `cd "$(cat ${quoted(join(state, 'cwd'))})"; . ${quoted(join(state, 'variables'))}`,
+      `trap 'pwd >${quoted(join(state, 'cwd'))}; export -p | grep -v -E "^declare -x (PATH|SHLVL|PWD|OLDPWD)=" >${quoted(join(state, 'variables'))}' EXIT`,
+      this.replaced(text)
+    ].join('\n')
+    const child = spawn('bash', ['-c', script], { detached: true, env: this.#environment() })
+    let told = ''
+    for (const stream of [child.stdout, child.stderr]) stream.on('data', chunk => (told += chunk))
+    return { child, output: () => told }
+  }
+
+  #environment(): NodeJS.ProcessEnv {
+    const { DATABASE_URL: _url, REDIS_URL: _redis, NODE_OPTIONS: _options, ...inherited } = process.env
+    const { programs } = this.#options
+    return {
+      ...inherited,
+      PATH: [join(this.dir, 'bin'), ...(programs === undefined ? [] : [programs]), process.env.PATH].join(':'),
+      DOCS_CHECKOUT: root,
+      DOCS_NODE: process.execPath,
+      DOCS_DIR: this.dir,
+      XDG_CACHE_HOME: join(this.dir, 'cache'),
+      CHARGELIFT_MQTT_HOST: '127.0.0.1',
+      CHARGELIFT_MQTT_PORT: String(this.mqttPort),
+      CHARGELIFT_HTTP_PORT: String(this.httpPort)
+    }
+  }
+
+  #has(program: string): boolean {
+    const { programs } = this.#options
+    return (
+      (programs !== undefined && existsSync(join(programs, program))) ||
+      spawnSync('bash', ['-c', `command -v ${program}`]).status === 0
+    )
+  }
+
+  #writes(file: string, text: string): void {
+    const cwd = readFileSync(join(this.dir, 'state/cwd'), 'utf8').trim()
+    const name = this.replaced(file)
+    const path = name.startsWith('/') ? name : join(cwd, name)
+    mkdirSync(dirname(path), { recursive: true })
+    writeFileSync(path, this.replaced(text))
+  }
+
+  async #queries(text: string): Promise<void> {
+    const client = new pg.Client({ connectionString: this.#options.databaseUrl })
+    await client.connect()
+    try {
+      await client.query(text)
+    } finally {
+      await client.end()
+    }
+  }
+}
+
+const missing = (output: string, lines: readonly string[], reader: Reader): string[] =>
+  missingIn(
+    output,
+    lines.map(line => reader.replaced(line))
+  )
+
+const hasEnded = (child: ChildProcess): boolean => child.exitCode !== null || child.signalCode !== null
+const quoted = (text: string): string => `'${text}'`
+
+export async function freePort(): Promise<number> {
+  const server = createServer().listen(0, '127.0.0.1')
+  await once(server, 'listening')
+  const { port } = server.address() as { port: number }
+  server.close()
+  await once(server, 'close')
+  return port
+}
+
+const standIns: Readonly<Record<string, string>> = {
+  chargelift: '#!/bin/sh\nexec "$DOCS_NODE" "$DOCS_CHECKOUT/src/cli.ts" "$@"\n',
+  sudo: `#!/bin/sh
+[ "$1" != -u ] || shift 2
+exec "$@"
+`,
+  // The package's users are not on this machine.
+  chown: '#!/bin/sh\n',
+  // To a folder of the same machine: HOST:PATH.
+  scp: `#!/bin/bash
+to="\${@: -1}"
+cp "\${@:1:$#-1}" "\${to#*:}"
+`,
+  journalctl: `#!/bin/bash
+while [ "$1" != -u ]; do shift; done
+cat "$DOCS_DIR/run/$2".log
+`,
+  // Starts what ExecStart of the unit in build/debian says, with its settings, and waits until it is ready or has ended.
+  systemctl: `#!/bin/bash
+verb=$1; shift
+run=$DOCS_DIR/run
+end() {
+  [ -f "$1" ] || return 0
+  kill "$(cat "$1")" 2>/dev/null && while kill -0 "$(cat "$1")" 2>/dev/null; do sleep 0.05; done
+  rm -f "$1"
+}
+begin() {
+  instance=\${1#*@}; instance=\${instance%.service}
+  file=$DOCS_CHECKOUT/build/debian/$(echo "$1" | sed 's/@.*/@/').service
+  [ -f "$file" ] || { echo "no unit $1" >&2; exit 5; }
+  unit=$(sed "s/%i/$instance/g; s#/usr/bin/##; s#/var/lib/#$DOCS_DIR/var/lib/#; s#/etc/#$DOCS_DIR/etc/#" "$file")
+  cwd=$(sed -n 's/^WorkingDirectory=//p' <<<"$unit"); mkdir -p "$cwd"
+  settings=$(sed -n 's/^EnvironmentFile=-*//p' <<<"$unit")
+  ( cd "$cwd"; set -a; [ -z "$settings" ] || . "$settings"; set +a
+    CACHE_DIRECTORY=$DOCS_DIR/cache setsid $(sed -n 's/^ExecStart=//p' <<<"$unit") >"$run/$1.log" 2>&1 & echo $! >"$run/$1.pid" )
+  for _ in $(seq 600); do
+    grep -q -E '"event":"(listening|started)"' "$run/$1.log" && return
+    kill -0 "$(cat "$run/$1.pid")" 2>/dev/null || { cat "$run/$1.log" >&2; exit 1; }
+    sleep 0.1
+  done
+}
+case $verb in
+  enable|start) [ "$1" != --now ] || shift; for unit; do begin "$unit"; done ;;
+  restart) for unit; do end "$run/$unit.pid"; begin "$unit"; done ;;
+  reload) for unit; do kill -HUP "$(cat "$run/$unit.pid")"; done ;;
+  stop) for unit; do case $unit in */*) end "$unit" ;; *) end "$run/$unit.pid" ;; esac; done ;;
+  status|is-active) kill -0 "$(cat "$run/$1.pid")" && echo "active (running)" ;;
+  *) echo "systemctl $verb is not known here" >&2; exit 1 ;;
+esac
+`
+}
