@@ -176,9 +176,10 @@ export const silentAfterMsDefault = 35 * 60_000
 /** Problems: the oldest sample on an edge's disk is older than this; the certificate of an edge ends within this time. */
 export const backlogAgeMs = 15 * 60_000
 export const certificateSoonMs = 30 * 86_400_000
-/** Problems: all chargers are looked at this often, so many before others have their turn. */
+/** Problems: all chargers are looked at this often, more than 20,000 less often (1 % of a core); so many before others have their turn. */
 export const problemLookMs = 5_000
-export const problemLookCount = 1_000
+export const problemLookMsPerCharger = 0.25
+export const problemLookCount = 500
 /** Webhook: told when a problem has been there, or gone, for this long; those of the same kind that are younger come along. */
 export const webhookAfterMs = 15 * 60_000
 export const webhookAlongMs = 5 * 60_000

@@ -12,8 +12,8 @@ export interface ChargerFacts {
   /** Undefined for a charger of which no edge was ever connected. */
   readonly connection: { readonly isOnline: boolean; readonly sinceMs: number } | undefined
   readonly state: { readonly word: string; readonly sinceMs: number } | undefined
-  /** The charger's own word for its state. */
-  readonly ownWord: string | undefined
+  /** The charger's own word for its state; asked for when it matters. */
+  readonly ownWord: () => string | undefined
   readonly edge: EdgeFacts | undefined
 }
 
@@ -49,7 +49,7 @@ export class FactReader {
       sampledMs: sampledUs === undefined ? undefined : sampledUs / 1000,
       connection: connection && { isOnline: wordOf(connection) === 'online', sinceMs: connection.timeUs / 1000 },
       state: state && { word: wordOf(state), sinceMs: state.timeUs / 1000 },
-      ownWord: ownWordOf(entries.get('ChargerStatus')),
+      ownWord: () => ownWordOf(entries.get('ChargerStatus')),
       edge: status && this.#edgeOf(status)
     }
   }

@@ -3,7 +3,7 @@
 
 import { setImmediate as turn } from 'node:timers/promises'
 import type { Problem } from '../../model/api.ts'
-import { problemLookCount, problemLookMs } from '../../model/limits.ts'
+import { problemLookCount, problemLookMs, problemLookMsPerCharger } from '../../model/limits.ts'
 import { type Condition, conditions } from '../../model/problem.ts'
 import { type Entries, FactReader } from './facts.ts'
 import { type Finding, judge, type Surroundings } from './rules.ts'
@@ -57,13 +57,17 @@ export class Problems {
         this.look()
           .catch(this.#options.failed)
           .finally(() => this.#timer && lookLater())
-      }, problemLookMs).unref()
+      }, this.#pauseMs).unref()
     }
     lookLater()
     return async () => {
       clearTimeout(this.#timer)
       this.#timer = undefined
     }
+  }
+
+  get #pauseMs(): number {
+    return Math.max(problemLookMs, this.#known * problemLookMsPerCharger)
   }
 
   /** Call before the first look: what held before the restart, and still holds, has been since then. */

@@ -26,7 +26,7 @@ const well: ChargerFacts = {
   sampledMs: nowMs - minuteMs,
   connection: { isOnline: true, sinceMs: nowMs - dayMs },
   state: { word: 'charging', sinceMs: nowMs - 10 * minuteMs },
-  ownWord: 'Charging',
+  ownWord: () => 'Charging',
   edge
 }
 const offline = { isOnline: false, sinceMs: nowMs - 5 * minuteMs }
@@ -44,7 +44,7 @@ const cases: readonly Case[] = [
   { what: 'a charger that is well', facts: well, expected: [] },
   {
     what: 'a device without an edge of ours that was sampled a moment ago',
-    facts: { ...well, connection: undefined, edge: undefined, ownWord: undefined },
+    facts: { ...well, connection: undefined, edge: undefined, ownWord: () => undefined },
     expected: []
   },
   {
@@ -124,12 +124,12 @@ const cases: readonly Case[] = [
   },
   {
     what: 'a fault, with the word of the charger',
-    facts: { ...well, state: { word: 'unscheduled_downtime', sinceMs: nowMs - 3 }, ownWord: 'Error 42' },
+    facts: { ...well, state: { word: 'unscheduled_downtime', sinceMs: nowMs - 3 }, ownWord: () => 'Error 42' },
     expected: [['fault', /reports a fault: "Error 42"/, nowMs - 3]]
   },
   {
     what: 'a fault without a word',
-    facts: { ...well, state: { word: 'unscheduled_downtime', sinceMs: nowMs - 3 }, ownWord: undefined },
+    facts: { ...well, state: { word: 'unscheduled_downtime', sinceMs: nowMs - 3 }, ownWord: () => undefined },
     expected: [['fault', /cannot charge/, nowMs - 3]]
   },
   {

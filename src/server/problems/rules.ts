@@ -82,15 +82,12 @@ const reachabilityCauses: Readonly<Record<string, string>> = {
   bad_answer: 'The charger answers its edge with what cannot be read: restart the charger.'
 }
 
-const faulty: Rule = ({ state, ownWord }) =>
-  state?.word !== fault
-    ? undefined
-    : {
-        cause: ownWord
-          ? `The charger reports a fault: "${ownWord}".`
-          : 'The charger reports a fault, and cannot charge.',
-        sinceMs: state.sinceMs
-      }
+const faulty: Rule = ({ state, ownWord }) => {
+  if (state?.word !== fault) return undefined
+  const word = ownWord()
+  const cause = word ? `The charger reports a fault: "${word}".` : 'The charger reports a fault, and cannot charge.'
+  return { cause, sinceMs: state.sinceMs }
+}
 
 const backlog: Rule = ({ connection, edge }) => {
   if (!connection?.isOnline || edge?.oldestUnsentMs === undefined) return undefined
