@@ -8,6 +8,7 @@ import { describe, it } from 'node:test'
 import type pg from 'pg'
 import { from as copyFrom } from 'pg-copy-streams'
 import type { SessionRow } from '../../src/history/counters.ts'
+import { closeMonth, type Statement } from '../../src/history/month.ts'
 import { deriveSessions } from '../../src/history/sessions.ts'
 import {
   dayPrice,
@@ -53,12 +54,70 @@ describe('a generated year of 1,000 chargers', () => {
     for (let i = 0; i < blocks.length; i += blocks.length / 6) {
       const wave = blocks.slice(i, i + blocks.length / 6)
       rows += await arrive(db, wave)
+      if (i === 0) await db.query('ANALYZE ev_readings')
     }
     t.diagnostic(`${rows} rows in ${Date.now() - started} ms`)
+    const october = await close(db, '2025-10', Date.UTC(2025, 10, 1))
+    assert.ok(centsOf(october.totals[0]?.amount) < truthOf('2025-10').cents, 'chargers without a network are missing')
+    // Three weeks that come after the month's end.
     await arrive(db, late)
     await compare(db)
+    const before = await versions(db)
+    await derive(db, [...blocks.slice(0, 1_000), ...late])
+    assert.deepEqual(await versions(db), before, 'the same rows again write nothing')
+    const november = await close(db, '2025-11', Date.UTC(2025, 11, 1))
+    assert.deepEqual([...new Set(november.corrections.map(({ ofMonth }) => ofMonth))], ['2025-10'])
+    const [total] = november.totals
+    assert.equal(centsOf(october.totals[0]?.amount) + centsOf(total?.correctionsAmount), truthOf('2025-10').cents)
+    assert.equal(countOf([...october.sessions, ...november.corrections]), truthOf('2025-10').count)
+    assert.deepEqual([centsOf(total?.amount), total?.sessions], [truthOf('2025-11').cents, truthOf('2025-11').count])
   })
 })
+
+async function close(db: pg.Client, month: string, nowMs: number): Promise<Statement> {
+  const [closed] = await closeMonth(db, { month, site: 'home', force: true, nowMs })
+  return closed!.statement
+}
+
+const centsOf = (amount: string | null | undefined): number => Math.round(Number(amount) * 100)
+
+/** Sessions that are left when all is added up. */
+function countOf(lines: readonly { charger: string; startedAt: string; energyWh: string }[]): number {
+  const energies = new Map<string, number>()
+  for (const { charger, startedAt, energyWh } of lines) {
+    const key = `${charger} ${startedAt}`
+    energies.set(key, (energies.get(key) ?? 0) + Number(energyWh))
+  }
+  return [...energies.values()].filter(energyWh => energyWh !== 0).length
+}
+
+/** On the clock of Berlin, which is an hour ahead of UTC from 26 October on. */
+const months: Readonly<Record<string, readonly [from: string, to: string]>> = {
+  '2025-10': ['2025-09-30T22:00:00Z', '2025-10-31T23:00:00Z'],
+  '2025-11': ['2025-10-31T23:00:00Z', '2025-11-30T23:00:00Z']
+}
+
+function truthOf(month: string): { count: number; cents: number } {
+  const [fromUs, toUs] = months[month]!.map(time => Date.parse(time) * 1000) as [number, number]
+  const truth = { count: 0, cents: 0 }
+  for (let charger = 1; charger <= chargersCount; charger++) {
+    for (const { endedUs, costCents } of lifeOf(charger).sessions) {
+      if (endedUs! < fromUs || endedUs! >= toUs) continue
+      truth.count++
+      truth.cents += costCents
+    }
+  }
+  return truth
+}
+
+/** Which sessions were written, and when. */
+const versions = async (db: pg.Client): Promise<unknown> =>
+  (
+    await db.query(
+      'SELECT count(*), md5(string_agg(xmin::text || ctid::text, $1 ORDER BY ctid)) FROM charging_sessions',
+      ['']
+    )
+  ).rows
 
 async function opened(): Promise<pg.Client> {
   const url = await harness.database()
@@ -111,7 +170,11 @@ async function arrive(db: pg.Client, blocks: readonly Block[]): Promise<number> 
   const columns =
     'charger_id, time, operation_state, total_energy_consumption, session_energy, power_output, connected_vehicle, charger_status'
   await pipeline(Readable.from(chunked(lines())), db.query(copyFrom(`COPY ev_readings (${columns}) FROM STDIN`)))
-  await db.query('ANALYZE ev_readings')
+  await derive(db, blocks)
+  return rows
+}
+
+async function derive(db: pg.Client, blocks: readonly Block[]): Promise<void> {
   const ranges = blocks.map(({ charger, rows }) => ({
     chargerId: charger,
     fromMs: rows[0]!.timeUs / 1000,
@@ -120,7 +183,6 @@ async function arrive(db: pg.Client, blocks: readonly Block[]): Promise<number> 
   await db.query('BEGIN')
   await deriveSessions(db, ranges)
   await db.query('COMMIT')
-  return rows
 }
 
 function* chunked(lines: Iterable<string>): Generator<string> {
