@@ -83,6 +83,13 @@ const commands: Record<string, Command> = {
       return { help: () => tailHelp, run: tailCommand }
     }
   },
+  export: {
+    summary: 'sessions, readings, energy or closed months as CSV or JSON',
+    load: async () => {
+      const { exportCommand, exportHelp } = await import('./cli/export.ts')
+      return { help: () => exportHelp, run: exportCommand }
+    }
+  },
   demo: {
     summary: 'everything on one machine, with a simulated charger',
     load: async () => {

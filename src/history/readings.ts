@@ -24,15 +24,24 @@ export interface ReadingsRange {
 /** Of a row of `rawReadings`. */
 export const rawColumns: readonly ('time' | ValueName)[] = ['time', ...valueNames]
 
-/** The stored rows, each with what held then of what did not change; `afterUs` is the last time that is known already. */
+export interface RawReadings {
+  readonly rows: Row[]
+  /** Time of the last one. */
+  readonly lastUs: number | undefined
+  /** What holds after it: for who goes on from there. */
+  readonly held: Map<string, Held>
+}
+
+/** The stored rows, each with what held then of what did not change; `afterUs` is the last time that is known already, and `known` what held then. */
 export async function rawReadings(
   db: Queryable,
   { chargerId, fromUs, toUs }: ReadingsRange,
   limit: number,
-  afterUs?: number
-): Promise<{ readonly rows: Row[]; readonly lastUs: number | undefined }> {
+  afterUs?: number,
+  known?: Map<string, Held>
+): Promise<RawReadings> {
   const startUs = afterUs === undefined ? fromUs : Math.max(fromUs, afterUs + 1)
-  const held = await lastBefore(db, chargerId, startUs)
+  const held = known ?? (await lastBefore(db, chargerId, startUs))
   const { rows } = await db.query<[timeUs: string, ...(Value | null)[]]>({
     rowMode: 'array',
     text: `SELECT ${microsecondsOf('time')}, ${valueColumns} FROM ev_readings
@@ -49,7 +58,8 @@ export async function rawReadings(
       })
       return [formatTime(timeUs), ...values]
     }),
-    lastUs: rows.length > 0 ? Number(rows.at(-1)![0]) : undefined
+    lastUs: rows.length > 0 ? Number(rows.at(-1)![0]) : undefined,
+    held
   }
 }
 

@@ -347,6 +347,14 @@ export const sessionsPageMax = 1_000
 export const energyPageDefault = 1_000
 export const energyPageMax = 5_000
 export const energyQuartersMax = 100_000
+/** Rows that an export reads and makes into text at once. */
+export const exportPageRows = 2_000
+/** The same in a server, whose main thread has other work: fewer at once, a pause after them, and few exports at once. */
+export const exportPieceRows = 500
+export const exportPauseMs = 20
+export const exportsMax = 2
+/** How long an export may stand still because nobody reads. */
+export const exportStillMsMax = 60_000
 export const messagesPageDefault = 100
 export const messagesPageMax = 500
 export const readStatementTimeoutMs = 15_000

@@ -13,6 +13,7 @@ import { ConfigError, RetryableError } from '../model/errors.ts'
 import { stopBatchesMs, stopLeastMs, stopRestMs, stopTotalMs } from '../model/limits.ts'
 import { Access } from './access.ts'
 import { type ApiParts, apiRoutes } from './api/api.ts'
+import { Exporting } from './api/exports.ts'
 import { Registry } from './api/registry.ts'
 import { Audit } from './audit.ts'
 import type { ServerConfig } from './config.ts'
@@ -276,6 +277,7 @@ async function start(config: ServerConfig, log: Logger, stops: Stop[], abort: Ab
     figures: () => meter.figures(),
     feed,
     access,
+    exporting: new Exporting(),
     db: readDb
   }
   const stopOperations = operations.start()

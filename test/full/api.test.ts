@@ -232,7 +232,7 @@ test('readings come raw and by bucket, in pages that join, days by the site, car
   assert.equal(wrong.status, 400)
   assert.match(await wrong.text(), /from: expected a time before to/)
   const unclear = await f.ask(`${path}?from=2026-11-02T10:00:00&resolution=2h`)
-  assert.match(await unclear.text(), /from: expected RFC 3339 .*resolution: expected raw.1m.15m.1h.1d, found/)
+  assert.match(await unclear.text(), /from: expected a day .*RFC 3339 .*resolution: expected raw.1m.15m.1h.1d, found/)
   await f.server.stop()
 })
 

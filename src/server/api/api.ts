@@ -1,17 +1,18 @@
 // The API as a list of its endpoints.
 
 import type { Route } from '../routes.ts'
-import { chargerEndpoints, type FleetParts } from './chargers.ts'
+import { chargerEndpoints } from './chargers.ts'
 import { type Endpoint, type ReadPool, routesOf } from './endpoint.ts'
 import { energy } from './energy.ts'
 import { events, type LiveParts } from './events.ts'
+import { type ExportParts, exportEndpoints } from './exports.ts'
 import { messages } from './messages.ts'
 import { type OperationsParts, operationsEndpoints } from './operations.ts'
 import { readings } from './readings.ts'
 import { sessions } from './sessions.ts'
 import { sites } from './sites.ts'
 
-export interface ApiParts extends FleetParts, LiveParts, OperationsParts {
+export interface ApiParts extends ExportParts, LiveParts, OperationsParts {
   /** For queries alone. */
   readonly db: ReadPool
 }
@@ -24,6 +25,7 @@ const endpoints: readonly Endpoint<ApiParts>[] = [
   energy,
   sites,
   events,
+  ...exportEndpoints,
   ...operationsEndpoints
 ]
 

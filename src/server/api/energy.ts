@@ -10,7 +10,6 @@ import {
   energyResolutions,
   meanPower
 } from '../../history/energy.ts'
-import type { Bound } from '../../history/within.ts'
 import type { Zones } from '../../history/zone.ts'
 import type { EnergyAnswer, EnergyRow } from '../../model/api.ts'
 import { formatTime, parseTime } from '../../model/envelope.ts'
@@ -19,7 +18,7 @@ import { energyAnswer } from './answers.ts'
 import { chargersOf, type FleetParts } from './chargers.ts'
 import { endpoint, type ReadPool, wrongParameter } from './endpoint.ts'
 import { charger, limitOf, oneOfOr, text } from './parameters.ts'
-import { rangeParameters, withinOf } from './ranges.ts'
+import { boundText, rangeParameters, withinOf } from './ranges.ts'
 
 const weekMs = 7 * 86_400_000
 
@@ -60,8 +59,6 @@ export const energy = endpoint({
 })
 
 const pageBounds = (limit: number) => ({ bucketsMax: limit, quartersMax: energyQuartersMax })
-
-const boundText = (bound: Bound): string => ('day' in bound ? bound.day : formatTime(bound.timeUs))
 
 function rowOf(row: BucketEnergy, resolution: EnergyResolution, zones: Zones, nowMs: number): EnergyRow {
   const startMs = Number(row.timeUs) / 1000

@@ -1,6 +1,6 @@
 // The time that a request asks for: `from` and `to` as moments, or as days of the calendar of a time zone.
 
-import { boundOf, momentOf, type Within } from '../../history/within.ts'
+import { type Bound, boundOf, momentOf, type Within } from '../../history/within.ts'
 import { Zone } from '../../history/zone.ts'
 import { formatTime } from '../../model/envelope.ts'
 import { wrongParameter } from './endpoint.ts'
@@ -38,5 +38,8 @@ export function withinOf(
   if ('day' in since === 'day' in until) rangeOf({ from, to }, utc, standardMs)
   return { from: since, to: until }
 }
+
+/** As it was asked for. */
+export const boundText = (bound: Bound): string => ('day' in bound ? bound.day : formatTime(bound.timeUs))
 
 const utc = new Zone('UTC')

@@ -1,19 +1,12 @@
 // The chargers as the database knows them, in memory: read anew when they are asked for and some seconds old.
 
+import { type ListedCharger, listChargers } from '../../history/chargerList.ts'
 import { energyTodayQuery } from '../../history/energy.ts'
 import { Zones } from '../../history/zone.ts'
 import { Cached } from './cached.ts'
 import type { ReadPool } from './endpoint.ts'
 
-export interface RegisteredCharger {
-  readonly id: number
-  readonly name: string
-  readonly site: string | null
-  readonly label: string | null
-  readonly serial: string | null
-  readonly tariff: string | null
-  readonly timeZone: string
-}
+export type RegisteredCharger = ListedCharger
 
 const chargersFreshMs = 5_000
 const energyFreshMs = 60_000
@@ -41,12 +34,7 @@ export class Registry {
 }
 
 async function readChargers(db: ReadPool): Promise<ReadonlyMap<string, RegisteredCharger>> {
-  const { rows } = await db.query<RegisteredCharger>(
-    `SELECT chargers.id, chargers.name, sites.name AS site, label, serial, tariff,
-       coalesce(time_zone, 'UTC') AS "timeZone"
-     FROM chargers LEFT JOIN sites ON sites.id = site ORDER BY chargers.name COLLATE "C"`
-  )
-  return new Map(rows.map(row => [row.name, row]))
+  return new Map((await listChargers(db)).map(charger => [charger.name, charger]))
 }
 
 async function readEnergyToday(db: ReadPool): Promise<ReadonlyMap<string, number>> {
