@@ -51,6 +51,25 @@ test('most commands of docs/ are run, and the others say why not', () => {
   for (const { notRun } of left) assert.ok(notRun!.length > 20, notRun)
 })
 
+test('what docs/troubleshooting.md tells of is what the program says', () => {
+  const says = readdirSync(join(root, 'src'), { recursive: true, withFileTypes: true })
+    .filter(({ name }) => name.endsWith('.ts') && !name.endsWith('.test.ts'))
+    .map(({ parentPath, name }) => readFileSync(join(parentPath, name), 'utf8'))
+    .join('\n')
+  const rows = read('docs/troubleshooting.md').match(/^\| [^|]+\|/gm) ?? []
+  const words = rows.flatMap(row => [...row.matchAll(/`([^`]+)`/g)].map(([, word]) => word!))
+  // Names of Node and of others, an example of a row of a file, and numbers in sentences.
+  const others = /^(E[A-Z]+|EAI_AGAIN|CONNACK \d|[A-Z]+_[A-Z_]+|chargelift .*|ok)$/
+  const parts = (word: string): string[] =>
+    word.split(/ N s$|: expected |: /).filter(part => !/^(tls|chargers)[.[]/.test(part))
+  const unknown = words
+    .filter(word => !others.test(word))
+    .flatMap(parts)
+    .filter(part => !says.includes(part.replace(/^--/, '')))
+  assert.ok(words.length > 40)
+  assert.deepEqual(unknown, [])
+})
+
 test('a page is read as test/docs/markdown.ts says: comments before blocks, and what is printed after them', () => {
   const page = `
 <!-- exit: 78 -->

@@ -75,8 +75,7 @@ test('without flags and environment there are the documented defaults', () => {
     drainMs: 0,
     silentAfterMs: silentAfterMsDefault,
     webhook: undefined,
-    presenceGraceMs: presenceGraceMsDefault,
-    nodeSilentMs: 30_000
+    presenceGraceMs: presenceGraceMsDefault
   })
 })
 

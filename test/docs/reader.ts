@@ -41,12 +41,14 @@ export class Reader {
   readonly dir: string
   readonly mqttPort: number
   readonly httpPort: number
+  readonly chargerPort: number
   readonly #options: ReaderOptions
   readonly #running: { readonly child: ChildProcess; readonly where: string }[] = []
 
   private constructor(options: ReaderOptions, mqttPort: number, httpPort: number) {
     this.#options = options
     this.dir = options.dir
+    this.chargerPort = options.chargerPort
     this.mqttPort = mqttPort
     this.httpPort = httpPort
     for (const folder of ['bin', 'run', 'state', 'etc/chargelift/certs', 'etc/chargelift/edge', 'var/lib', 'page']) {
@@ -76,13 +78,13 @@ export class Reader {
       [/postgres:\/\/chargelift:PASSWORD@db\.example\.com(:5432)?\/chargelift\b/g, databaseUrl],
       [/\bdb\.example\.com(:5432)?\b/g, new URL(databaseUrl).host],
       [/(cloud|mqtt)\.example\.com/g, 'localhost'],
-      [/192\.168\.1\.40:25000/g, `127.0.0.1:${chargerPort}`],
-      [/192\.168\.1\.40/g, `127.0.0.1:${chargerPort}`],
+      [/192\.168\.1\.4[012]:25000/g, `127.0.0.1:${chargerPort}`],
+      [/192\.168\.1\.4[012]/g, `127.0.0.1:${chargerPort}`],
       [/\b8883\b/g, String(this.mqttPort)],
       [/\b8080\b/g, String(this.httpPort)],
       [/(?<![\w.])\/(etc|var\/lib)\/chargelift/g, `${this.dir}/$1/chargelift`],
       [/npx node src\/cli\.ts/g, 'chargelift'],
-      [/--http-host 0\.0\.0\.0/g, '--http-host 127.0.0.1']
+      [/\b0\.0\.0\.0\b/g, '127.0.0.1']
     ]
     return pairs.reduce((seen, [what, by]) => seen.replace(what, by), text)
   }
@@ -236,6 +238,11 @@ exec "$@"
 to="\${@: -1}"
 cp "\${@:1:$#-1}" "\${to#*:}"
 `,
+  // An edge.yaml out of an archive has the folders of the system in it.
+  tar: `#!/bin/sh
+/usr/bin/env -i PATH=/usr/bin:/bin tar "$@"
+find "$DOCS_DIR/etc" -name edge.yaml -exec sed -i "s#"/var/lib/#"$DOCS_DIR/var/lib/#" {} +
+`,
   journalctl: `#!/bin/bash
 while [ "$1" != -u ]; do shift; done
 cat "$DOCS_DIR/run/$2".log
@@ -255,6 +262,7 @@ begin() {
   [ -f "$file" ] || { echo "no unit $1" >&2; exit 5; }
   unit=$(sed "s/%i/$instance/g; s#/usr/bin/##; s#/var/lib/#$DOCS_DIR/var/lib/#; s#/etc/#$DOCS_DIR/etc/#" "$file")
   cwd=$(sed -n 's/^WorkingDirectory=//p' <<<"$unit"); mkdir -p "$cwd"
+  : >"$run/$1.log"
   settings=$(sed -n 's/^EnvironmentFile=-*//p' <<<"$unit")
   ( cd "$cwd"; set -a; [ -z "$settings" ] || . "$settings"; set +a
     CACHE_DIRECTORY=$DOCS_DIR/cache setsid $(sed -n 's/^ExecStart=//p' <<<"$unit") >"$run/$1.log" 2>&1 & echo $! >"$run/$1.pid" )

@@ -32,12 +32,12 @@ after(async () => {
 })
 
 interface Setting {
-  /** A server, an edge and its charger, installed as the packages do it. */
-  readonly hasSite?: boolean
+  /** What is installed and runs: the server alone, or an edge and its charger as well. */
+  readonly runs?: 'server' | 'site'
   /** On the PostgreSQL of the system, for its client programs. */
   readonly onCluster?: boolean
   /** Before the block with this text. */
-  readonly before?: Readonly<Record<string, (reader: Reader) => Promise<void>>>
+  readonly before?: Readonly<Record<string, (databaseUrl: string) => Promise<unknown>>>
 }
 
 const text = (page: string): string => readFileSync(join(root, page), 'utf8')
@@ -57,14 +57,17 @@ async function follow(t: TestContext, page: string, setting: Setting = {}): Prom
     ...(setting.onCluster && { programs: programs! })
   })
   readers.push(reader)
-  if (setting.hasSite) await install(reader, databaseUrl)
+  if (setting.runs === undefined) settings(reader)
+  else await installServer(reader, databaseUrl)
+  if (setting.runs === 'site') await installEdge(reader, databaseUrl)
   for (const block of blocksOf(text(page))) {
     const does = block.language === 'sh' || block.language === 'sql' || block.file !== undefined
     if (!does) continue
     const first = block.text.trim().split('\n')[0]
     const skip = block.notRun ?? reader.lacks(block)
     await t.test(`line ${block.line}: ${block.file ?? first}`, skip === undefined ? {} : { skip }, async () => {
-      for (const [what, act] of Object.entries(setting.before ?? {})) if (block.text.includes(what)) await act(reader)
+      for (const [what, act] of Object.entries(setting.before ?? {}))
+        if (block.text.includes(what)) await act(databaseUrl)
       await reader.does(block)
     })
   }
@@ -72,28 +75,31 @@ async function follow(t: TestContext, page: string, setting: Setting = {}): Prom
   return reader
 }
 
-/** As the package and docs/install-server.md and docs/install-pi.md leave a machine. */
-async function install(reader: Reader, databaseUrl: string): Promise<void> {
-  const settings = readFileSync(join(root, 'build/debian/server.env'), 'utf8')
-  writeFileSync(
-    join(reader.dir, 'etc/chargelift/server.env'),
-    `${reader.replaced(settings)}\nDATABASE_URL=${databaseUrl}\n`
-  )
-  const edge = join(reader.dir, 'etc/chargelift/edge/wallbox-1')
-  mkdirSync(edge, { recursive: true })
-  const yaml = `broker: mqtts://cloud.example.com:8883
-tls: {ca: ca.pem, cert: wallbox-1.pem, key: wallbox-1.key}
-spool: {path: /var/lib/chargelift-edge/wallbox-1/spool.sqlite}
-chargers:
-  - {name: wallbox-1, driver: mennekes-amtron, url: "http://192.168.1.40:25000", devKey: "0000", pollIntervalMs: 1000}
-`
-  writeFileSync(join(edge, 'edge.yaml'), reader.replaced(yaml))
+/** The settings that the package brings. */
+function settings(reader: Reader, more = ''): void {
+  const env = readFileSync(join(root, 'build/debian/server.env'), 'utf8')
+  writeFileSync(join(reader.dir, 'etc/chargelift/server.env'), `${reader.replaced(env)}\n${more}`)
+}
+
+/** As docs/install-server.md leaves a machine. */
+async function installServer(reader: Reader, databaseUrl: string): Promise<void> {
+  settings(reader, `DATABASE_URL=${databaseUrl}\n`)
   await reader.runs(`
     chargelift certs init --host localhost
-    chargelift certs issue wallbox-1
     cp certs/ca.pem certs/server.pem certs/server.key certs/crl.pem ${reader.dir}/etc/chargelift/certs/
-    cp certs/ca.pem certs/devices/wallbox-1.pem certs/devices/wallbox-1.key ${edge}/
-    systemctl enable --now chargelift-server chargelift-edge@wallbox-1`)
+    systemctl enable --now chargelift-server`)
+}
+
+/** As docs/install-pi.md leaves a Pi, but for its haste. */
+async function installEdge(reader: Reader, databaseUrl: string): Promise<void> {
+  const broker = `mqtts://localhost:${reader.mqttPort}`
+  await reader.runs(`
+    chargelift certs issue wallbox-1
+    chargelift certs bundle wallbox-1 --broker ${broker} --dev-key 0000 --url http://127.0.0.1:${reader.chargerPort}
+    tar -xf wallbox-1.tar -C ${reader.dir}/etc/chargelift/edge`)
+  const file = join(reader.dir, 'etc/chargelift/edge/wallbox-1/edge.yaml')
+  writeFileSync(file, readFileSync(file, 'utf8').replace(/( +)devKey:.*/, '$&\n$1pollIntervalMs: 1000'))
+  await reader.runs('systemctl enable --now chargelift-edge@wallbox-1')
   await until(
     () => query(databaseUrl, 'SELECT 1 FROM ev_readings WHERE total_energy_consumption IS NOT NULL LIMIT 1'),
     rows => rows.length === 1
@@ -111,7 +117,18 @@ async function query(databaseUrl: string, sql: string): Promise<Record<string, u
 }
 
 describe('every command of a page works', () => {
-  test('docs/certificates.md', t => follow(t, 'docs/certificates.md', { hasSite: true }).then(() => {}))
+  test('docs/certificates.md', t => follow(t, 'docs/certificates.md', { runs: 'site' }).then(() => {}))
+
+  test('docs/install-server.md', t => follow(t, 'docs/install-server.md').then(() => {}))
+
+  test('docs/install-pi.md', t => follow(t, 'docs/install-pi.md', { runs: 'server' }).then(() => {}))
+
+  test('docs/troubleshooting.md', t => follow(t, 'docs/troubleshooting.md', { runs: 'site' }).then(() => {}))
+
+  test('docs/upgrade.md', async t => {
+    const newer = "INSERT INTO schema_migrations (version, name) VALUES (1000, 'of a newer chargelift')"
+    await follow(t, 'docs/upgrade.md', { runs: 'site', before: { 'db migrate': url => query(url, newer) } })
+  })
 
   test('docs/mennekes.md', t => follow(t, 'docs/mennekes.md').then(() => {}))
 
@@ -137,7 +154,7 @@ describe('docs/backup.md', { skip: noPrograms }, () => {
       )
     let inBackup = 0
     await follow(t, 'docs/backup.md', {
-      hasSite: true,
+      runs: 'site',
       onCluster: true,
       before: {
         // What the backup does not have.
@@ -205,7 +222,7 @@ describe('docs/smart-home.md', () => {
   let payloads: Payloads
 
   test('every command of it works', async t => {
-    reader = await follow(t, 'docs/smart-home.md', { hasSite: true })
+    reader = await follow(t, 'docs/smart-home.md', { runs: 'site' })
     const sub = `mosquitto_sub $certs -h localhost -p ${reader.mqttPort} -i homeassistant -V mqttv311`
     if (reader.lacks({ ...blocksOf('```sh\nmosquitto_sub -h\n```\n')[0]! }))
       return t.skip('apt-get install mosquitto-clients')
