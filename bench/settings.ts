@@ -38,7 +38,7 @@ const flags = {
   workers: whole(1, 64, 'ingest workers of the server'),
   processes: whole(1, 64, 'processes that generate the load'),
   churn: decimal(100, 'chargers that leave and come back, per cent of the fleet per minute'),
-  subscribers: whole(1, 1_000, 'dashboards on chargers/# (subscribers)'),
+  subscribers: whole(1, 1_000, 'dashboards: on chargers/# (subscribers), in browsers (dashboards)'),
   'outage-seconds': whole(1, 3_600, 'how long the database is away (database-outage)'),
   rows: whole(1_000, 1_000_000_000, 'rows to ask questions about (queries)'),
   'poll-ms': whole(100, 60_000, 'poll interval of the real edge (edge)'),

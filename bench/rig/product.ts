@@ -18,6 +18,8 @@ export const productName = 'chargelift'
 export interface Product extends Target {
   readonly pid: number | undefined
   readonly database: Database
+  /** `http://host:port`; undefined where it is not known. */
+  readonly httpUrl: string | undefined
 }
 
 interface Place {
@@ -81,6 +83,7 @@ async function productAt(database: Database, place: Place, { names, columns }: E
     address: { host, port, certs },
     pid,
     database,
+    httpUrl: metricsUrl && new URL(metricsUrl).origin,
     row: 'poll',
     storing: ['main', 'workers', 'helpers', 'database'],
     cpu() {

@@ -7,7 +7,7 @@ import { loadScenario } from './load.ts'
 import { queries } from './queries.ts'
 import type { Scenario } from './scenario.ts'
 import { soak } from './soak.ts'
-import { subscribers } from './subscribers.ts'
+import { dashboards, subscribers } from './subscribers.ts'
 
 export const scenarios: Readonly<Record<string, Scenario>> = {
   fleet: loadScenario('many chargers, each sends its next poll when the last one is acknowledged', {
@@ -26,6 +26,7 @@ export const scenarios: Readonly<Record<string, Scenario>> = {
   'idle-connections': idleConnections,
   'database-outage': databaseOutage,
   subscribers,
+  dashboards,
   edge,
   queries,
   soak

@@ -8,31 +8,66 @@ import { type Child, startChild } from '../load/calls.ts'
 import { literalOf, unitsSql } from '../load/columns.ts'
 import type { DashboardCalls, DashboardOptions, DashboardReport } from '../load/dashboards.ts'
 import { Histogram } from '../load/histogram.ts'
+import type { PageOptions } from '../load/pages.ts'
 import type { Figures, Run } from '../report/result.ts'
 import { defined, Fleet, measureRun, runOf } from '../rig/measure.ts'
 import { type Expected, type Product, productName } from '../rig/product.ts'
 import { VerifyError } from '../rig/verify.ts'
 import type { Bench, Scenario } from './scenario.ts'
 
+interface Watchers {
+  readonly without: string
+  /** Which of them know the newest of every topic. */
+  readonly knowing: string
+  readonly open: (product: Product, expected: Expected, count: number) => Promise<Child<DashboardCalls>>
+}
+
+const overMqtt: Watchers = {
+  without: `${productName}, no subscriber`,
+  knowing: 'all',
+  open({ address }, { names }, count) {
+    const boards = Array.from({ length: count }, (_, i) => `${names.prefix}board-${String(i).padStart(4, '0')}`)
+    const options: DashboardOptions = { ...address, names: boards }
+    return startChild(new URL('../load/dashboards.ts', import.meta.url), options)
+  }
+}
+
+const overHttp: Watchers = {
+  without: `${productName}, no dashboard`,
+  knowing: 'the first',
+  open({ httpUrl }, _expected, count) {
+    if (httpUrl === undefined)
+      throw new Error('expected --metrics-url beside --server: dashboards are on the HTTP port')
+    const options: PageOptions = { url: httpUrl, count }
+    return startChild(new URL('../load/pages.ts', import.meta.url), options)
+  }
+}
+
 export const subscribers: Scenario = {
   summary: 'dashboards on chargers/# beside a paced fleet: what each costs, and how soon it sees the news',
   defaults: { connections: 2_000, rate: 20_000, window: 256, subscribers: 1 },
-  run
+  run: bench => run(bench, overMqtt)
 }
 
-const withoutName = `${productName}, no subscriber`
+export const dashboards: Scenario = {
+  summary: 'dashboards in browsers (live events of the HTTP port) beside a paced fleet: what they cost the others',
+  defaults: { connections: 2_000, rate: 5_000, window: 256, subscribers: 20 },
+  run: bench => run(bench, overHttp)
+}
 
-async function run(bench: Bench): Promise<void> {
+async function run(bench: Bench, watchers: Watchers): Promise<void> {
   for (let repeat = 1; repeat <= bench.settings.repeats; repeat++) {
-    const without = await measureWithout(bench, repeat)
+    const without = await measureWithout(bench, repeat, watchers.without)
     const expected = bench.expected()
     await bench.using(await bench.product(expected), product =>
-      bench.attempt(productName, repeat, () => watched(bench, product, expected, repeat, without?.figures.serverUs))
+      bench.attempt(productName, repeat, () =>
+        watched(bench, product, expected, { repeat, alone: without?.figures.serverUs, watchers })
+      )
     )
   }
 }
 
-async function measureWithout(bench: Bench, repeat: number): Promise<Run | undefined> {
+async function measureWithout(bench: Bench, repeat: number, withoutName: string): Promise<Run | undefined> {
   const expected = bench.expected()
   return bench.using(await bench.product(expected), product =>
     bench.attempt(withoutName, repeat, async () => {
@@ -46,13 +81,10 @@ async function watched(
   bench: Bench,
   product: Product,
   expected: Expected,
-  repeat: number,
-  alone: number | undefined
+  { repeat, alone, watchers }: { repeat: number; alone: number | undefined; watchers: Watchers }
 ): Promise<Run> {
   const { subscribers: count = 1, seconds } = bench.settings
-  const names = Array.from({ length: count }, (_, i) => `${expected.names.prefix}board-${String(i).padStart(4, '0')}`)
-  const options: DashboardOptions = { ...product.address, names }
-  const dashboards = await startChild<DashboardCalls>(new URL('../load/dashboards.ts', import.meta.url), options)
+  const dashboards = await watchers.open(product, expected, count)
   try {
     return await bench.withFleet(Fleet.connect(product, bench.load(expected), bench.progress), async fleet => {
       await fleet.start()
@@ -65,7 +97,7 @@ async function watched(
       const each = alone === undefined || serverUs === undefined ? undefined : (serverUs - alone) / count
       const news = newsFigures(before, after, count, seconds)
       const figures = { ...measured.figures, ...news, ...defined({ subscribersUs: each }) }
-      const sentence = `${verified}; ${count} dashboards end with the newest of every topic`
+      const sentence = `${verified}; ${count} dashboards, none cut, ${watchers.knowing} with the newest of every topic at the end`
       return { ...runOf(productName, repeat, sentence, measured), figures }
     })
   } finally {
