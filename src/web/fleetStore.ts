@@ -40,8 +40,8 @@ export class FleetStore {
 
   /** Of the problems, or, while they are not known, of the list. */
   conditionsOf(charger: string): readonly ProblemCondition[] {
-    if (this.#problemsRevision === 0) return this.chargers.get(charger)?.problems ?? []
-    return this.#conditions.get(charger) ?? []
+    if (this.#problemsRevision === 0) return this.chargers.get(charger)?.problems ?? none
+    return this.#conditions.get(charger) ?? none
   }
 
   /** The whole list. What live events have told since is newer, and stays. */
@@ -115,6 +115,8 @@ export class FleetStore {
     for (const changed of this.#watchers) changed()
   }
 }
+
+const none: readonly ProblemCondition[] = []
 
 /** One that live events told of before any list did. */
 const unheardOf: ChargerSummary = {

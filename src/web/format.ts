@@ -22,10 +22,6 @@ const isNumber = (value: Known): value is number => value !== null && value !== 
 export const formatNumber = (value: Known, digits = 0): string =>
   isNumber(value) ? numberFormat(digits).format(value) : unknownText
 
-/** In few characters: `18.2 M`. */
-export const shortNumber = (value: Known): string => (isNumber(value) ? compact.format(value) : unknownText)
-const compact = new Intl.NumberFormat(undefined, { notation: 'compact', maximumFractionDigits: 1 })
-
 /** W as kW, without the unit: columns have it in their head. */
 export const kilowatts = (watts: Known): string =>
   isNumber(watts) ? numberFormat(watts >= 1_000_000 ? 0 : watts >= 100_000 ? 1 : 2).format(watts / 1000) : unknownText
@@ -101,9 +97,6 @@ export const timeOfDay = (moment: string | number, timeZone?: string): string =>
 export const monthName = ({ year, month }: Month): string =>
   timeFormat('UTC', { month: 'long', year: 'numeric' }).format(Date.UTC(year, month - 1, 1))
 
-/** The zone this browser is in. */
-export const ownTimeZone = (): string => Intl.DateTimeFormat().resolvedOptions().timeZone
-
 /** 1 to 12. */
 export interface Month {
   readonly year: number
@@ -131,21 +124,4 @@ export function monthAt(ms: number, timeZone: string): Month {
   }).formatToParts(ms)
   const part = (type: string): number => Number(parts.find(candidate => candidate.type === type)!.value)
   return { year: part('year'), month: part('month') }
-}
-
-/** The moment at which a month begins in a time zone, ms since the Unix epoch. */
-export function monthStart({ year, month }: Month, timeZone: string): number {
-  const wall = Date.UTC(year, month - 1, 1)
-  // Twice: the offset that counts is the one in force at the moment itself.
-  const first = wall - offsetMs(wall, timeZone)
-  return wall - offsetMs(first, timeZone)
-}
-
-function offsetMs(ms: number, timeZone: string): number {
-  const name = new Intl.DateTimeFormat('en-US', { timeZone, timeZoneName: 'longOffset' })
-    .formatToParts(ms)
-    .find(({ type }) => type === 'timeZoneName')!.value
-  const [, sign, hours = '0', minutes = '0', seconds = '0'] = /([+\-−])(\d{2}):?(\d{2})?:?(\d{2})?/.exec(name) ?? []
-  const size = Number(hours) * 3_600_000 + Number(minutes) * 60_000 + Number(seconds) * 1_000
-  return sign === '-' || sign === '−' ? -size : size
 }

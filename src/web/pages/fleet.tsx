@@ -17,7 +17,7 @@ export function FleetPage() {
   const { fault, isLoaded } = useDashboard()
   const fleet = useFleet()
   const [settings, setSettings] = useState(settingsOfAddress)
-  const isNarrow = useMedia('(max-width: 820px)')
+  const isNarrow = useMedia('(max-width: 1120px)')
   const list = useFleetList(fleet, settings)
   useEffect(() => {
     document.title = 'Fleet · chargelift'

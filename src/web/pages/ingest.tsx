@@ -4,7 +4,7 @@ import { useEffect, useRef, useState } from 'preact/hooks'
 import type { IngestFigures } from '../../model/api.ts'
 import { ask } from '../ask.ts'
 import { useAsk, useLive } from '../dashboard.ts'
-import { formatNumber, milliseconds, shortNumber, timeOfDay, unknownText } from '../format.ts'
+import { formatNumber, milliseconds, timeOfDay, unknownText } from '../format.ts'
 import { RateChart, type RatePoint } from '../parts/rateChart.tsx'
 import { Tile } from '../parts/tile.tsx'
 
@@ -79,13 +79,13 @@ function Tiles({ figures }: { figures: IngestFigures | undefined }) {
         word="Messages"
         value={formatNumber(figures?.receivedPerSecond)}
         unit="/s"
-        note={`${shortNumber(figures?.received)} in all`}
+        note={`${formatNumber(figures?.received)} in all`}
       />
       <Tile
         word="Committed"
         value={formatNumber(figures?.committedPerSecond)}
         unit="/s"
-        note={`${shortNumber(figures?.committed)} in all`}
+        note={`${formatNumber(figures?.committed)} in all`}
       />
       <Tile word="In flight" value={formatNumber(figures?.inFlight)} note="not yet stored" />
       <Tile

@@ -13,8 +13,6 @@ import {
   monthKey,
   monthName,
   monthOfKey,
-  monthStart,
-  ownTimeZone,
   plusMonths
 } from '../format.ts'
 import { Arrow } from '../parts/icons.tsx'
@@ -27,6 +25,7 @@ const sessionsMax = 5_000
 const sessionsPerPage = 1_000
 const rowsAtOnce = 200
 const monthsOffered = 36
+const utc = 'UTC'
 
 const views = { sessions: 'Sessions', charger: 'By charger', vehicle: 'By vehicle' } as const
 type View = keyof typeof views
@@ -44,8 +43,8 @@ export function SessionsPage() {
   const sites = useAsk('sites', signal => ask<SitesAnswer>('/api/v1/sites', {}, signal)).answer?.sites ?? []
   const [settings, setSettings] = useState<Settings>(() => settingsOfAddress(live.now()))
   const change = (changed: Partial<Settings>): void => setSettings(before => ({ ...before, ...changed }))
-  const zone = zoneOf(sites, settings.site)
-  const query = queryOf(settings, zone)
+  const zoneOf = useZones(sites)
+  const query = queryOf(settings)
   const { answer, fault } = useAsk(JSON.stringify(query), signal => load(query, signal))
   useEffect(() => {
     document.title = 'Sessions · chargelift'
@@ -65,7 +64,7 @@ export function SessionsPage() {
       <div class="page-head">
         <div>
           <h1>Sessions</h1>
-          <p class="quiet">Months and times in {zone}</p>
+          <p class="quiet">{zonesText(sites, settings.site)}</p>
         </div>
         <a
           class="button button-main"
@@ -75,7 +74,7 @@ export function SessionsPage() {
           Download CSV
         </a>
       </div>
-      <Choices settings={settings} change={change} sites={sites} vehicles={vehicles} now={live.now()} zone={zone} />
+      <Choices settings={settings} change={change} sites={sites} vehicles={vehicles} now={live.now()} />
       {fault !== undefined && (
         <p class="fault" role="alert">
           The sessions could not be loaded: {fault}
@@ -105,7 +104,7 @@ export function SessionsPage() {
             ))}
           </div>
         </div>
-        <List sessions={sessions} view={settings.view} isLoaded={answer !== undefined} zoneOf={() => zone} />
+        <List sessions={sessions} view={settings.view} isLoaded={answer !== undefined} zoneOf={zoneOf} />
       </section>
     </>
   )
@@ -117,12 +116,11 @@ interface ChoicesProps {
   readonly sites: readonly Site[]
   readonly vehicles: readonly string[]
   readonly now: number
-  readonly zone: string
 }
 
-function Choices({ settings, change, sites, vehicles, now, zone }: ChoicesProps) {
+function Choices({ settings, change, sites, vehicles, now }: ChoicesProps) {
   const fleet = useFleet()
-  const newest = monthAt(now, zone)
+  const newest = monthAt(now, sites[0]?.timeZone ?? utc)
   const months = Array.from({ length: monthsOffered }, (_, back) => plusMonths(newest, -back))
   const { membership } = fleet.revision
   const chargers = useMemo(() => [...fleet.chargers.keys()].sort(compareNames), [fleet, membership])
@@ -254,11 +252,17 @@ function List({ sessions, view, isLoaded, zoneOf }: ListProps) {
   )
 }
 
+/** A charger without a site has the days of UTC. */
+function useZones(sites: readonly Site[]): (charger: string) => string {
+  const { fleet } = useDashboard()
+  return charger => sites.find(({ name }) => name === fleet.chargers.get(charger)?.site)?.timeZone ?? utc
+}
+
 type SessionsQuery = Readonly<Record<'from' | 'to' | 'site' | 'charger', string>>
 
-const queryOf = ({ month, site, charger }: Settings, zone: string): SessionsQuery => ({
-  from: new Date(monthStart(month, zone)).toISOString(),
-  to: new Date(monthStart(plusMonths(month, 1), zone)).toISOString(),
+const queryOf = ({ month, site, charger }: Settings): SessionsQuery => ({
+  from: `${monthKey(month)}-01`,
+  to: `${monthKey(plusMonths(month, 1))}-01`,
   site,
   charger
 })
@@ -274,11 +278,12 @@ async function load(query: SessionsQuery, signal: AbortSignal) {
   return { sessions, isCut: after !== undefined }
 }
 
-/** Of the site, or of all when they share one; else this browser's. */
-function zoneOf(sites: readonly Site[], name: string): string {
+/** What the page says about its times: months and days are those of each charger's site. */
+function zonesText(sites: readonly Site[], name: string): string {
   const wanted = name === '' ? sites : sites.filter(site => site.name === name)
-  const zones = new Set(wanted.map(({ timeZone }) => timeZone))
-  return zones.size === 1 ? [...zones][0]! : ownTimeZone()
+  const zones = [...new Set(wanted.map(({ timeZone }) => timeZone))]
+  if (zones.length > 1) return `Months and times as at each charger's site: ${zones.join(', ')}`
+  return `Months and times in ${zones[0] ?? utc}`
 }
 
 const fileName = ({ month, charger, site }: Settings): string =>
@@ -287,7 +292,7 @@ const fileName = ({ month, charger, site }: Settings): string =>
 function settingsOfAddress(now: number): Settings {
   const view = fromAddress('view')
   return {
-    month: monthOfKey(fromAddress('month')) ?? monthAt(now, ownTimeZone()),
+    month: monthOfKey(fromAddress('month')) ?? monthAt(now, utc),
     site: fromAddress('site'),
     charger: fromAddress('charger'),
     vehicle: fromAddress('vehicle'),

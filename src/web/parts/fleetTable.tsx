@@ -1,7 +1,7 @@
 // The table of the fleet. Only the rows in view, and some beside them, are in the document: all have one height, and stand
 // where they would stand if all were there. To a screen reader it is a table of all rows. Arrow keys go from row to row.
 
-import { useLayoutEffect, useRef, useState } from 'preact/hooks'
+import { useLayoutEffect, useMemo, useRef, useState } from 'preact/hooks'
 import type { ChargerSummary, ProblemCondition } from '../../model/api.ts'
 import type { OperationState } from '../../model/chargerState.ts'
 import { useNow } from '../dashboard.ts'
@@ -124,7 +124,13 @@ interface FleetRowProps {
   readonly now: number
 }
 
-function FleetRow({ charger, problems, index, top, now }: FleetRowProps) {
+/** Drawn again only when something of it changed: while the page is scrolled that is none of those that stay. */
+function FleetRow(props: FleetRowProps) {
+  const { charger, problems, index, top, now } = props
+  return useMemo(() => <RowCells {...props} />, [charger, problems, index, top, now])
+}
+
+function RowCells({ charger, problems, index, top, now }: FleetRowProps) {
   const { name, label, site, connection, lastSampleTime, energyTodayWh } = charger
   const vehicle = vehicleOf(charger)
   const power = numberOf(charger, 'PowerOutput')
