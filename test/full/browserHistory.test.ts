@@ -2,7 +2,7 @@
 // for README.md, which are written to docs/images with IMAGES=write.
 
 import assert from 'node:assert/strict'
-import { mkdirSync, readFileSync } from 'node:fs'
+import { mkdirSync } from 'node:fs'
 import { after, before, describe, it } from 'node:test'
 import { fileURLToPath } from 'node:url'
 import type { Browser } from 'playwright-core'
@@ -65,23 +65,6 @@ describe('dashboard with history', { skip: missing }, () => {
       new RegExp(`^${energy.format(kilowattHours)} kWh`)
     )
     assert.deepEqual(visited.errors, [])
-    await visited.close()
-  })
-
-  it('the file of the CSV button is what the API exports', async () => {
-    const visited = await visit(browser, url(`/sessions?month=${month}&charger=harbour-01`))
-    const downloading = visited.page.waitForEvent('download')
-    await visited.page.getByRole('link', { name: 'Download CSV' }).click()
-    const download = await downloading
-    assert.equal(download.suggestedFilename(), `sessions-${month}-harbour-01.csv`)
-    const file = readFileSync(await download.path(), 'utf8')
-    const exported = await fetch(url(`/api/v1/export/sessions?${range}&charger=harbour-01&format=csv`))
-    assert.equal(exported.status, 200)
-    assert.equal(file, await exported.text())
-    const { sessions } = await get<SessionsAnswer>(`/api/v1/sessions?${range}&charger=harbour-01&limit=1000`)
-    const lines = file.trimEnd().split('\n').slice(1)
-    assert.equal(lines.length, sessions.filter(({ endedAt }) => endedAt !== null).length)
-    assert.ok(lines.every(line => line.includes('harbour-01')))
     await visited.close()
   })
 
