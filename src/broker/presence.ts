@@ -147,13 +147,32 @@ export class Presence {
     )
   }
 
+  /** The server that had the charger is gone. */
+  goneElsewhere(charger: string, atUs: number): void {
+    if (!this.#isHere(charger)) this.#report(charger, 'offline', atUs)
+  }
+
+  /** Others took this server for gone: says again whom it has. */
+  tellAgain(): void {
+    for (const links of this.#links.values()) {
+      for (const link of links.values()) {
+        if (link.connection === undefined) continue
+        link.sinceUs = this.#report(link.charger, 'online', this.#nowUs())
+        this.#store(link, 'online')
+      }
+    }
+  }
+
+  #isHere(charger: string): boolean {
+    return [...this.#presentedOf(charger).links].some(({ connection }) => connection !== undefined)
+  }
+
   /** Another server presented the charger. Where it is connected here, that one is wrong, and is told so. */
   hear(charger: string, timeUs: number, payload: string): void {
     const presented = this.#presentedOf(charger)
     presented.lastUs = Math.max(presented.lastUs, timeUs)
     const state = (JSON.parse(payload) as { Value: PresenceState }).Value
-    const isHere = [...presented.links].some(({ connection }) => connection !== undefined)
-    if (isHere && state === 'offline') this.#report(charger, 'online', this.#nowUs())
+    if (this.#isHere(charger) && state === 'offline') this.#report(charger, 'online', this.#nowUs())
     else {
       presented.state = state
       presented.isKnown = true

@@ -170,6 +170,8 @@ export const unsentWaitBytes = 256 * 1024
 export const slowConsumerBytesMax = 4 * 1024 * 1024
 /** A charger whose edge is away for a shorter time is not reported as offline. */
 export const presenceGraceMsDefault = 30_000
+/** A server that did not say for so long that it lives is gone, and its chargers are offline. */
+export const nodeSilentMsDefault = 30_000
 
 /** Problems: no value of a charger for this long; its edge repeats what does not change every 15 minutes. */
 export const silentAfterMsDefault = 35 * 60_000

@@ -75,7 +75,8 @@ test('without flags and environment there are the documented defaults', () => {
     drainMs: 0,
     silentAfterMs: silentAfterMsDefault,
     webhook: undefined,
-    presenceGraceMs: presenceGraceMsDefault
+    presenceGraceMs: presenceGraceMsDefault,
+    nodeSilentMs: 30_000
   })
 })
 

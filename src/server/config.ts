@@ -17,6 +17,7 @@ import {
   connectionsMaxDefault,
   handshakesPerSecondDefault,
   messagesPerSecondDefault,
+  nodeSilentMsDefault,
   presenceGraceMsDefault,
   retentionMarginMs,
   silentAfterMsDefault,
@@ -252,6 +253,8 @@ export interface ServerConfig {
   readonly silentAfterMs: number
   readonly webhook: { readonly url: string; readonly secret: string } | undefined
   readonly presenceGraceMs: number
+  /** Another server that says nothing for so long is gone. */
+  readonly nodeSilentMs: number
 }
 
 const nameWidth = Math.max(...Object.keys(flags).map(({ length }) => length))
@@ -323,7 +326,8 @@ export function parseServerConfig(
     },
     drainMs: value('drain-seconds') * 1000,
     silentAfterMs: value('silent-minutes') * minuteMs,
-    presenceGraceMs: presenceGraceMsDefault
+    presenceGraceMs: presenceGraceMsDefault,
+    nodeSilentMs: nodeSilentMsDefault
   }
   const httpTls = readHttpTls(config.httpHost, value('http-tls-cert'), value('http-tls-key'), faults)
   if (!hasPostgres && config.databaseUrl === undefined && !faults.some(({ path }) => path === '--database-url')) {

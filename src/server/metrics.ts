@@ -134,6 +134,11 @@ export class Metrics {
       'Time in which the main thread had work to do.',
       () => performance.eventLoopUtilization().active / 1000
     )
+    this.#gauge(
+      'chargelift_processes',
+      'Processes of this server: what the main threads do is of all of them.',
+      () => 1
+    )
     this.#gauge('chargelift_connections', 'Open MQTT connections.', connections)
     this.#gauge('chargelift_certificate_expiry_seconds', "Seconds until the server's certificate ends.", () =>
       secondsUntil(credentials.current.validToMs)

@@ -31,6 +31,7 @@ import { LatestWriter, loadLatest } from './latest.ts'
 import { LiveFeed } from './liveFeed.ts'
 import { isLoopbackHost } from './loopback.ts'
 import { Metrics } from './metrics.ts'
+import { watchNodes } from './nodes.ts'
 import { Operations } from './operations.ts'
 import { pageRoutes } from './page.ts'
 import { probePort } from './ports.ts'
@@ -254,6 +255,15 @@ async function start(config: ServerConfig, log: Logger, stops: Stop[], abort: Ab
     log.warn({ event: 'repair_failed', reason: message }, 'what another server stored last is not known')
   stops.push(async () => stopPeers?.())
   const stopPeers = link && watchPeers({ link, repair: takeOver, failed: repairFailed })
+  const stopNodes = watchNodes({
+    db,
+    node: config.nodeId,
+    silentMs: config.nodeSilentMs,
+    gone: (charger, sinceUs) => broker.presence.goneElsewhere(charger, sinceUs),
+    wasTakenOut: () => broker.presence.tellAgain(),
+    failed: ({ message }) => log.warn({ event: 'nodes_failed', reason: message }, 'not known which servers live')
+  })
+  stops.push(() => atMost(stopRestMs, stopNodes()))
   const readDb = openReadPool(config.readDatabaseUrl ?? databaseUrl, error =>
     log.warn({ event: 'read_database_connection_lost', reason: error.message }, 'connection for reading lost')
   )

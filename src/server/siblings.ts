@@ -30,6 +30,7 @@ const aggregators: Readonly<Record<string, 'min' | 'max'>> = {
   chargelift_crl_expired: 'max',
   chargelift_reload_failed: 'max',
   chargelift_chargers: 'max',
+  chargelift_chargers_known: 'max',
   chargelift_database_failed_jobs: 'max',
   chargelift_maintenance_failed: 'max',
   chargelift_maintenance_last_success_timestamp_seconds: 'max'

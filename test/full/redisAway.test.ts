@@ -153,4 +153,28 @@ describe('Redis away', { skip: missing }, () => {
     await one.stop()
     await two.stop()
   })
+  it('the chargers of a server that says nothing any more are taken offline by another, unless they are there', async () => {
+    const databaseUrl = await harness.database()
+    const options = { redisUrl, nodeSilentMs: 3_000 }
+    const one = await harness.server(databaseUrl, { ...options, nodeId: 'one' })
+    const two = await harness.server(databaseUrl, { ...options, nodeId: 'two' })
+    await harness.client(one, 'c1')
+    await harness.client(one, 'c2')
+    const dash = await harness.client(two, 'dash')
+    await dash.subscribe('chargers/+/Connection')
+    const told = (): string[] =>
+      dash.delivered().map(([topic, payload]) => `${topic.split('/')[1]} ${valueIn(payload)}`)
+    await until(told, seen => seen.includes('c1 online') && seen.includes('c2 online'))
+    await one.stop()
+    await harness.client(two, 'c2')
+    await until(told, seen => seen.includes('c1 offline'))
+    const db = await harness.session(databaseUrl)
+    const { rows } = await db.query('SELECT charger, state, node FROM edge_connections ORDER BY charger')
+    assert.deepEqual(rows, [
+      { charger: 'c1', state: 'offline', node: 'one' },
+      { charger: 'c2', state: 'online', node: 'two' }
+    ])
+    assert.equal(told().includes('c2 offline'), false)
+    await two.stop()
+  })
 })
