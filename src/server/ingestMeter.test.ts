@@ -3,6 +3,8 @@ import { it } from 'node:test'
 import { Registry } from 'prom-client'
 import { IngestCounters } from '../ingest/ingest.ts'
 import { IngestMeter } from './ingestMeter.ts'
+import { IngestOfAll, type IngestShare, merged } from './ingestOfAll.ts'
+import { secondsBuckets } from './metrics.ts'
 import { WeightedHistogram } from './weightedHistogram.ts'
 
 const histogram = (name: string): WeightedHistogram =>
@@ -55,4 +57,62 @@ it('the ingest figures have the rates of the last seconds and the quantiles of t
   assert.deepEqual([idle.receivedPerSecond, idle.batchSeconds, idle.ackSeconds], [0, null, null])
   assert.deepEqual(idle.database, { up: false, reason: 'nothing within 2 s', failedJobs: 0 })
   assert.equal(idle.received, 120_500)
+})
+
+it('the figures of several processes are added up; latencies are of all their messages, and one that is down is told', async () => {
+  const counts = (bucket: number, count: number): number[] =>
+    Array.from({ length: secondsBuckets.length + 1 }, (_, i) => (i === bucket ? count : 0))
+  const share = (process: number, isUp: boolean, acks: number[]): IngestShare => ({
+    figures: {
+      time: '2026-11-28T12:00:00.000Z',
+      node: `a:8883.${process}`,
+      version: '0.1.0',
+      receivedPerSecond: 10.1,
+      committedPerSecond: 10,
+      rejectedPerSecond: 0.1,
+      rowsPerSecond: 2,
+      received: 100,
+      committed: 90,
+      dropped: 1,
+      inFlight: 7,
+      rejected: process === 1 ? { not_json: 2 } : { not_json: 1, conflict: 1 },
+      batchSeconds: null,
+      ackSeconds: null,
+      lanes: [
+        { lane: 0, backlog: process, late: false },
+        { lane: 1, backlog: 0, late: true }
+      ],
+      database: { up: isUp, reason: isUp ? null : 'away', failedJobs: process },
+      connections: 5,
+      memory: { usedBytes: 1, limitBytes: 10 },
+      certificateDays: 100,
+      chargers: 9,
+      problems: { silent: 1 } as never
+    },
+    commits: counts(0, 0),
+    acks
+  })
+  // 90 messages below 10 ms in one process, 10 of up to 1 s in the other: alone, each would tell something else.
+  const shares = [share(1, true, counts(3, 90)), share(2, false, counts(9, 10))]
+  const all = merged(shares)
+  assert.deepEqual(
+    [all.node, all.received, all.receivedPerSecond, all.connections, all.chargers, all.problems.silent],
+    ['a:8883', 200, 20.2, 10, 9, 1]
+  )
+  assert.deepEqual(all.rejected, { not_json: 3, conflict: 1 })
+  assert.deepEqual(
+    all.lanes.map(({ lane, backlog, late }) => `${lane} ${backlog} ${late}`),
+    ['0 1 false', '1 0 true', '2 2 false', '3 0 true']
+  )
+  assert.deepEqual(all.database, { up: false, reason: 'away', failedJobs: 2 })
+  assert.equal(all.batchSeconds, null)
+  assert.ok(all.ackSeconds!.p50 < 0.01 && all.ackSeconds!.p99 > 0.5, JSON.stringify(all.ackSeconds))
+
+  const ofAll = new IngestOfAll(
+    () => shares[0]!.figures,
+    async () => [shares[0]!, null]
+  )
+  assert.equal(ofAll.figures().node, 'a:8883.1', 'before the first answer')
+  await ofAll.look()
+  assert.equal(ofAll.figures().received, 100, 'who does not answer is left out')
 })

@@ -7,6 +7,7 @@ import type { Budget } from '../model/budget.ts'
 import type { Condition } from '../model/problem.ts'
 import type { Credentials } from './credentials.ts'
 import type { DatabaseWatch } from './databaseWatch.ts'
+import type { IngestShare } from './ingestOfAll.ts'
 import type { Metrics } from './metrics.ts'
 import type { HistogramCounts, WeightedHistogram } from './weightedHistogram.ts'
 
@@ -72,6 +73,17 @@ export class IngestMeter {
     if (this.#looks.length > looksMax) this.#looks.shift()
   }
 
+  /** For the process that speaks for several. */
+  share(): IngestShare {
+    const { commitSeconds, ackSeconds } = this.#options.metrics
+    const oldest = this.#looks[0]!
+    return {
+      figures: this.figures(),
+      commits: [...commitSeconds.gained(oldest.commits)],
+      acks: [...ackSeconds.gained(oldest.acks)]
+    }
+  }
+
   figures(): IngestFigures {
     const { node, version, ingest, metrics, database, budget, credentials, connections, problems } = this.#options
     const { counters, lanes, trouble } = ingest
@@ -111,7 +123,5 @@ const dayMs = 86_400_000
 
 function quantilesOf(histogram: WeightedHistogram, before: HistogramCounts): Quantiles | null {
   const [p50, p99] = [histogram.quantile(0.5, before), histogram.quantile(0.99, before)]
-  return p50 === undefined || p99 === undefined ? null : { p50: toMicroseconds(p50), p99: toMicroseconds(p99) }
+  return p50 === undefined || p99 === undefined ? null : { p50, p99 }
 }
-
-const toMicroseconds = (seconds: number): number => Math.round(seconds * 1e6) / 1e6

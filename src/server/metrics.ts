@@ -276,6 +276,7 @@ export class Metrics {
 export const laneName = (lane: number, lanes: number): string => (lane === lanes - 1 ? 'late' : String(lane))
 
 const misnamed = ['nodejs_active_handles_total', 'nodejs_active_requests_total', 'nodejs_active_resources_total']
-const secondsBuckets = [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60]
+/** Of both histograms of seconds. */
+export const secondsBuckets = [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60]
 
 const secondsUntil = (ms: number): number => Math.round((ms - Date.now()) / 1000)

@@ -27,6 +27,7 @@ import { healthRoutes } from './health.ts'
 import { Http } from './http.ts'
 import { openHttpTls } from './httpTls.ts'
 import { IngestMeter } from './ingestMeter.ts'
+import { IngestOfAll } from './ingestOfAll.ts'
 import { LatestWriter, loadLatest } from './latest.ts'
 import { LiveFeed } from './liveFeed.ts'
 import { isLoopbackHost } from './loopback.ts'
@@ -87,13 +88,14 @@ async function start(config: ServerConfig, log: Logger, stops: Stop[], abort: Ab
   const httpTls = config.httpTls && openHttpTls(config.httpTls, audit.report)
 
   // First the HTTP port: it tells what the rest is waiting for.
-  let ready: (ReadinessParts & { readonly metrics: Metrics }) | undefined
+  let ready: (ReadinessParts & { readonly metrics: Metrics; readonly meter: IngestMeter }) | undefined
   let stopping: Promise<boolean> | undefined
   let grants: Grants | undefined
   let api: ApiParts | undefined
   const answers: Answers = {
     readiness: () => (stopping ? goingAway : ready ? readiness(ready) : starting),
-    metrics: () => ready?.metrics.registry.getMetricsAsJSON()
+    metrics: () => ready?.metrics.registry.getMetricsAsJSON(),
+    ingest: () => ready?.meter.share()
   }
   const access = new Access({
     grants: () => grants,
@@ -156,7 +158,7 @@ async function start(config: ServerConfig, log: Logger, stops: Stop[], abort: Ab
   )
   stops.push(() => atMost(stopRestMs, Promise.all([latest.close(), connections.close(), audit.close()])))
 
-  const feed = new LiveFeed({ figures: () => meter.figures() })
+  const feed = new LiveFeed({ figures: () => figures.figures() })
   const link = await openLink(config, log)
   stops.push(async () => link?.close())
   const budget = new Budget(config.budgetBytes)
@@ -244,6 +246,13 @@ async function start(config: ServerConfig, log: Logger, stops: Stop[], abort: Ab
   })
   await shared?.load().catch(() => {}) // then from the database alone
   const takeOver = takeOverFrom(() => loadLatest(db), broker, shared)
+  const figures =
+    siblings && config.part?.number === 1
+      ? new IngestOfAll(
+          () => meter.figures(),
+          () => siblings.ingest()
+        )
+      : meter
   broker.presence.load(
     await whenDatabaseAnswers(log, abort, async () => {
       await takeOver()
@@ -274,7 +283,7 @@ async function start(config: ServerConfig, log: Logger, stops: Stop[], abort: Ab
     registry: new Registry(readDb),
     problems: charger => operations.problems.problemsOf(charger),
     problemList: () => operations.problems.list(),
-    figures: () => meter.figures(),
+    figures: () => figures.figures(),
     feed,
     access,
     exporting: new Exporting(),
@@ -282,6 +291,7 @@ async function start(config: ServerConfig, log: Logger, stops: Stop[], abort: Ab
   }
   const stopOperations = operations.start()
   stops.push(() => atMost(stopRestMs, stopOperations()), meter.watch())
+  if (figures !== meter) stops.push(figures.watch())
   const progress = new Progress({
     counters: ingest.counters,
     now: Date.now,
@@ -302,7 +312,7 @@ async function start(config: ServerConfig, log: Logger, stops: Stop[], abort: Ab
     })
   )
   stops.push(() => door.close()) // the last one, and so the first to stop: nobody new comes in while the rest ends
-  ready = { db, ingest, progress, metrics, maintenance, link, credentials }
+  ready = { db, ingest, progress, metrics, meter, maintenance, link, credentials }
 
   const mqttPorts = door.ports
   const httpPort = http?.port ?? config.httpPort

@@ -3,9 +3,10 @@
 
 import { AggregatorRegistry } from 'prom-client'
 import type { Readiness } from './health.ts'
+import type { IngestShare } from './ingestOfAll.ts'
 import type { Metrics } from './metrics.ts'
 
-export type Question = 'metrics' | 'readiness'
+export type Question = 'metrics' | 'readiness' | 'ingest'
 
 /** What goes between a process and the one that looks after it. */
 export type Message =
@@ -20,6 +21,7 @@ export type Message =
 export interface Answers {
   metrics(): Promise<object[]> | undefined
   readiness(): Promise<Readiness> | Readiness
+  ingest(): IngestShare | undefined
 }
 
 /** Gauges that say the same of all processes, or of which the worst counts; the others are added up. */
@@ -66,6 +68,11 @@ export class Siblings {
     )
     const warnings = [...new Set(all.flatMap(one => one?.warnings ?? []))]
     return { ready: reasons.length === 0 && all.every(one => one?.ready), reasons, warnings }
+  }
+
+  /** In the order of the processes; null for one that does not answer. */
+  async ingest(): Promise<readonly (IngestShare | null)[]> {
+    return (await this.#ask('ingest')) as readonly (IngestShare | null)[]
   }
 
   #ask(what: Question): Promise<readonly unknown[]> {

@@ -11,6 +11,20 @@ export interface WeightedHistogramOptions {
   readonly registers: readonly Registry[]
 }
 
+/** To the microsecond. `counts` has one more than there are bounds; see WeightedHistogram.quantile. */
+export function quantileOf(q: number, bounds: ArrayLike<number>, counts: ArrayLike<number>): number | undefined {
+  let left = 0
+  for (let i = 0; i < counts.length; i++) left += counts[i]!
+  if (left <= 0) return undefined
+  left *= q
+  for (let i = 0; i < bounds.length; i++) {
+    const [count, from] = [counts[i]!, i === 0 ? 0 : bounds[i - 1]!]
+    if (count > 0 && left <= count) return Math.round((from + ((bounds[i]! - from) * left) / count) * 1e6) / 1e6
+    left -= count
+  }
+  return bounds[bounds.length - 1]
+}
+
 /** The counts of all buckets at a moment, the last one above every bound. Not cumulative. */
 export type HistogramCounts = Float64Array
 
@@ -48,18 +62,12 @@ export class WeightedHistogram {
    * undefined when nothing was. Above the last bound nobody knows more than the bound.
    */
   quantile(q: number, before: HistogramCounts): number | undefined {
-    const bounds = this.#bounds
-    let total = 0
-    for (let i = 0; i < before.length; i++) total += this.#counts[i]! - before[i]!
-    if (total <= 0) return undefined
-    let left = q * total
-    for (let i = 0; i < bounds.length; i++) {
-      const count = this.#counts[i]! - before[i]!
-      const from = i === 0 ? 0 : bounds[i - 1]!
-      if (count > 0 && left <= count) return from + ((bounds[i]! - from) * left) / count
-      left -= count
-    }
-    return bounds.at(-1)
+    return quantileOf(q, this.#bounds, this.gained(before))
+  }
+
+  /** What the buckets gained since `before`. */
+  gained(before: HistogramCounts): HistogramCounts {
+    return this.#counts.map((count, i) => count - before[i]!)
   }
 
   /** For the registry. */

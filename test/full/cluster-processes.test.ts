@@ -7,6 +7,7 @@ import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { after, before, describe, it } from 'node:test'
 import { connect } from 'node:tls'
+import type { IngestFigures } from '../../src/model/api.ts'
 import { freePort } from '../../src/server/ports.ts'
 import { envelope, Harness, until } from '../harness.ts'
 import { anyPorts, folder, Program, run } from '../programs.ts'
@@ -56,6 +57,12 @@ describe('processes', { skip: missing }, () => {
     assert.match(metrics, /^chargelift_connections 8$/m)
     assert.match(metrics, /^chargelift_messages_committed_total 8$/m)
     assert.match(metrics, /^chargelift_ack_seconds_count 8$/m)
+    const ingest = await until(
+      async () => (await (await fetch(`${http}/api/v1/ingest`)).json()) as IngestFigures,
+      ({ committed, chargers }) => committed === 8 && chargers === 8
+    )
+    assert.deepEqual([ingest.connections, ingest.lanes.length], [8, 4])
+    assert.ok(ingest.ackSeconds!.p99 >= ingest.ackSeconds!.p50)
     assert.equal((await fetch(`${http}/readyz`)).status, 200)
     const db = await harness.session(databaseOf(server))
     const nodes = await until(
