@@ -51,7 +51,7 @@ export const figureKinds = {
   newestRowMaxMs: kind('newest row of each charger, max', 'ms', 'less'),
   dayP50Ms: kind("a charger's day, p50", 'ms', 'less'),
   dayMaxMs: kind("a charger's day, max", 'ms', 'less'),
-  deriveRowsPerSecond: kind('rows derived into quarter hours and sessions', '/s', 'more'),
+  deriveRowsPerSecond: kind('rows derived into quarter hours', '/s', 'more'),
   sessionsP50Ms: kind("a month's sessions of the fleet, p50", 'ms', 'less'),
   sessionsMaxMs: kind("a month's sessions of the fleet, max", 'ms', 'less'),
   energyDayP50Ms: kind("energy of a charger's day, p50", 'ms', 'less'),
