@@ -3,7 +3,7 @@
 //   npm run build -- [--arch x64]... [--out DIR] [--quick]      quick: nothing is compressed
 
 import { createHash } from 'node:crypto'
-import { existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { copyFileSync, existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { join, resolve } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { parseArgs } from 'node:util'
@@ -38,7 +38,9 @@ const commit = await commitOf()
 const { main, worker, history, packageFolders } = await bundle(root)
 say(`chargelift ${readVersion()}, commit ${commit}, ${Math.round(main.length / 1024)} KB of JavaScript`)
 const page = await buildPage({ thorough: true })
-const products: string[] = []
+const products: string[] = ['install.sh']
+mkdirSync(out, { recursive: true })
+copyFileSync(join(root, 'install.sh'), join(out, 'install.sh'))
 for (const arch of wanted) products.push(...(await build(arch)))
 writeSums(products)
 
@@ -87,7 +89,6 @@ async function commitTimeOf(): Promise<number> {
 
 /** Of all that was made, in the format of `sha256sum`. */
 function writeSums(names: readonly string[]): void {
-  mkdirSync(out, { recursive: true })
   const lines = names.map(name => {
     const bytes = readFileSync(join(out, name))
     say(`${name}: ${(bytes.length / 1e6).toFixed(1)} MB`)

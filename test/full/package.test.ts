@@ -191,7 +191,7 @@ describe('Debian package', { skip: missing() }, () => {
 })
 
 describe('install.sh', () => {
-  const script = join(root, 'build/install.sh')
+  const script = join(root, 'install.sh')
   let products = ''
   before(async () => {
     products = await builtProducts('x64')

@@ -1,14 +1,15 @@
 #!/bin/sh
 # Installs chargelift on a 64-bit Linux (x86_64 or aarch64): the Debian package where there is dpkg, else the binary alone.
 #   sh install.sh [--from FOLDER-OR-URL] [--binary-only] [--prefix DIR]
-# FOLDER-OR-URL holds SHA256SUMS and what it names (`npm run build` makes it; default: the folder of this script). Nothing is
-# installed whose SHA-256 is not the one in SHA256SUMS.
+# FOLDER-OR-URL holds SHA256SUMS and what it names (`npm run build` makes it; default: the folder of this script, or
+# dist/ in it). Nothing is installed whose SHA-256 is not the one in SHA256SUMS.
 set -eu
 
 say() { printf 'chargelift: %s\n' "$1"; }
 fail() { printf 'chargelift: %s\n' "$1" >&2; exit 1; }
 
 from=$(cd "$(dirname "$0")" && pwd)
+[ -f "$from/SHA256SUMS" ] || from=$from/dist
 binary_only=''
 prefix=/usr/local
 while [ $# -gt 0 ]; do
