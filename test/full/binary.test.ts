@@ -1,9 +1,11 @@
 // The single binaries, as a user has them: copied to an empty folder, with nothing of Node or of the repository in reach.
 
 import assert from 'node:assert/strict'
-import { type ChildProcess, execFileSync, spawn } from 'node:child_process'
+import { type ChildProcess, execFileSync, spawn, spawnSync } from 'node:child_process'
 import { once } from 'node:events'
 import {
+  chownSync,
+  copyFileSync,
   cpSync,
   existsSync,
   mkdirSync,
@@ -15,7 +17,7 @@ import {
   writeFileSync
 } from 'node:fs'
 import { tmpdir } from 'node:os'
-import { join } from 'node:path'
+import { dirname, join } from 'node:path'
 import { after, before, describe, it } from 'node:test'
 import { Harness, until } from '../harness.ts'
 import { build, builtProducts, noQemu, packageFile, qemu, qemuArgs, root } from '../products.ts'
@@ -215,6 +217,27 @@ describe('single binary', () => {
     assert.ok(debian!.equals(otherDebian!), 'the package')
   })
 
+  it('runs as nobody in a root that holds it and the C++ library alone, as process 1, and writes nowhere', {
+    skip: noUnshare()
+  }, async () => {
+    const jail = join(folder, 'jail')
+    const libraries = execFileSync('ldd', [binary], { encoding: 'utf8' }).match(/\/\S+/g) ?? []
+    for (const path of ['proc', 'usr/bin', ...libraries.map(dirname)]) mkdirSync(join(jail, path), { recursive: true })
+    for (const library of libraries) copyFileSync(library, join(jail, library))
+    cpSync(binary, join(jail, 'usr/bin/chargelift'))
+    cpSync(join(folder, 'certs'), join(jail, 'certs'), { recursive: true })
+    for (const file of ['certs', 'certs/server.key']) chownSync(join(jail, file), nobody, nobody)
+    const isolated = ['--mount', '--pid', '--fork', '--kill-child', '--mount-proc', `--root=${jail}`]
+    const user = [`--setuid=${nobody}`, `--setgid=${nobody}`]
+    const command = ['/usr/bin/unshare', ...isolated, ...user, '/usr/bin/chargelift', 'server', ...serverFlags]
+    const server = new Run(command, { DATABASE_URL: databaseUrl, CHARGELIFT_HTTP_PORT: '0' })
+    const [, , httpPort] = await server.saying(/"event":"listening","mqttPort":(\d+).*"httpPort":(\d+)/)
+    assert.equal((await fetch(`http://127.0.0.1:${httpPort}/readyz`)).status, 200)
+    assert.match(server.out, /"pid":1,/)
+    server.child.kill('SIGTERM')
+    await server.exit
+  })
+
   describe('for arm64', { skip: noQemu }, () => {
     const arm = join(folder, 'chargelift-arm64')
     const onArm = (...args: string[]): string[] => [qemu, ...qemuArgs, arm, ...args]
@@ -246,6 +269,14 @@ describe('single binary', () => {
     })
   })
 })
+
+/** As in the image of deploy/Dockerfile. */
+const nobody = 65_532
+
+function noUnshare(): string | false {
+  const isAllowed = spawnSync('unshare', ['--mount', '--pid', '--fork', '--mount-proc', 'true']).status === 0
+  return process.getuid?.() === 0 && isAllowed ? false : 'needs root, and to be allowed to unshare'
+}
 
 function noGit(): string | false {
   return existsSync(join(root, '.git')) ? false : 'needs a repository: git clone'
