@@ -1,6 +1,7 @@
 // The HTTP API of a whole server: what is committed is in its answers and in its events, for whom it may be.
 
 import assert from 'node:assert/strict'
+import { type AddressInfo, connect, createServer, type Socket } from 'node:net'
 import { test } from 'node:test'
 import pg from 'pg'
 import type { ChargerAnswer, ChargersAnswer, MessagesAnswer, ReadingsAnswer, SitesAnswer } from '../../src/model/api.ts'
@@ -256,3 +257,72 @@ test('what is wrong with a request is told: each parameter, what was expected, w
   assert.equal((await f.ask('/api/v1/chargers/no%20body')).status, 400)
   await f.server.stop()
 })
+
+test('while the database for reading is away the API says so, what is in memory is told, and telemetry is stored', async () => {
+  const databaseUrl = await harness.database()
+  const readUrl = new URL(databaseUrl)
+  const gate = await openGate(Number(readUrl.port), readUrl.hostname)
+  harness.onEnd(() => gate.close())
+  readUrl.hostname = '127.0.0.1'
+  readUrl.port = String(gate.port)
+  const f = await openFleet(harness, { readDatabaseUrl: readUrl.href }, databaseUrl)
+  await publish(f, 'c1', { PowerOutput: 1 }, time)
+  await until(
+    () => f.ask('/api/v1/chargers/c1/readings'),
+    ({ status }) => status === 200
+  )
+  await gate.close()
+  const away = await until(
+    () => f.ask('/api/v1/sessions'),
+    ({ status }) => status === 503
+  )
+  assert.deepEqual((await away.json()) as object, {
+    error: 'the database does not answer, try again',
+    code: 'database_away'
+  })
+  assert.equal(away.headers.get('retry-after'), '5')
+  await publish(f, 'c1', { PowerOutput: 2 }, '2026-11-01T10:00:10.000Z')
+  const { chargers } = await f.get<ChargersAnswer>('/api/v1/chargers')
+  assert.equal(chargers[0]!.values.PowerOutput!.value, 2)
+  const { rows } = await f.db.query('SELECT count(*)::integer AS count FROM ev_readings')
+  assert.equal(rows[0].count, 2)
+  await f.server.stop()
+})
+
+test('a query that takes too long is given up, and told', async () => {
+  const f = await fleet()
+  await publish(f, 'c1', { PowerOutput: 1 }, time)
+  await until(
+    () => f.ask('/api/v1/chargers/c1/readings'),
+    ({ status }) => status === 200
+  )
+  // Nobody reads the table while this waits: the query runs into its own limit.
+  await f.db.query('BEGIN; LOCK TABLE charging_sessions IN ACCESS EXCLUSIVE MODE')
+  const slow = await f.ask('/api/v1/sessions')
+  assert.equal(slow.status, 503)
+  assert.equal(((await slow.json()) as { code: string }).code, 'too_slow')
+  await f.db.query('ROLLBACK')
+  assert.equal((await f.ask('/api/v1/sessions')).status, 200)
+  await f.server.stop()
+})
+
+/** A way to a port that can be closed, with all that goes through it. */
+async function openGate(port: number, host: string): Promise<{ port: number; close: () => Promise<void> }> {
+  const sockets = new Set<Socket>()
+  const server = createServer(socket => {
+    const onward = connect(port, host)
+    for (const end of [socket, onward]) {
+      sockets.add(end)
+      end.on('error', () => {})
+    }
+    socket.pipe(onward).pipe(socket)
+  })
+  await new Promise<void>(resolve => server.listen(0, '127.0.0.1', resolve))
+  return {
+    port: (server.address() as AddressInfo).port,
+    close: async () => {
+      server.close()
+      for (const socket of sockets) socket.destroy()
+    }
+  }
+}

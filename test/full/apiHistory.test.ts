@@ -2,6 +2,7 @@
 
 import assert from 'node:assert/strict'
 import { beforeEach, test } from 'node:test'
+import { z } from 'zod'
 import { kindOfQuarterHours, refreshQuarterHours } from '../../src/history/quarterHours.ts'
 import type { ChargersAnswer, EnergyAnswer, EnergyRow, SessionsAnswer } from '../../src/model/api.ts'
 import { Registry } from '../../src/server/api/registry.ts'
@@ -191,3 +192,45 @@ test('energy of today is since midnight of the site', async () => {
   assert.deepEqual(new Map([...(await new Registry(pool).energyToday())].sort()), new Map([...expected].sort()))
   await assert.rejects(pool.query('DELETE FROM charging_sessions'), { code: '25006' }, 'reading changes nothing')
 })
+
+test('every answer is as the OpenAPI document says', async () => {
+  const document = await f.get<{ paths: Record<string, { get: { responses: Record<string, { content: Content }> } }> }>(
+    '/api/v1/openapi.json'
+  )
+  const live = await f.ask('/api/v1/events')
+  assert.equal(live.headers.get('content-type'), 'text/event-stream; charset=utf-8')
+  await live.body!.cancel()
+  let checked = 0
+  for (const [path, { get }] of Object.entries(document.paths)) {
+    const { content } = get.responses[200]!
+    if (path.endsWith('/events')) continue
+    const queries = path.endsWith('{name}/readings') ? ['?resolution=raw', '?resolution=1h'] : ['']
+    const range = /readings|sessions|energy|export/.test(path)
+      ? 'from=2026-09-29T10:00:00Z&to=2026-10-02T00:00:00Z'
+      : ''
+    for (const query of queries) {
+      const response = await f.ask(
+        `${path.replace('{name}', 'b1')}${query || '?'}${range && `&${range}`}`.replace('?&', '?').replace(/[?]$/, '')
+      )
+      assert.equal(response.status, 200, path)
+      const [type] = response.headers.get('content-type')!.split(';')
+      assert.ok(type! in content, `${path} answers ${type}`)
+      if (path.includes('/export/')) {
+        await response.text()
+        continue
+      }
+      const schema = z.fromJSONSchema(content[type!]!.schema as never)
+      const answer = await response.json()
+      const { error } = schema.safeParse(answer)
+      assert.equal(error, undefined, `${path}: ${error && z.prettifyError(error)}`)
+      // A schema that takes everything would prove nothing.
+      assert.equal(schema.safeParse({}).success, false, path)
+      if (!path.endsWith('openapi.json'))
+        assert.equal(schema.safeParse({ ...(answer as object), more: 1 }).success, false, path)
+      checked++
+    }
+  }
+  assert.ok(checked >= 10, `only ${checked} answers`)
+})
+
+type Content = Record<string, { schema: object }>

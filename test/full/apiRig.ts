@@ -15,8 +15,12 @@ export interface Fleet {
   readonly db: pg.Client
 }
 
-export async function openFleet(harness: Harness, overrides: Partial<ServerConfig> = {}): Promise<Fleet> {
-  const databaseUrl = await harness.database()
+export async function openFleet(
+  harness: Harness,
+  overrides: Partial<ServerConfig> = {},
+  given?: string
+): Promise<Fleet> {
+  const databaseUrl = given ?? (await harness.database())
   const server = await harness.server(databaseUrl, overrides)
   const db = await harness.session(databaseUrl)
   const tokens = new Map<AccessRole, string>()

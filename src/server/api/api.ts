@@ -7,6 +7,7 @@ import { energy } from './energy.ts'
 import { events, type LiveParts } from './events.ts'
 import { type ExportParts, exportEndpoints } from './exports.ts'
 import { messages } from './messages.ts'
+import { openApiEndpoint } from './openapi.ts'
 import { type OperationsParts, operationsEndpoints } from './operations.ts'
 import { readings } from './readings.ts'
 import { sessions } from './sessions.ts'
@@ -17,7 +18,7 @@ export interface ApiParts extends ExportParts, LiveParts, OperationsParts {
   readonly db: ReadPool
 }
 
-const endpoints: readonly Endpoint<ApiParts>[] = [
+const described: readonly Endpoint<ApiParts>[] = [
   ...chargerEndpoints,
   messages,
   readings,
@@ -28,6 +29,8 @@ const endpoints: readonly Endpoint<ApiParts>[] = [
   ...exportEndpoints,
   ...operationsEndpoints
 ]
+
+const endpoints: readonly Endpoint<ApiParts>[] = [...described, openApiEndpoint(() => endpoints)]
 
 /** `parts` is undefined until the server has them. */
 export const apiRoutes = (parts: () => ApiParts | undefined): Route[] => routesOf(endpoints, parts)

@@ -22,12 +22,7 @@ const digits = z
   .transform(Number)
 
 export const limitOf = (standard: number, most: number) => ({
-  schema: z.union([digits.pipe(z.int().min(1).max(most)), z.undefined().transform(() => standard)]).meta({
-    type: 'integer',
-    minimum: 1,
-    maximum: most,
-    default: standard
-  }),
+  schema: digits.pipe(z.int().min(1).max(most)).default(standard),
   expected: `a whole number, 1 to ${most}`,
   description: `How many at most (${standard}).`
 })
