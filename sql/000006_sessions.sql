@@ -51,6 +51,8 @@ CREATE TABLE charging_sessions (
 );
 -- A month is asked for by the end; what is open now, without one.
 CREATE INDEX charging_sessions_ended_at ON charging_sessions (ended_at);
+-- What rows of a range decided.
+CREATE INDEX charging_sessions_decided_at ON charging_sessions (charger_id, decided_at);
 COMMENT ON TABLE charging_sessions IS 'Derived from ev_readings by the server, the same from the same rows in any order of arrival. Not for editing.';
 COMMENT ON COLUMN charging_sessions.started_at IS 'The first charging sample.';
 COMMENT ON COLUMN charging_sessions.ended_at IS 'When the vehicle was gone, another card was shown or the session counter began anew; null while open. A pause ends nothing.';

@@ -27,20 +27,25 @@ export interface ChargerMarks {
   readonly tip: Mark | undefined
   /** The newest midnight at or before the asked time. */
   readonly before: Mark | undefined
-  /** The midnights after it. */
+  /** The first midnights after the range; later ones are not needed but after very odd rows. */
   readonly after: readonly Mark[]
 }
+
+/** Midnights at which it may be found that nothing is different any more. */
+const marksMax = 30
+/** Days; no row comes later than that, but where somebody wishes so: then it is read from the beginning. */
+const stateDaysMax = 800
 
 const us = (column: string): string => `(extract(epoch FROM ${column}) * 1000000)::bigint`
 
 export async function readMarks(
   db: Db,
-  asked: readonly { chargerId: number; fromUs: number }[]
+  asked: readonly { chargerId: number; fromUs: number; toUs: number }[]
 ): Promise<ChargerMarks[]> {
   const { rows } = await db.query(
     `SELECT c.id, c.name, c.tariff, z.time_zone, ${us('h.at')} AS head_at, h.state AS head_state,
        ${us('h.tip_at')} AS tip_at, h.tip_state, ${us('b.at')} AS before_at, b.state AS before_state, a.marks
-     FROM unnest($1::integer[], $2::timestamptz[]) q (id, from_time)
+     FROM unnest($1::integer[], $2::timestamptz[], $3::timestamptz[]) q (id, from_time, to_time)
      JOIN chargers c ON c.id = q.id
      JOIN charger_time_zones z ON z.charger_id = q.id
      LEFT JOIN session_heads h ON h.charger_id = q.id
@@ -49,9 +54,15 @@ export async function readMarks(
      ) b ON h.at > q.from_time OR h.at IS NULL
      LEFT JOIN LATERAL (
        SELECT json_agg(json_build_array(${us('s.at')}, s.state) ORDER BY s.at) AS marks
-       FROM session_states s WHERE s.charger_id = q.id AND s.at > q.from_time
+       FROM (
+         SELECT at, state FROM session_states s WHERE s.charger_id = q.id AND s.at >= q.to_time ORDER BY at LIMIT ${marksMax}
+       ) s
      ) a ON h.at > q.from_time`,
-    [asked.map(({ chargerId }) => chargerId), asked.map(({ fromUs }) => formatTime(fromUs))]
+    [
+      asked.map(({ chargerId }) => chargerId),
+      asked.map(({ fromUs }) => formatTime(fromUs)),
+      asked.map(({ toUs }) => formatTime(toUs))
+    ]
   )
   return rows.map(row => ({
     chargerId: Number(row.id),
@@ -204,15 +215,17 @@ export interface ChargerMark extends Mark {
 
 export async function upsertStates(db: Db, marks: readonly ChargerMark[]): Promise<void> {
   if (marks.length === 0) return
+  const [ids, times] = [marks.map(({ chargerId }) => chargerId), marks.map(({ atUs }) => formatTime(atUs))]
   await db.query(
     `INSERT INTO session_states AS s (charger_id, at, state)
      SELECT * FROM unnest($1::integer[], $2::timestamptz[], $3::text[])
      ON CONFLICT (charger_id, at) DO UPDATE SET state = excluded.state WHERE s.state <> excluded.state`,
-    [
-      marks.map(({ chargerId }) => chargerId),
-      marks.map(({ atUs }) => formatTime(atUs)),
-      marks.map(({ state }) => state)
-    ]
+    [ids, times, marks.map(({ state }) => state)]
+  )
+  await db.query(
+    `DELETE FROM session_states s USING unnest($1::integer[], $2::timestamptz[]) q (id, at)
+     WHERE s.charger_id = q.id AND s.at < q.at - interval '${stateDaysMax} days'`,
+    [ids, times]
   )
 }
 

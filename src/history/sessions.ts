@@ -54,7 +54,9 @@ function roundsOf(ranges: readonly ChargerRange[]): ChargerRange[][] {
 
 async function deriveOf(db: Db, ranges: readonly ChargerRange[], rawFromUs: number, prices: PriceList): Promise<void> {
   const range = new Map(ranges.map(({ chargerId, fromMs, toMs }) => [chargerId, { fromMs, toMs }]))
-  const asked = ranges.map(({ chargerId, fromMs }) => ({ chargerId, fromUs: Math.max(fromMs * 1000, rawFromUs) }))
+  const asked = ranges.map(({ chargerId, fromMs, toMs }) => {
+    return { chargerId, fromUs: Math.max(Math.floor(fromMs * 1000), rawFromUs), toUs: Math.ceil(toMs * 1000) }
+  })
   const runs = (await readMarks(db, asked)).map(marks => {
     const { fromMs, toMs } = range.get(marks.chargerId)!
     return new Run(marks, Math.floor(fromMs * 1000), Math.ceil(toMs * 1000), rawFromUs)
@@ -121,10 +123,11 @@ class Run {
   constructor(marks: ChargerMarks, fromUs: number, toUs: number, rawFromUs: number) {
     const start = startOf(marks, fromUs, rawFromUs)
     this.marks = marks
-    this.startUs = start?.atUs
+    // Without a mark it begins with the first row that is left.
+    this.startUs = start?.atUs ?? (Number.isFinite(rawFromUs) ? rawFromUs : undefined)
     this.#course = new Course(session => this.#sessions.set(session.startedUs, session), start?.state)
     for (const session of this.#course.unsettled) this.#sessions.set(session.startedUs, session)
-    this.fromUs = start?.atUs ?? Math.max(earliestUs, rawFromUs)
+    this.fromUs = this.startUs ?? earliestUs
     this.toUs = Math.max(toUs, marks.tip?.atUs ?? 0)
     this.#changedToUs = toUs
     this.#headUs = Math.max(fromUs, marks.head?.atUs ?? 0, this.startUs ?? 0)

@@ -6,7 +6,7 @@ import { describe, it } from 'node:test'
 import type pg from 'pg'
 import { deriveSessions } from '../../src/history/sessions.ts'
 import { migrateDatabase } from '../../src/ingest/migrate.ts'
-import { Harness } from '../harness.ts'
+import { envelope, freshTime, Harness, until } from '../harness.ts'
 
 const harness = Harness.use()
 const dayMs = 86_400_000
@@ -149,6 +149,31 @@ describe('rows in any order', () => {
     assert.deepEqual(await versions(db), before)
   })
 
+  it('in turns, as a server asks for them: what is younger than half an hour, of which some came late', async () => {
+    const db = await opened()
+    for (let charger = 1; charger <= 5; charger++) {
+      const rows = oddRows(charger + 300)
+      const random = randomOf(charger + 9_000)
+      const coming = rows
+        .map(row => ({ row, arrivesMs: row.ms + (random() < 0.3 ? random() * 1_500_000 : 0) }))
+        .sort((a, b) => a.arrivesMs - b.arrivesMs)
+      const endMs = coming.at(-1)!.arrivesMs
+      for (let nowMs = fromMs; nowMs < endMs + 600_000; nowMs += 600_000) {
+        const arrived = coming.filter(({ arrivesMs }) => arrivesMs < nowMs && arrivesMs >= nowMs - 600_000)
+        if (arrived.length === 0) continue
+        await store(
+          db,
+          charger,
+          arrived.map(({ row }) => row)
+        )
+        await deriveSessions(db, [{ chargerId: charger, fromMs: nowMs - 2_400_000, toMs: nowMs }])
+      }
+      await store(db, charger + twin, rows)
+      await deriveSessions(db, [rangeOf(charger + twin, rows)])
+      assert.deepEqual(await sessionsOf(db, charger), await sessionsOf(db, charger + twin), `charger ${charger}`)
+    }
+  })
+
   it('late rows write the sessions that they touch, and no other', async () => {
     const db = await opened()
     const rows = oddRows(3)
@@ -200,5 +225,30 @@ describe('rows in any order', () => {
     const ended = (sessions: readonly unknown[]) =>
       (sessions as { ended_at: Date | null }[]).filter(one => one.ended_at)
     assert.deepEqual(ended(await sessionsOf(db, 2)).slice(0, ended(idleKept).length), ended(idleKept))
+  })
+})
+
+describe('a server', () => {
+  it('has a session in its table within a minute of its start, and its end within a minute of that', async () => {
+    const url = await harness.database()
+    const server = await harness.server(url)
+    const db = await harness.session(url)
+    await harness.device('wallbox')
+    const client = await harness.client(server, 'wallbox')
+    const told = async (values: Record<string, unknown>): Promise<void> => {
+      const time = freshTime()
+      const publish = ([name, value]: [string, unknown]) =>
+        client.publish(`chargers/wallbox/${name}`, envelope(value, time))
+      await client.acked(...Object.entries(values).map(publish))
+    }
+    const session = async () => (await db.query('SELECT ended_at, energy_wh, vehicle FROM charging_sessions')).rows
+    await told({ OperationState: 'idle', TotalEnergyConsumption: 5_000, SessionEnergy: 900, ChargerStatus: 'Idle' })
+    await told({ OperationState: 'charging', SessionEnergy: 0, ConnectedVehicle: 'A', ChargerStatus: 'Charging' })
+    const [open] = await until(session, rows => rows.length > 0)
+    assert.deepEqual(open, { ended_at: null, energy_wh: 0, vehicle: 'A' })
+    await told({ TotalEnergyConsumption: 5_010, SessionEnergy: 10 })
+    await told({ OperationState: 'idle', ConnectedVehicle: '', ChargerStatus: 'Idle' })
+    const [ended] = await until(session, ([row]) => row?.ended_at !== null)
+    assert.deepEqual([ended.energy_wh, ended.vehicle], [10, 'A'])
   })
 })
