@@ -176,7 +176,8 @@ export class Reader {
       XDG_CACHE_HOME: join(this.dir, 'cache'),
       CHARGELIFT_MQTT_HOST: '127.0.0.1',
       CHARGELIFT_MQTT_PORT: String(this.mqttPort),
-      CHARGELIFT_HTTP_PORT: String(this.httpPort)
+      CHARGELIFT_HTTP_PORT: String(this.httpPort),
+      CHARGELIFT_URL: `http://127.0.0.1:${this.httpPort}`
     }
   }
 

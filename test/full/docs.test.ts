@@ -130,6 +130,8 @@ describe('every command of a page works', () => {
     await follow(t, 'docs/upgrade.md', { runs: 'site', before: { 'db migrate': url => query(url, newer) } })
   })
 
+  test('docs/operations.md', t => follow(t, 'docs/operations.md', { runs: 'site' }).then(() => {}))
+
   test('docs/mennekes.md', t => follow(t, 'docs/mennekes.md').then(() => {}))
 
   test('docs/own-database.md', { skip: noPrograms }, async t => {
