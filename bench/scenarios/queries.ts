@@ -63,6 +63,7 @@ async function load(bench: Bench, database: Database): Promise<Loaded> {
     chargers
   ])
   const startedMs = performance.now()
+  const newest = new Date() // the same for all: so that every charger's day has as many rows
   let done = 0
   const chunk = Math.max(1, Math.floor(200_000 / polls))
   await Promise.all(
@@ -71,7 +72,7 @@ async function load(bench: Bench, database: Database): Promise<Loaded> {
       await client.connect()
       for (let first = 1 + loader * chunk; first <= chargers; first += loaders * chunk) {
         const last = Math.min(chargers, first + chunk - 1)
-        await client.query(insertRows, [first, last, polls, pollSeconds])
+        await client.query(insertRows, [first, last, polls, pollSeconds, newest])
         done += last - first + 1
         bench.progress.show('queries: loading rows', done / chargers, `${done * polls} rows`)
       }
@@ -109,7 +110,7 @@ const insertSessions = `
 
 const insertRows = `
   INSERT INTO ev_readings (charger_id, time, operation_state, total_energy_consumption, power_output, output_current)
-  SELECT charger, date_trunc('second', now()) - make_interval(secs => ($3::int - poll) * $4::int),
+  SELECT charger, $5::timestamptz - make_interval(secs => ($3::int - poll) * $4::int),
          (CASE WHEN charging THEN 'charging' ELSE 'idle' END)::operation_state,
          1000000 + charger + (poll / 720) * 11040 + CASE WHEN charging THEN (poll % 720) * 92 ELSE 11040 END,
          CASE WHEN charging THEN 11040 ELSE 0 END, CASE WHEN charging THEN 16 ELSE 0 END
