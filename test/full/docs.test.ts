@@ -117,6 +117,8 @@ async function query(databaseUrl: string, sql: string): Promise<Record<string, u
 }
 
 describe('every command of a page works', () => {
+  test('docs/api.md', t => follow(t, 'docs/api.md', { runs: 'site' }).then(() => {}))
+
   test('docs/certificates.md', t => follow(t, 'docs/certificates.md', { runs: 'site' }).then(() => {}))
 
   test('docs/install-server.md', t => follow(t, 'docs/install-server.md').then(() => {}))
