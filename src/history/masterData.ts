@@ -4,7 +4,7 @@
 import type { ConfigFault } from '../model/errors.ts'
 import { chargerNameRule, isChargerName } from '../model/topics.ts'
 import { type CsvLine, type CsvTable, quoted } from './csv.ts'
-import { LocalTime } from './localTime.ts'
+import { Zone } from './zone.ts'
 
 export const masterDataKinds = ['sites', 'chargers', 'tariffs', 'cards'] as const
 export type MasterDataKind = (typeof masterDataKinds)[number]
@@ -164,7 +164,7 @@ const isDay = (text: string): boolean =>
 function isTimeZone(text: string): boolean {
   if (!/^(UTC|[A-Za-z]+(\/[A-Za-z0-9_+-]+)+)$/.test(text)) return false
   try {
-    new LocalTime(text)
+    new Zone(text)
     return true
   } catch {
     return false

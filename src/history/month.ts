@@ -4,7 +4,6 @@
 
 import { createHash } from 'node:crypto'
 import { ConfigError, type ConfigFault } from '../model/errors.ts'
-import { LocalTime } from './localTime.ts'
 import { type MonthProblem, monthProblems } from './monthProblems.ts'
 import {
   chargersOf,
@@ -17,6 +16,7 @@ import {
 } from './monthRows.ts'
 import { recost } from './recost.ts'
 import type { Db } from './sessionRows.ts'
+import { Zone } from './zone.ts'
 
 export interface CloseOrder {
   /** `2026-10`. */
@@ -138,10 +138,10 @@ async function closeSite(
 
 /** When the month begins and ends at a site. */
 export function spanOf(month: string, timeZone: string): [fromMs: number, toMs: number] {
-  const local = new LocalTime(timeZone)
+  const zone = new Zone(timeZone)
   const [year, number] = month.split('-').map(Number) as [number, number]
-  const dayOf = (months: number) => Date.UTC(year, number - 1 + months, 1) / 86_400_000
-  return [local.startOf(dayOf(0)), local.startOf(dayOf(1))]
+  const next = new Date(Date.UTC(year, number, 1)).toISOString().slice(0, 10)
+  return [zone.startOfDay(`${month}-01`), zone.startOfDay(next)]
 }
 
 /** What has changed since it was closed, and no statement has yet. */

@@ -1,8 +1,8 @@
 // All tariffs, as they are in the database at one moment, and what sessions cost by them.
 
-import { LocalTime } from './localTime.ts'
 import type { Db } from './sessionRows.ts'
 import { type Cost, costOf, type TariffWindow } from './tariff.ts'
+import { Zones } from './zone.ts'
 
 /** What decides about a charger's costs. */
 export interface Priced {
@@ -12,7 +12,7 @@ export interface Priced {
 
 export class PriceList {
   readonly #windows: ReadonlyMap<string, readonly TariffWindow[]>
-  readonly #local = new Map<string, LocalTime>()
+  readonly #zones = new Zones()
 
   constructor(windows: ReadonlyMap<string, readonly TariffWindow[]>) {
     this.#windows = windows
@@ -21,15 +21,7 @@ export class PriceList {
   /** Undefined without a tariff for all of it. `quarterMilliWh` from the quarter hour of `startedMs` on. */
   costOf({ tariff, timeZone }: Priced, startedMs: number, quarterMilliWh: readonly number[]): Cost | undefined {
     const windows = tariff === null ? undefined : this.#windows.get(tariff)
-    return windows && costOf(startedMs, quarterMilliWh, windows, this.localTime(timeZone))
-  }
-
-  localTime(timeZone: string): LocalTime {
-    const known = this.#local.get(timeZone)
-    if (known !== undefined) return known
-    const local = new LocalTime(timeZone)
-    this.#local.set(timeZone, local)
-    return local
+    return windows && costOf(startedMs, quarterMilliWh, windows, this.#zones.of(timeZone))
   }
 }
 

@@ -1,8 +1,8 @@
 import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
-import { LocalTime } from './localTime.ts'
 import { microOf } from './priceList.ts'
 import { costOf, type TariffWindow } from './tariff.ts'
+import { Zone } from './zone.ts'
 
 const window = (from: number, to: number, price: string, more: Partial<TariffWindow> = {}): TariffWindow => ({
   fromDay: -Infinity,
@@ -13,7 +13,7 @@ const window = (from: number, to: number, price: string, more: Partial<TariffWin
   currency: 'EUR',
   ...more
 })
-const berlin = new LocalTime('Europe/Berlin')
+const berlin = new Zone('Europe/Berlin')
 const day = (text: string): number => Date.parse(`${text}T00:00:00Z`) / 86_400_000
 const cost = (start: string, quarterMilliWh: readonly number[], tariff: readonly TariffWindow[]) =>
   costOf(Date.parse(start), quarterMilliWh, tariff, berlin)
@@ -63,19 +63,5 @@ describe('what a session costs', () => {
     assert.equal(cost('2026-01-10T20:45:00Z', [1_000_000, 1], [window(6, 22, '0.3')]), undefined)
     assert.equal(cost('2026-01-10T20:45:00Z', [1_000_000, 0], [window(6, 22, '0.3')])?.amount, '0.30')
     assert.equal(cost('2026-01-10T20:45:00Z', [], dayAndNight)?.amount, '0.00')
-  })
-})
-
-describe('the clock of a site', () => {
-  it('knows where its days begin, also where the clock changes', () => {
-    const startOf = (text: string): string => new Date(berlin.startOf(day(text))).toISOString()
-    assert.equal(startOf('2026-03-29'), '2026-03-28T23:00:00.000Z')
-    assert.equal(startOf('2026-03-30'), '2026-03-29T22:00:00.000Z')
-    assert.equal(startOf('2026-10-26'), '2026-10-25T23:00:00.000Z')
-    // There midnight itself was left out.
-    assert.equal(
-      new Date(new LocalTime('America/Sao_Paulo').startOf(day('2018-11-04'))).toISOString(),
-      '2018-11-04T03:00:00.000Z'
-    )
   })
 })

@@ -2,7 +2,7 @@
 // Exact: energies are whole thousandths of a Wh, prices whole millionths, amounts are rounded once, half up, to hundredths.
 // Pure.
 
-import type { LocalTime } from './localTime.ts'
+import type { Zone } from './zone.ts'
 
 /** A row of `tariffs`. Days count from 1970-01-01; both ends of the validity are included. */
 export interface TariffWindow {
@@ -32,6 +32,7 @@ export interface CostPart {
 }
 
 const quarterMs = 900_000
+const dayMs = 86_400_000
 
 /**
  * `quarterMilliWh` from the quarter hour of `startedMs` on. Undefined where no window applies to some of the energy, or where
@@ -41,18 +42,18 @@ export function costOf(
   startedMs: number,
   quarterMilliWh: readonly number[],
   tariff: readonly TariffWindow[],
-  local: LocalTime
+  zone: Zone
 ): Cost | undefined {
   const firstMs = Math.floor(startedMs / quarterMs) * quarterMs
   const energies = new Map<TariffWindow, number>()
   for (const [i, milliWh] of quarterMilliWh.entries()) {
     if (milliWh === 0) continue
-    const window = windowAt(tariff, local, firstMs + i * quarterMs)
+    const window = windowAt(tariff, zone, firstMs + i * quarterMs)
     if (window === undefined) return undefined
     energies.set(window, (energies.get(window) ?? 0) + milliWh)
   }
   const currencies = new Set([...energies.keys()].map(({ currency }) => currency))
-  const currency = [...currencies][0] ?? windowAt(tariff, local, firstMs)?.currency
+  const currency = [...currencies][0] ?? windowAt(tariff, zone, firstMs)?.currency
   if (currency === undefined || currencies.size > 1) return undefined
   const parts = [...energies].map(([window, milliWh]) => ({
     window,
@@ -63,8 +64,10 @@ export function costOf(
   return { amount: rounded(pico), currency, parts: parts.map(partOf) }
 }
 
-function windowAt(tariff: readonly TariffWindow[], local: LocalTime, ms: number): TariffWindow | undefined {
-  const { day, minute } = local.at(ms)
+function windowAt(tariff: readonly TariffWindow[], zone: Zone, ms: number): TariffWindow | undefined {
+  const localMs = ms + zone.offsetMs(ms)
+  const day = Math.floor(localMs / dayMs)
+  const minute = Math.floor((localMs - day * dayMs) / 60_000)
   return tariff.find(({ fromDay, toDay, fromMinute, toMinute }) => {
     if (day < fromDay || day > toDay) return false
     return fromMinute < toMinute ? minute >= fromMinute && minute < toMinute : minute >= fromMinute || minute < toMinute
