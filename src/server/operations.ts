@@ -38,7 +38,7 @@ export class Operations {
     this.database = new DatabaseWatch(db, {
       lost: reason => log.error({ event: 'database_lost', reason }, 'the database does not answer'),
       found: () => log.info({ event: 'database_back' }, 'the database answers again'),
-      jobsFailed: count => log.error({ event: 'database_jobs_failed', count }, 'background jobs of TimescaleDB fail')
+      jobsFailed: count => log.warn({ event: 'database_jobs_failed', count }, 'background jobs of TimescaleDB fail')
     })
     this.problems = new Problems({
       chargers,
