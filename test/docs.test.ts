@@ -92,6 +92,11 @@ it took 12 ms ...
 \`\`\`text
 of nobody
 \`\`\`
+
+    $ cat a.csv
+    a,b
+    $ wc -l a.csv
+    1 a.csv
 `
   const blocks = blocksOf(page).map(({ language, text, exit, notRun, prints }) => ({
     language,
@@ -102,7 +107,9 @@ of nobody
   }))
   assert.deepEqual(blocks, [
     { language: 'sh', text: 'false # 1\n', exit: 78, notRun: undefined, prints: ['it took 12 ms ...'] },
-    { language: 'sh', text: 'true\n  indented\n', exit: 0, notRun: 'there is none', prints: ['of nobody'] }
+    { language: 'sh', text: 'true\n  indented\n', exit: 0, notRun: 'there is none', prints: ['of nobody'] },
+    { language: '', text: 'a,b\n', exit: 0, notRun: undefined, prints: [] },
+    { language: 'sh', text: 'wc -l a.csv\n', exit: 0, notRun: undefined, prints: ['1 a.csv'] }
   ])
   assert.deepEqual(missingIn('x\n  it took 7 ms, (all)\n', ['it took 12 ms, ...', 'it took 12 ms', 'x']), [
     'it took 12 ms'

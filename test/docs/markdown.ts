@@ -1,8 +1,10 @@
-// What a page of the documentation has a reader do, in order. Fenced blocks, by their language:
+// What a page of the documentation has a reader do, in order: its blocks, fenced or indented. By the language of a fence:
 //   sh      commands: they run, in the page's folder, and must end with 0
 //   text    right after commands: what they print; each line must be there. Numbers stand for any number, `...` for anything
 //   sql     statements: they run on the page's database
 //   others  shown only, unless a comment says that they are a file
+// An indented block is `sh` where it begins with a command of ours or of a client, `sql` where it begins with SELECT.
+// A block that begins with `$ ` is what a terminal shows: commands, each with what it prints; `$ cat FILE` gives a file its content.
 // A comment in the line before a block says what differs: `<!-- not run: REASON -->`, `<!-- file: NAME -->`, `<!-- exit: CODE -->`,
 // `<!-- stays -->` (it runs until the page ends, and then ends with 0 at SIGTERM).
 
@@ -19,29 +21,82 @@ export interface Block {
   readonly prints: readonly string[]
 }
 
-const fence = /^(?<indent> *)(?:<!-- (?<note>[^\n]*?) -->\n\n? *)?```(?<language>\w*)\n(?<text>.*?)^ *```$/gms
-
 export function blocksOf(page: string): Block[] {
-  const blocks: { -readonly [K in keyof Block]: Block[K] }[] = []
-  for (const { 0: whole, index, groups } of page.matchAll(fence)) {
-    const { indent = '', note = '', language = '', text = '' } = groups!
-    const body = text.replace(new RegExp(`^ {0,${indent.length}}`, 'gm'), '')
-    const line = page.slice(0, index + whole.indexOf('```')).split('\n').length + 1
+  const blocks: Block[] = []
+  for (const raw of rawBlocks(page.split('\n'))) {
     const previous = blocks.at(-1)
-    if (language === 'text' && note === '' && previous?.language === 'sh' && isNext(page, previous.line, line)) {
-      previous.prints = body.split('\n').filter(printed => printed.trim() !== '' && printed.trim() !== '...')
+    if (raw.language === 'text' && raw.note === '' && raw.isNext && previous?.language === 'sh') {
+      const prints = raw.text.split('\n').filter(line => line.trim() !== '' && line.trim() !== '...')
+      blocks.splice(-1, 1, { ...previous, prints })
       continue
     }
-    blocks.push({ language, text: body, line, exit: 0, stays: false, prints: [], ...noteOf(note, line) })
+    const { language, text, line } = raw
+    if (text.startsWith('$ ')) {
+      blocks.push(...transcriptOf(text, line, noteOf(raw.note, line)))
+      continue
+    }
+    blocks.push({ language, text, line, exit: 0, stays: false, prints: [], ...noteOf(raw.note, line) })
   }
   return blocks
 }
 
-/** Nothing but an empty line between the end of the commands and this. */
-function isNext(page: string, commandsLine: number, line: number): boolean {
-  const between = page.split('\n').slice(commandsLine - 1, line - 2)
-  const end = between.findIndex(text => text.trim() === '```')
-  return between.slice(end + 1).every(text => text.trim() === '')
+function transcriptOf(text: string, line: number, note: Partial<Block>): Block[] {
+  return text.split(/^\$ /m).flatMap((part, index, parts) => {
+    const [typed, ...prints] = part.trimEnd().split('\n')
+    const at = line + parts.slice(0, index).join('').split('\n').length - 1
+    const [, file] = /^cat (\S+)$/.exec(typed!) ?? []
+    const shared = { line: at, exit: 0, stays: false, ...note }
+    if (index === 0) return []
+    if (file !== undefined) return [{ ...shared, language: '', file, text: `${prints.join('\n')}\n`, prints: [] }]
+    return [{ ...shared, language: 'sh', text: `${typed}\n`, prints: prints.filter(printed => printed !== '') }]
+  })
+}
+
+interface RawBlock {
+  readonly language: string
+  readonly text: string
+  readonly line: number
+  readonly note: string
+  /** Nothing but empty lines between it and the block before. */
+  readonly isNext: boolean
+}
+
+const command = /^(npx|npm|chargelift|sudo|export|psql|pg_dump|curl|mosquitto_\w+) |^certs=/
+
+function* rawBlocks(lines: readonly string[]): Generator<RawBlock> {
+  let lastEnd = -1
+  for (let at = 0; at < lines.length; at++) {
+    const [, indent = '', language] = /^( *)```(\w*)$/.exec(lines[at]!) ?? []
+    const isIndented = /^ {4,}\S/.test(lines[at]!) && (lines[at - 1]?.trim() === '' || noteIn(lines[at - 1]) !== '')
+    if (language === undefined && !isIndented) continue
+    const start = language === undefined ? at : at + 1
+    const end =
+      language === undefined ? endOfIndented(lines, at) : lines.findIndex((line, i) => i > at && line.trim() === '```')
+    const width = language === undefined ? /^ */.exec(lines[at]!)![0].length : indent.length
+    const text = `${lines
+      .slice(start, end)
+      .map(line => line.slice(Math.min(width, line.length - line.trimStart().length)))
+      .join('\n')}\n`
+    const between = lines.slice(lastEnd + 1, at)
+    yield {
+      language: language ?? (command.test(text) ? 'sh' : text.startsWith('SELECT') ? 'sql' : ''),
+      text,
+      line: start + 1,
+      note: noteIn(lines[at - 1]) || (lines[at - 1]?.trim() === '' ? noteIn(lines[at - 2]) : ''),
+      isNext: between.every(line => line.trim() === '')
+    }
+    lastEnd = language === undefined ? end - 1 : end
+    at = lastEnd
+  }
+}
+
+const noteIn = (line: string | undefined): string => /^ *<!-- (.+) -->$/.exec(line ?? '')?.[1] ?? ''
+
+/** The first line after it; empty ones within belong to it. */
+function endOfIndented(lines: readonly string[], at: number): number {
+  let end = at + 1
+  for (let i = end; i < lines.length && /^( {4}|\s*$)/.test(lines[i]!); i++) if (lines[i]!.trim() !== '') end = i + 1
+  return end
 }
 
 function noteOf(note: string, line: number): Partial<Block> {

@@ -107,8 +107,8 @@ export class Reader {
     if (block.stays) {
       this.#running.push({ child, where })
       const told = await until(
-        () => (missing(output(), block.prints, this).length === 0 || hasEnded(child) ? output() : ''),
-        text => text !== ''
+        () => (isUp(output()) && missing(output(), block.prints, this).length === 0 ? output() : ''),
+        text => text !== '' || hasEnded(child)
       )
       assert.deepEqual(missing(told, block.prints, this), [], `${where}\n${told}`)
       assert.equal(hasEnded(child), false, `it ended:\n${told}`)
@@ -154,6 +154,7 @@ export class Reader {
     const state = join(this.dir, 'state')
     const script = [
       'set -eu -o pipefail -a',
+      'trap : TERM',
       `cd "$(cat ${quoted(join(state, 'cwd'))})"; . ${quoted(join(state, 'variables'))}`,
       `trap 'pwd >${quoted(join(state, 'cwd'))}; export -p | grep -v -E "^declare -x (PATH|SHLVL|PWD|OLDPWD)=" >${quoted(join(state, 'variables'))}' EXIT`,
       this.replaced(text)
@@ -213,6 +214,9 @@ const missing = (output: string, lines: readonly string[], reader: Reader): stri
     output,
     lines.map(line => reader.replaced(line))
   )
+
+/** A server or an edge, or what tells at once. */
+const isUp = (output: string): boolean => /"event":"(listening|started)"|^chargers\//m.test(output)
 
 const hasEnded = (child: ChildProcess): boolean => child.exitCode !== null || child.signalCode !== null
 const quoted = (text: string): string => `'${text}'`

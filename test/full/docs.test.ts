@@ -2,9 +2,9 @@
 // for granted: a server, an edge and a simulated charger where there is a site. What a block is for is told in test/docs/markdown.ts.
 
 import assert from 'node:assert/strict'
-import { spawnSync } from 'node:child_process'
+import { spawn, spawnSync } from 'node:child_process'
 import { cpSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs'
-import { tmpdir } from 'node:os'
+import { tmpdir, userInfo } from 'node:os'
 import { join } from 'node:path'
 import { after, before, describe, type TestContext, test } from 'node:test'
 import pg from 'pg'
@@ -37,7 +37,9 @@ interface Setting {
   /** On the PostgreSQL of the system, for its client programs. */
   readonly onCluster?: boolean
   /** Before the block with this text. */
-  readonly before?: Readonly<Record<string, (databaseUrl: string) => Promise<unknown>>>
+  readonly before?: Readonly<Record<string, (reader: Reader, databaseUrl: string) => Promise<unknown>>>
+  /** DATABASE_URL is set, and the tables are there. */
+  readonly hasDatabase?: boolean
 }
 
 const text = (page: string): string => readFileSync(join(root, page), 'utf8')
@@ -60,6 +62,7 @@ async function follow(t: TestContext, page: string, setting: Setting = {}): Prom
   if (setting.runs === undefined) settings(reader)
   else await installServer(reader, databaseUrl)
   if (setting.runs === 'site') await installEdge(reader, databaseUrl)
+  if (setting.hasDatabase) await reader.runs(`export DATABASE_URL='${databaseUrl}'; chargelift db migrate`)
   for (const block of blocksOf(text(page))) {
     const does = block.language === 'sh' || block.language === 'sql' || block.file !== undefined
     if (!does) continue
@@ -67,7 +70,7 @@ async function follow(t: TestContext, page: string, setting: Setting = {}): Prom
     const skip = block.notRun ?? reader.lacks(block)
     await t.test(`line ${block.line}: ${block.file ?? first}`, skip === undefined ? {} : { skip }, async () => {
       for (const [what, act] of Object.entries(setting.before ?? {}))
-        if (block.text.includes(what)) await act(databaseUrl)
+        if (block.text.includes(what)) await act(reader, databaseUrl)
       await reader.does(block)
     })
   }
@@ -121,6 +124,30 @@ describe('every command of a page works', () => {
 
   test('docs/certificates.md', t => follow(t, 'docs/certificates.md', { runs: 'site' }).then(() => {}))
 
+  test('README.md', async t => {
+    // What step 3 tells in words.
+    const fillIn = (reader: Reader) =>
+      reader.runs(`
+        cp certs/ca.pem certs/devices/wallbox-1.pem certs/devices/wallbox-1.key .
+        sed -e 's#mqtts://.*#mqtts://localhost:${reader.mqttPort}#' -e 's#http://192.*#http://127.0.0.1:${reader.chargerPort}#' \\
+          ${join(root, 'edge.example.yaml')} > edge.yaml`)
+    await follow(t, 'README.md', { hasDatabase: true, before: { '--config edge.yaml --check': fillIn } })
+  })
+
+  test('docs/edge.md', async t => {
+    const copy = (reader: Reader) => reader.runs(`cp ${reader.dir}/etc/chargelift/edge/wallbox-1/* .`)
+    await follow(t, 'docs/edge.md', { runs: 'site', before: { '--config edge.yaml --check': copy } })
+  })
+
+  test('docs/operations.md', t => follow(t, 'docs/operations.md', { runs: 'site' }).then(() => {}))
+
+  test('docs/database.md', async t => {
+    const certs = (reader: Reader) => reader.runs('chargelift certs init')
+    await follow(t, 'docs/database.md', { hasDatabase: true, before: { '--retention-days': certs } })
+  })
+
+  test('docs/history.md', t => follow(t, 'docs/history.md', { hasDatabase: true }).then(() => {}))
+
   test('docs/install-server.md', t => follow(t, 'docs/install-server.md').then(() => {}))
 
   test('docs/install-pi.md', t => follow(t, 'docs/install-pi.md', { runs: 'server' }).then(() => {}))
@@ -129,7 +156,7 @@ describe('every command of a page works', () => {
 
   test('docs/upgrade.md', async t => {
     const newer = "INSERT INTO schema_migrations (version, name) VALUES (1000, 'of a newer chargelift')"
-    await follow(t, 'docs/upgrade.md', { runs: 'site', before: { 'db migrate': url => query(url, newer) } })
+    await follow(t, 'docs/upgrade.md', { runs: 'site', before: { 'db migrate': (_, url) => query(url, newer) } })
   })
 
   test('docs/operations.md', t => follow(t, 'docs/operations.md', { runs: 'site' }).then(() => {}))
@@ -263,6 +290,24 @@ describe('docs/smart-home.md', () => {
     )
   })
 
+  test('a Mosquitto with the bridge of the page has the values, retained', async t => {
+    if (spawnSync('mosquitto', ['-h']).error) return t.skip('apt-get install mosquitto')
+    if (payloads === undefined) return t.skip('apt-get install mosquitto-clients')
+    const port = await freePort()
+    writeFileSync(
+      join(reader.page, 'mosquitto.conf'),
+      `user ${userInfo().username}\nlistener ${port} 127.0.0.1\nallow_anonymous true\n${readFileSync(join(reader.page, 'bridge.conf'), 'utf8')}`
+    )
+    const mosquitto = spawn('mosquitto', ['-c', 'mosquitto.conf'], { cwd: reader.page, stdio: 'ignore' })
+    t.after(() => mosquitto.kill())
+    const topic = 'chargers/wallbox-1/TotalEnergyConsumption'
+    const told = await until(
+      () => reader.runs(`mosquitto_sub -h 127.0.0.1 -p ${port} -t ${topic} -C 1 -W 2 2>&1 || true`),
+      output => output.includes('{')
+    )
+    assert.ok(JSON.parse(told).Value > 0)
+  })
+
   const snippet = (file: string): string =>
     blocksOf(text('docs/smart-home.md')).find(block => block.file === file)!.text
 
@@ -323,11 +368,10 @@ function queried(filter: string, payload: string): string {
   return String(JSON.parse(payload).Value)
 }
 
-test('every page of docs/ is followed', () => {
-  const followed = new Set(readFileSync(import.meta.filename, 'utf8').match(/docs\/[\w-]+\.md/g))
-  const pages = readdirSync(join(root, 'docs')).map(name => `docs/${name}`)
-  assert.deepEqual(
-    pages.filter(page => blocksOf(text(page)).some(({ language }) => language === 'sh') && !followed.has(page)),
-    []
-  )
-})
+// Pages without needs of their own.
+const followed = new Set(readFileSync(import.meta.filename, 'utf8').match(/docs\/[\w-]+\.md/g))
+for (const page of readdirSync(join(root, 'docs')).map(name => `docs/${name}`)) {
+  const isNew = page.endsWith('.md') && !followed.has(page)
+  if (isNew && blocksOf(text(page)).some(({ language }) => language === 'sh'))
+    test(page, t => follow(t, page, { runs: 'site' }).then(() => {}))
+}
