@@ -335,6 +335,36 @@ describe('webhook', () => {
   })
 })
 
+describe('a server with a webhook', () => {
+  it('tells it of a problem that has lasted, also when it began before the last restart, and of nothing else', async t => {
+    const databaseUrl = await harness.database()
+    await harness.device('h1')
+    const first = await harness.server(databaseUrl)
+    const client = await harness.client(first, 'h1')
+    await client.acked(client.publish('chargers/h1/OperationState', envelope('unscheduled_downtime')))
+    const db = await harness.session(databaseUrl)
+    await until(
+      async () => (await db.query('SELECT 1 FROM problems')).rowCount,
+      count => count === 1
+    )
+    await first.stop()
+    await db.query("UPDATE problems SET seen_at = now() - interval '16 minutes'")
+    const { url, got } = await receiver(t)
+    const server = await harness.server(databaseUrl, { webhook: { url, secret } })
+    const [{ body }] = (await until(
+      () => got,
+      ({ length }) => length > 0
+    )) as [Received]
+    assert.equal(JSON.parse(body).text, 'h1 reporting a fault. The charger reports a fault, and cannot charge.')
+    await until(
+      async () => (await db.query('SELECT told_at FROM problems')).rows,
+      rows => rows.length === 1 && rows[0].told_at !== null
+    )
+    assert.equal(metric(await metricsOf(server), 'chargelift_webhook_posts_total{outcome="delivered"}'), 1)
+    assert.equal(got.length, 1)
+  })
+})
+
 describe('health', () => {
   it('/healthz is 200 while it lives; /readyz says in JSON why it cannot store', async () => {
     const url = await harness.database()
