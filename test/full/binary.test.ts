@@ -66,8 +66,11 @@ async function run(
 const chargelift = (...args: string[]): string[] => [binary, ...args]
 const serverFlags = ['--mqtt-host', '127.0.0.1', '--mqtt-port', '0', '--http-port', '0']
 
-async function startServer(databaseUrl: string): Promise<{ server: Run; mqttPort: string; httpPort: string }> {
-  const server = new Run(chargelift('server', ...serverFlags), { DATABASE_URL: databaseUrl })
+async function startServer(
+  databaseUrl: string,
+  env: Record<string, string> = {}
+): Promise<{ server: Run; mqttPort: string; httpPort: string }> {
+  const server = new Run(chargelift('server', ...serverFlags), { DATABASE_URL: databaseUrl, ...env })
   const [, mqttPort, httpPort] = await server.saying(/"event":"listening","mqttPort":(\d+).*"httpPort":(\d+)/)
   return { server, mqttPort: mqttPort!, httpPort: httpPort! }
 }
@@ -170,11 +173,16 @@ describe('single binary', () => {
     )
   })
 
-  it('listens within 400 ms of CPU time, in less than 140 MB', async t => {
+  it('as its unit starts it, it listens within 400 ms of CPU time, in less than 140 MB', async t => {
+    const unit = readFileSync(join(root, 'build/debian/chargelift-server.service'), 'utf8')
+    const malloc = /^Environment=(MALLOC_.*)$/m
+      .exec(unit)![1]!
+      .split(' ')
+      .map(pair => pair.split('=') as [string, string])
     const starts: { wallMs: number; cpuMs: number; residentMb: number }[] = []
     for (let i = 0; i < 5; i++) {
       const beginMs = performance.now()
-      const { server } = await startServer(databaseUrl)
+      const { server } = await startServer(databaseUrl, Object.fromEntries(malloc))
       const wallMs = performance.now() - beginMs
       const { pid } = server.child
       // After the name, which may hold anything: fields 14 and 15 of proc(5) are CPU time in hundredths of a second.
