@@ -37,6 +37,13 @@ const flags = {
   window: whole(1, 1_024, 'messages of a charger without acknowledgement, at most; not below --values'),
   workers: whole(1, 64, 'ingest workers of the server'),
   processes: whole(1, 64, 'processes that generate the load'),
+  'server-processes': whole(1, 64, 'processes of the server; more than one with --redis-url'),
+  'redis-url': {
+    parse: (text: string) => (/^rediss?(\+\w+)?:\/\/./.test(text) ? text : undefined),
+    expected: 'redis://host:port, an empty one',
+    help: 'Redis for the server, as if it shared it with others',
+    secret: true
+  },
   churn: decimal(100, 'chargers that leave and come back, per cent of the fleet per minute'),
   subscribers: whole(1, 1_000, 'dashboards: on chargers/# (subscribers), in browsers (dashboards)'),
   'outage-seconds': whole(1, 3_600, 'how long the database is away (database-outage)'),
@@ -120,6 +127,9 @@ export function readSettings(args: readonly string[], defaults: Defaults): Setti
 function contradictions(settings: Settings, given: Defaults): ConfigFault[] {
   const faults: ConfigFault[] = []
   const { window, values } = settings
+  if ((settings['server-processes'] ?? 1) > 1 && settings['redis-url'] === undefined) {
+    faults.push({ path: '--server-processes', expected: '--redis-url beside it', found: 'none' })
+  }
   if (window !== undefined && window < values) {
     faults.push({ path: '--window', expected: `--values (${values}) or more`, found: String(window) })
   }
@@ -146,11 +156,12 @@ function contradictions(settings: Settings, given: Defaults): ConfigFault[] {
 
 /** For the report: without what may be secret. */
 export function shownSettings(settings: Settings): Record<string, unknown> {
-  const { 'database-url': url, ...rest } = settings
+  const { 'database-url': url, 'redis-url': redis, ...rest } = settings
   const shown = {
     ...rest,
     workers: rest.workers ?? workersDefault(),
-    'database-url': url === undefined ? undefined : 'given'
+    'database-url': url === undefined ? undefined : 'given',
+    'redis-url': redis === undefined ? undefined : 'given'
   }
   return Object.fromEntries(Object.entries(shown).filter(([, value]) => value !== undefined))
 }

@@ -35,8 +35,30 @@ export const cpuMsOf = (pid: number): number => statOf(`/proc/${pid}/stat`)?.own
 // V8's and libuv's own threads; every other thread runs our code.
 const helperNames = /^(V8Worker|DelayedTask|libuv|SignalInspector|node$)/
 
+export interface NodeCpu {
+  readonly main: number
+  readonly workers: number
+  readonly helpers: number
+}
+
+/** A server of one process, or of several that are the children of one. */
+export function serverCpuOf(pid: number): NodeCpu {
+  const all = [pid, ...childrenOf(pid)].map(nodeCpuOf)
+  const sumOf = (part: keyof NodeCpu): number => all.reduce((sum, cpu) => sum + cpu[part], 0)
+  return { main: sumOf('main'), workers: sumOf('workers'), helpers: sumOf('helpers') }
+}
+
+export const serverRssBytesOf = (pid: number): number =>
+  [pid, ...childrenOf(pid)].reduce((sum, one) => sum + rssBytesOf(one), 0)
+
+const childrenOf = (pid: number): number[] =>
+  listed('/proc')
+    .filter(name => /^\d+$/.test(name))
+    .map(Number)
+    .filter(other => statOf(`/proc/${other}/stat`)?.parent === pid)
+
 /** A Node process: its main thread, its worker threads, and the rest (garbage collection, compilation, crypto, files). */
-export function nodeCpuOf(pid: number): { main: number; workers: number; helpers: number } {
+export function nodeCpuOf(pid: number): NodeCpu {
   const total = cpuMsOf(pid)
   let [main, workers] = [0, 0]
   for (const tid of listed(`/proc/${pid}/task`)) {

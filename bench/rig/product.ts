@@ -8,7 +8,7 @@ import type { Column } from '../load/columns.ts'
 import type { Database } from './database.ts'
 import { scrape } from './metrics.ts'
 import type { FleetNames } from './names.ts'
-import { listenerOf, nodeCpuOf, rssBytesOf } from './processes.ts'
+import { listenerOf, serverCpuOf, serverRssBytesOf } from './processes.ts'
 import type { Target } from './target.ts'
 import { judge, ourShape, readStored, VerifyError } from './verify.ts'
 
@@ -40,6 +40,8 @@ export interface Expected {
 export interface OwnServer {
   readonly certs: string
   readonly workers: number | undefined
+  readonly processes?: number | undefined
+  readonly redisUrl?: string | undefined
 }
 
 /** Starts a server on a fresh database; `close` stops it and drops the database. */
@@ -88,9 +90,9 @@ async function productAt(database: Database, place: Place, { names, columns }: E
     storing: ['main', 'workers', 'helpers', 'database'],
     cpu() {
       const databaseMs = database.cpuMs()
-      return { ...(pid !== undefined && nodeCpuOf(pid)), ...(databaseMs !== undefined && { database: databaseMs }) }
+      return { ...(pid !== undefined && serverCpuOf(pid)), ...(databaseMs !== undefined && { database: databaseMs }) }
     },
-    rssBytes: () => (pid === undefined ? undefined : rssBytesOf(pid)),
+    rssBytes: () => (pid === undefined ? undefined : serverRssBytesOf(pid)),
     metrics: () => scrape(metricsUrl),
     stored: undefined,
     async verify(ledger) {
@@ -137,13 +139,19 @@ interface StartedServer {
   readonly httpPort: number
 }
 
-async function startServer(databaseUrl: string, { certs, workers }: OwnServer): Promise<StartedServer> {
+async function startServer(
+  databaseUrl: string,
+  { certs, workers, processes, redisUrl }: OwnServer
+): Promise<StartedServer> {
   const flags = ['--mqtt-host', '127.0.0.1', '--mqtt-port', '0', '--http-port', '0', '--log-level', 'info']
   const tls = ['ca:ca.pem', 'cert:server.pem', 'key:server.key', 'crl:crl.pem'].flatMap(pair => {
     const [flag, file] = pair.split(':')
     return [`--tls-${flag}`, join(certs, file!)]
   })
-  const more = workers === undefined ? [] : ['--workers', String(workers)]
+  const given = { workers, processes, 'redis-url': redisUrl }
+  const more = Object.entries(given).flatMap(([name, value]) =>
+    value === undefined ? [] : [`--${name}`, String(value)]
+  )
   const child = spawn(process.execPath, [cli, 'server', ...flags, ...tls, ...more], {
     env: { ...process.env, DATABASE_URL: databaseUrl },
     stdio: ['ignore', 'pipe', 'inherit']

@@ -67,7 +67,11 @@ export class Bench {
     const { server, certs, workers, 'database-url': url, 'metrics-url': metricsUrl } = this.settings
     const product = server
       ? await productThatRuns(await Database.open(url!), { ...server, certs, metricsUrl }, expected)
-      : await startProduct(await (await this.databases()).fresh(), { certs, workers }, expected)
+      : await startProduct(
+          await (await this.databases()).fresh(),
+          { certs, workers, processes: this.settings['server-processes'], redisUrl: this.settings['redis-url'] },
+          expected
+        )
     this.versions.database = await product.database.version()
     await product.database.settle()
     return product
