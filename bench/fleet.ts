@@ -7,6 +7,7 @@ import { ConfigError, exitCodeConfig } from '../src/model/errors.ts'
 import { initAuthority } from '../src/pki/authority.ts'
 import { baselines } from './baselines/baselines.ts'
 import { copyFloorName, copyFloorSummary } from './baselines/copyFloor.ts'
+import { fleetModel, fleetModelHelp } from './model/command.ts'
 import { Progress } from './progress.ts'
 import { compareFiles } from './report/compare.ts'
 import { htmlReport } from './report/html.ts'
@@ -22,6 +23,7 @@ const exitCodeInterrupted = 130
 
 const usage = (): string => `Usage: npm run bench -- SCENARIO [flags]
        npm run bench -- compare BEFORE.json AFTER.json
+       npm run bench -- fleet-model [RESULT.json ...]: the machines that a fleet needs
 
 ${Object.entries(scenarios)
   .map(([name, { summary }]) => `  ${name.padEnd(17)} ${summary}`)
@@ -39,8 +41,16 @@ that what was acknowledged is what is stored. Method and results: bench/README.m
 `
 
 async function main([name, ...args]: readonly string[]): Promise<number> {
+  if (name === 'fleet-model' && args.includes('--help')) {
+    process.stdout.write(fleetModelHelp())
+    return 0
+  }
   if (name === undefined || name === '--help' || name === '-h' || args.includes('--help')) {
     process.stdout.write(usage())
+    return 0
+  }
+  if (name === 'fleet-model') {
+    process.stdout.write(fleetModel(args))
     return 0
   }
   if (name === 'compare') {
@@ -49,7 +59,7 @@ async function main([name, ...args]: readonly string[]): Promise<number> {
   }
   const scenario = Object.hasOwn(scenarios, name) ? scenarios[name] : undefined
   if (scenario === undefined) {
-    const expected = `one of ${[...Object.keys(scenarios), 'compare'].join(', ')}`
+    const expected = `one of ${[...Object.keys(scenarios), 'compare', 'fleet-model'].join(', ')}`
     throw new ConfigError([{ path: 'scenario', expected, found: name }])
   }
   const settings = readSettings(args, scenario.defaults)

@@ -35,7 +35,7 @@ export const cpuMsOf = (pid: number): number => statOf(`/proc/${pid}/stat`)?.own
 // V8's and libuv's own threads; every other thread runs our code.
 const helperNames = /^(V8Worker|DelayedTask|libuv|SignalInspector|node$)/
 
-export interface NodeCpu {
+export type NodeCpu = {
   readonly main: number
   readonly workers: number
   readonly helpers: number
