@@ -1,0 +1,147 @@
+// Each form of --redis-url against what it is for: an ACL user over TLS, a master behind a Sentinel, a Redis Cluster.
+
+import assert from 'node:assert/strict'
+import { spawn, spawnSync } from 'node:child_process'
+import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { after, describe, it } from 'node:test'
+import { RedisLink } from '../../src/broker/redisLink.ts'
+import { RedisQueue } from '../../src/broker/redisQueue.ts'
+import { Shadow } from '../../src/broker/shadow.ts'
+import type { Newest } from '../../src/model/admission.ts'
+import { initAuthority } from '../../src/pki/authority.ts'
+import { freePort } from '../../src/server/ports.ts'
+import { SharedShadow } from '../../src/server/sharedShadow.ts'
+import { until } from '../harness.ts'
+
+const missing = spawnSync('redis-server', ['--version']).error && 'apt-get install redis-server'
+
+describe('redis-url', { skip: missing }, () => {
+  const dir = mkdtempSync(join(tmpdir(), 'chargelift-redis-'))
+  const ends: (() => unknown)[] = []
+  after(async () => {
+    for (const end of ends.reverse()) await end()
+    rmSync(dir, { recursive: true, force: true })
+  })
+
+  const start = (program: string, ...args: string[]): void => {
+    const folder = join(dir, String(ends.length))
+    mkdirSync(folder)
+    const child = spawn(program, args, { stdio: 'ignore', cwd: folder })
+    ends.push(() => child.kill('SIGKILL'))
+  }
+  const cli = (port: number, ...args: string[]): string =>
+    spawnSync('redis-cli', ['-p', String(port), ...args]).stdout.toString()
+
+  /** Two servers, that share a queue and the shadow over it. */
+  async function isShared(url: string): Promise<void> {
+    const heard: Newest[] = []
+    const open = async (node: string): Promise<RedisLink> => {
+      const link = await RedisLink.open({ url, node, away() {}, restored() {} })
+      ends.push(() => link.close())
+      await until(() => link.isReachable, Boolean, 20_000)
+      return link
+    }
+    const [one, two] = [await open('one'), await open('two')]
+    await new RedisQueue(one).enqueue(['c:1', 'd:1'], {
+      cmd: 'publish',
+      brokerId: 'b',
+      brokerCounter: 1,
+      topic: 't',
+      payload: 'x'
+    })
+    const queued: unknown[] = []
+    for await (const { topic } of new RedisQueue(two).list('d:1')) queued.push(topic)
+    assert.deepEqual(queued, ['t'])
+    const shadow = (link: RedisLink): SharedShadow =>
+      new SharedShadow({ link, shadow: new Shadow(), heard: newest => heard.push(newest) })
+    const [writer] = [shadow(one), shadow(two)]
+    for (const charger of ['c1', 'c2'])
+      writer!.note(`chargers/${charger}/PowerOutput`, { timeUs: 2_000_000, payload: '{}' })
+    await until(
+      () => heard.flatMap(({ topics }) => topics).length,
+      count => count === 2
+    )
+    await writer!.close()
+    const late = shadow(await open('late'))
+    heard.length = 0
+    await late.load()
+    assert.deepEqual(heard.flatMap(({ topics }) => topics).sort(), [
+      'chargers/c1/PowerOutput',
+      'chargers/c2/PowerOutput'
+    ])
+    await late.close()
+  }
+
+  it('an ACL user over TLS, with the rights that the documentation names', async t => {
+    const port = await freePort()
+    const plain = await freePort()
+    await initAuthority({ dir: dir })
+    const at = (name: string): string => join(dir, name)
+    const tls = ['--tls-port', String(port), '--tls-cert-file', at('server.pem'), '--tls-key-file', at('server.key')]
+    start(
+      'redis-server',
+      '--port',
+      String(plain),
+      '--save',
+      '',
+      ...tls,
+      '--tls-ca-cert-file',
+      at('ca.pem'),
+      '--tls-auth-clients',
+      'no'
+    )
+    const answers = await until(
+      () => cli(plain, 'ping'),
+      text => text.includes('PONG'),
+      5_000
+    ).catch(() => undefined)
+    if (answers === undefined) return t.skip('this redis-server has no TLS: apt-get install redis-server')
+    const rights = '~chargelift:* &chargelift:* +@all -@admin -@dangerous +info'
+    assert.match(cli(plain, 'ACL', 'SETUSER', 'chargelift', 'on', '>secret', ...rights.split(' ')), /OK/)
+    assert.match(cli(plain, 'ACL', 'SETUSER', 'default', 'off'), /OK/)
+    await isShared(`rediss://chargelift:secret@localhost:${port}/0?ca=${at('ca.pem')}`)
+  })
+
+  it('the master behind a Sentinel', async () => {
+    const [port, sentinel] = [await freePort(), await freePort()]
+    start('redis-server', '--port', String(port), '--bind', '127.0.0.1', '--save', '')
+    const file = join(dir, 'sentinel.conf')
+    writeFileSync(file, `port ${sentinel}\nbind 127.0.0.1\nsentinel monitor mymaster 127.0.0.1 ${port} 1\n`)
+    await until(
+      () => cli(port, 'ping'),
+      text => text.includes('PONG')
+    )
+    start('redis-server', file, '--sentinel')
+    await until(
+      () => cli(sentinel, 'ping'),
+      text => text.includes('PONG')
+    )
+    await isShared(`redis+sentinel://127.0.0.1:${sentinel}/mymaster`)
+  })
+
+  it('a Redis Cluster', async () => {
+    const ports = [await freePort(), await freePort()]
+    const buses = [await freePort(), await freePort()]
+    for (const [i, port] of ports.entries()) {
+      const cluster = ['--cluster-enabled', 'yes', '--cluster-port', String(buses[i])]
+      start('redis-server', '--port', String(port), '--bind', '127.0.0.1', '--save', '', ...cluster)
+      await until(
+        () => cli(port, 'ping'),
+        text => text.includes('PONG')
+      )
+    }
+    cli(ports[0]!, 'cluster', 'addslotsrange', '0', '8191')
+    cli(ports[1]!, 'cluster', 'addslotsrange', '8192', '16383')
+    cli(ports[1]!, 'config', 'set', 'cluster-announce-ip', '127.0.0.1')
+    cli(ports[1]!, 'cluster', 'set-config-epoch', '2')
+    cli(ports[0]!, 'cluster', 'meet', '127.0.0.1', String(ports[1]), String(buses[1]))
+    for (const port of ports)
+      await until(
+        () => cli(port, 'cluster', 'info'),
+        text => /state:ok[\s\S]*known_nodes:2/.test(text)
+      )
+    await isShared(`redis+cluster://127.0.0.1:${ports[0]},127.0.0.1:${ports[1]}`)
+  })
+})
