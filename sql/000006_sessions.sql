@@ -45,7 +45,7 @@ CREATE TABLE charging_sessions (
   cost_amount      numeric(14, 2),
   currency         text,
   cost_parts       jsonb,
-  quarter_milli_wh integer[] NOT NULL,
+  quarter_milli_wh bigint[] NOT NULL,
   decided_at       timestamptz NOT NULL,
   PRIMARY KEY (charger_id, started_at)
 );

@@ -23,8 +23,13 @@ export interface InForce {
   status: string | null
 }
 
-/** A total that gains so much more than any charger delivers has leapt. */
+/** A total that gains so much more than the session, and more than can have been delivered, has leapt. */
 const leapWh = 500
+/** Counters may lag by this much. */
+const lagUs = 120_000_000
+/** What tells more is broken: no charger of any kind delivers it. */
+const wattsMax = 1_000_000
+
 export const inForce = (was: InForce, row: SessionRow): InForce => ({
   state: row.state ?? was.state,
   totalWh: row.totalWh ?? was.totalWh,
@@ -45,22 +50,29 @@ export interface Counted {
 }
 
 export function countedWh(before: InForce, now: InForce, isReset: boolean, elapsedUs: number): Counted {
+  const longestUs = elapsedUs + lagUs
+  const mostWh = (wattsMax * longestUs) / 3_600_000_000
   const totalWh = rise(before.totalWh, now.totalWh)
-  const sessionWh = isReset ? now.sessionWh : rise(before.sessionWh, now.sessionWh)
+  const shownWh = isReset ? now.sessionWh : rise(before.sessionWh, now.sessionWh)
+  const isAbsurd = shownWh !== null && (shownWh < 0 || shownWh > mostWh)
+  const sessionWh = isAbsurd ? 0 : shownWh
   const isFirst = before.totalWh === null && before.sessionWh === null && (now.totalWh ?? now.sessionWh) !== null
-  const counted = { leapWh: 0, isGuess: false, isFirst }
+  const counted = { leapWh: 0, isGuess: isAbsurd, isFirst }
   if (totalWh === null) {
     if (sessionWh !== null) return { ...counted, energyWh: sessionWh }
     const hasCounter = now.totalWh !== null || now.sessionWh !== null
-    const energyWh = hasCounter ? 0 : ((before.powerW ?? 0) * elapsedUs) / 3_600_000_000
+    const energyWh = hasCounter ? 0 : (bounded(before.powerW) * elapsedUs) / 3_600_000_000
     return { ...counted, energyWh, isGuess: energyWh > 0 }
   }
   if (totalWh < 0) return { ...counted, energyWh: sessionWh ?? 0, isGuess: true }
   const expectedWh = sessionWh ?? 0
-  const hasLeapt = totalWh > Math.max(expectedWh + leapWh, deliverableWh(elapsedUs + 120_000_000))
+  const powerW = Math.max(powerOutputWattsMax, 1.5 * bounded(before.powerW), 1.5 * bounded(now.powerW))
+  const hasLeapt = totalWh > Math.max(expectedWh + leapWh, (powerW * longestUs) / 3_600_000_000)
   if (hasLeapt) return { ...counted, energyWh: expectedWh, leapWh: totalWh - expectedWh }
   return { ...counted, energyWh: totalWh }
 }
+
+const bounded = (powerW: number | null): number => Math.min(wattsMax, Math.max(0, powerW ?? 0))
 
 const rise = (before: number | null, now: number | null): number | null =>
   before === null || now === null ? null : now - before

@@ -229,6 +229,32 @@ describe('the course of a charger', () => {
     assert.deepEqual(derive(leaps).map(brief), ['10:01-11:00 8000 Wh A estimated'])
   })
 
+  it('numbers that nothing on earth can have change no other session, and add nothing', () => {
+    const absurd: Told = { totalWh: 9e15, sessionWh: 9e15, powerW: 9e15 }
+    const lines: readonly Line[] = [
+      ...plain,
+      ['14:00', { ...charges(), vehicle: 'B', ...counts(64_000, 0) }],
+      ['14:10', absurd],
+      ['14:20', { ...idle, ...counts(66_000, 2_000) }],
+      ['15:00', { ...charges(), vehicle: 'C', ...counts(66_000, 0) }],
+      ['16:00', { ...idle, ...counts(70_000, 4_000) }]
+    ]
+    const sessions = derive(lines)
+    assert.equal(brief(sessions[0]!), '10:01-13:00 14000 Wh A 1x')
+    assert.equal(brief(sessions.at(-1)!), '15:00-16:00 4000 Wh C')
+    assert.ok(sessions.every(({ energyWh }) => energyWh >= 0 && energyWh <= 20_000))
+  })
+
+  it('a fast charger is one too, by the power that it tells', () => {
+    const lines: readonly Line[] = [
+      ['10:00', { state: 'idle', status: 'Idle', totalWh: 0 }],
+      ['10:01', { state: 'charging', status: 'Charging', powerW: 300_000, vehicle: 'A' }],
+      ['10:11', { totalWh: 50_000 }],
+      ['10:21', { ...idle, totalWh: 100_000 }]
+    ]
+    assert.deepEqual(derive(lines).map(brief), ['10:01-10:21 100000 Wh A'])
+  })
+
   it('without card and status, idle ends it, unless its counter goes on', () => {
     const bare = (state: string, totalWh: number, sessionWh?: number): Told => ({
       state,

@@ -49,6 +49,8 @@ interface State {
 
 /** A counter may lag behind the end of its session by this much. */
 const tailUs = 600_000_000
+/** A session under way that is seen first may have so much already. */
+const firstMaxWh = 1_000_000
 /** Energy that was never seen charging makes a session of its own from here on. */
 const unseenWh = 100
 /** Energy counted across a longer silence: how it was spread is a guess. */
@@ -163,10 +165,11 @@ export class Course {
   #begin(step: Step): void {
     const state = this.#state
     const { now, isReset, energyWh, fromUs, toUs, isFirst, isGuess } = step
-    const firstWh = isFirst ? (now.sessionWh ?? 0) : energyWh
+    const firstWh = isFirst ? Math.min(firstMaxWh, Math.max(0, now.sessionWh ?? 0)) : energyWh
     let ownWh = isReset ? Math.min(firstWh, now.sessionWh!) : firstWh
     const restWh = firstWh - ownWh
-    if (restWh > 0 && state.last !== null) this.#extend(state.last, { ...step, energyWh: restWh })
+    if (restWh > 0 && state.last !== null && toUs - state.last.endedUs! <= tailUs)
+      this.#extend(state.last, { ...step, energyWh: restWh })
     else if (restWh >= unseenWh) this.#unseen(restWh, this.#absence(step), { ...now, vehicle: '' }, toUs)
     ownWh += state.pendingWh
     const isLate = ownWh > deliverableWh(120_000_000)

@@ -29,7 +29,7 @@ export async function recost(db: Db, chargers: readonly number[]): Promise<Recos
     )
     const costed = rows.map(row => {
       const priced = { tariff: row.tariff as string | null, timeZone: String(row.time_zone) }
-      const cost = prices.costOf(priced, Number(row.started_s) * 1000, row.quarter_milli_wh as number[])
+      const cost = prices.costOf(priced, Number(row.started_s) * 1000, (row.quarter_milli_wh as unknown[]).map(Number))
       return { row, cost }
     })
     const other = costed.filter(

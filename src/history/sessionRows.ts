@@ -156,7 +156,7 @@ const sessionColumns: readonly (readonly [name: string, type: string])[] = [
   ['cost_amount', 'numeric'],
   ['currency', 'text'],
   ['cost_parts', 'jsonb'],
-  ['quarter_milli_wh', 'integer[]'],
+  ['quarter_milli_wh', 'bigint[]'],
   ['decided_at', 'timestamptz']
 ]
 
