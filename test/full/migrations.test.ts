@@ -69,7 +69,8 @@ const dataOf: Readonly<Record<number, readonly string[]>> = {
   7: [
     "INSERT INTO problems VALUES ('wallbox-2', 'offline', 'no connection', '2026-02-01 00:00Z', '2026-02-01 00:00Z')",
     "INSERT INTO problems_lease (node, until) VALUES ('n', '2026-02-01 00:00Z')"
-  ]
+  ],
+  8: ["INSERT INTO nodes VALUES ('n', '2026-02-01 00:00Z')"]
 }
 
 /** All rows of all tables with the columns that they have now, as text. */
