@@ -137,6 +137,16 @@ describe('TimescaleDB in WebAssembly', () => {
         "SELECT 1 FROM timescaledb_information.chunks WHERE hypertable_name = 'ev_readings'"
       )
       assert.equal(chunks.rows.length, 1)
+      const quarters = async (): Promise<unknown[]> =>
+        (
+          await lite.query(
+            'SELECT charger_id, samples, max_power_w, energy_wh FROM quarter_hours JOIN energy_quarter_hours USING (charger_id, bucket, samples, max_power_w)'
+          )
+        ).rows
+      const expected = [{ charger_id: 1, samples: 1, max_power_w: 5, energy_wh: 0 }]
+      assert.deepEqual(await quarters(), expected) // as it is asked
+      await lite.exec("CALL refresh_continuous_aggregate('quarter_hours', '2026-11-01', '2026-11-02')")
+      assert.deepEqual(await quarters(), expected) // stored
     } finally {
       await lite.close()
     }
