@@ -3,8 +3,10 @@
 
 import assert from 'node:assert/strict'
 import { after, before, describe, it } from 'node:test'
+import pg from 'pg'
 import type { Browser } from 'playwright-core'
 import type { RunningServer } from '../../src/server/server.ts'
+import { addToken, revokeToken } from '../../src/server/tokens.ts'
 import { envelope, Harness, until } from '../harness.ts'
 import type { WireClient } from '../wire.ts'
 import { desktop, launch, missing, phone, seriousViolations, type Visit, visit } from './browserRig.ts'
@@ -147,4 +149,44 @@ describe('dashboard', { skip: missing }, () => {
       })
     }
   }
+
+  it('the ingest page tells what was rejected, and why', async () => {
+    const visited = await visit(browser, url('/ingest'))
+    await visited.page.locator('[data-live="true"]').waitFor()
+    await publish('PowerOutput', 'much')
+    await visited.page.locator('[data-value="rejected"] dd', { hasText: /^1$/ }).first().waitFor()
+    await visited.page.locator('.card', { hasText: 'Rejected, by reason' }).locator('tbody tr').first().waitFor()
+    await visited.page.locator('.banner', { hasText: 'The database answers' }).waitFor()
+    assert.deepEqual(visited.errors, [])
+    await visited.close()
+  })
+
+  it('a browser that is nobody signs in with a token, sees no card ids as a viewer, and is asked again when it ends', async () => {
+    await publish('ConnectedVehicle', '04A2B3C4D5E680')
+    const pool = new pg.Pool({ connectionString: databaseUrl, max: 1 })
+    const token = await addToken(pool, { name: 'tablet', role: 'viewer', expiresAt: undefined })
+    try {
+      await until(
+        () => fetch(url('/')),
+        ({ status }) => status === 401
+      )
+      const visited = await visit(browser, url(`/chargers/${charger}`))
+      const { page } = visited
+      assert.deepEqual(await seriousViolations(visited), [])
+      await page.getByLabel('Token').fill(token!)
+      await page.getByRole('button', { name: 'Sign in' }).click()
+      await page.waitForURL(`**/chargers/${charger}`)
+      await page.locator('[data-live="true"]').waitFor()
+      await until(
+        () => textOf(visited, '[data-value="ConnectedVehicle"] dd'),
+        text => text === 'connected'
+      )
+      assert.ok(!(await page.content()).includes('04A2B3C4D5E680'))
+      await revokeToken(pool, 'tablet')
+      await page.waitForURL('**/sign-in?next=*')
+      await visited.close()
+    } finally {
+      await pool.end()
+    }
+  })
 })

@@ -2,15 +2,15 @@
 // for README.md, which are written to docs/images with IMAGES=write.
 
 import assert from 'node:assert/strict'
-import { mkdirSync } from 'node:fs'
+import { mkdirSync, readFileSync } from 'node:fs'
 import { after, before, describe, it } from 'node:test'
 import { fileURLToPath } from 'node:url'
 import type { Browser } from 'playwright-core'
-import type { SessionsAnswer } from '../../src/model/api.ts'
+import type { ProblemsAnswer, SessionsAnswer } from '../../src/model/api.ts'
 import type { RunningServer } from '../../src/server/server.ts'
 import { envelope, Harness, until } from '../harness.ts'
 import type { WireClient } from '../wire.ts'
-import { launch, missing, phone, visit } from './browserRig.ts'
+import { launch, layoutShift, missing, phone, seriousViolations, visit } from './browserRig.ts'
 import { seededChargers, seedHistory, timeZone } from './browserSeed.ts'
 
 const imageFolder = fileURLToPath(new URL('../../docs/images/', import.meta.url))
@@ -68,6 +68,23 @@ describe('dashboard with history', { skip: missing }, () => {
     await visited.close()
   })
 
+  it('the file of the CSV button is what the API exports', async () => {
+    const visited = await visit(browser, url(`/sessions?month=${month}&charger=harbour-01`))
+    const downloading = visited.page.waitForEvent('download')
+    await visited.page.getByRole('link', { name: 'Download CSV' }).click()
+    const download = await downloading
+    assert.equal(download.suggestedFilename(), `sessions-${month}-harbour-01.csv`)
+    const file = readFileSync(await download.path(), 'utf8')
+    const exported = await fetch(url(`/api/v1/export/sessions?${range}&charger=harbour-01&format=csv`))
+    assert.equal(exported.status, 200)
+    assert.equal(file, await exported.text())
+    const { sessions } = await get<SessionsAnswer>(`/api/v1/sessions?${range}&charger=harbour-01&limit=1000`)
+    const lines = file.trimEnd().split('\n').slice(1)
+    assert.equal(lines.length, sessions.filter(({ endedAt }) => endedAt !== null).length)
+    assert.ok(lines.every(line => line.includes('harbour-01')))
+    await visited.close()
+  })
+
   it('every span of the chart shows points, as power, current and energy', async () => {
     const visited = await visit(browser, url('/chargers/harbour-01'))
     const { page } = visited
@@ -87,6 +104,46 @@ describe('dashboard with history', { skip: missing }, () => {
     assert.deepEqual(visited.errors, [])
     await visited.close()
   })
+
+  it('a charger with a problem is found by it, and its page says what is wrong', async () => {
+    const broken = seededChargers.filter(({ now }) => now === 'unscheduled_downtime').map(({ name }) => name)
+    await until(
+      () => get<ProblemsAnswer>('/api/v1/problems?condition=fault'),
+      ({ problems }) => problems.length === broken.length
+    )
+    const visited = await visit(browser, url('/'))
+    const { page } = visited
+    await page.getByLabel('Filter by problem').selectOption('fault')
+    await page.locator(`[aria-rowcount="${broken.length + 1}"]`).waitFor()
+    await page.locator(`[data-charger="${broken[0]}"] .problem`, { hasText: 'Fault' }).waitFor()
+    await page.locator(`[data-charger="${broken[0]}"] a`).click()
+    await page.locator('.banner', { hasText: /^Fault since .{10,}/ }).waitFor()
+    assert.deepEqual(visited.errors, [])
+    await visited.close()
+  })
+
+  for (const colorScheme of ['light', 'dark'] as const) {
+    it(`axe finds no serious violation in full pages, and nothing jumps: ${colorScheme}`, async () => {
+      const paths = [
+        '/',
+        '/chargers/harbour-01',
+        `/sessions?month=${month}`,
+        `/sessions?month=${month}&view=vehicle`,
+        '/ingest'
+      ]
+      for (const path of paths) {
+        for (const options of [{}, { viewport: phone, isMobile: true, hasTouch: true }]) {
+          const visited = await visit(browser, url(path), { colorScheme, ...options })
+          await visited.page.locator('[data-live="true"]').waitFor()
+          await visited.page.locator('[data-charger], .list tbody tr').first().waitFor()
+          assert.deepEqual(await seriousViolations(visited), [], path)
+          const shift = await layoutShift(visited)
+          assert.ok(shift < 0.1, `${path}: ${shift}`)
+          await visited.close()
+        }
+      }
+    })
+  }
 
   it('pictures of the pages, for README.md', async () => {
     if (writesImages) mkdirSync(imageFolder, { recursive: true })

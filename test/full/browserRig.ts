@@ -69,3 +69,12 @@ export async function seriousViolations({ page }: Visit): Promise<string[]> {
     .filter(({ impact }) => impact === 'serious' || impact === 'critical')
     .flatMap(({ id, nodes }) => nodes.map(({ target, failureSummary }) => `${id}: ${target} ${failureSummary}`))
 }
+
+/** How much has moved by itself since the page was opened: 0.1 and above is felt as unrest (Cumulative Layout Shift). */
+export const layoutShift = ({ page }: Visit): Promise<number> =>
+  page.evaluate<number>(`new Promise(resolve => {
+    new PerformanceObserver(list => {
+      resolve(list.getEntries().reduce((sum, { value, hadRecentInput }) => sum + (hadRecentInput ? 0 : value), 0))
+    }).observe({ type: 'layout-shift', buffered: true })
+    setTimeout(() => resolve(0), 500)
+  })`)

@@ -108,7 +108,7 @@ function ChargerHead({ name, charger, timeZone, tariff }: HeadProps) {
     <div class="page-head">
       <div>
         <h1 class="charger-name">{name}</h1>
-        <p class="quiet">{about.filter(Boolean).join(' · ')}</p>
+        <p class="quiet charger-about">{about.filter(Boolean).join(' · ')}</p>
       </div>
       <div class="charger-now">
         {charger && <StateBadge state={operationState(charger)} />}

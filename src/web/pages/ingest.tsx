@@ -89,6 +89,7 @@ function Tiles({ figures }: { figures: IngestFigures | undefined }) {
       />
       <Tile word="In flight" value={formatNumber(figures?.inFlight)} note="not yet stored" />
       <Tile
+        name="rejected"
         word="Rejected"
         value={formatNumber(rejected)}
         note={`${formatNumber(figures?.dropped)} dropped`}
