@@ -70,11 +70,24 @@ export async function seriousViolations({ page }: Visit): Promise<string[]> {
     .flatMap(({ id, nodes }) => nodes.map(({ target, failureSummary }) => `${id}: ${target} ${failureSummary}`))
 }
 
+export interface LayoutShift {
+  readonly value: number
+  /** What moved, and from where to where. */
+  readonly moved: readonly string[]
+}
+
 /** How much has moved by itself since the page was opened: 0.1 and above is felt as unrest (Cumulative Layout Shift). */
-export const layoutShift = ({ page }: Visit): Promise<number> =>
-  page.evaluate<number>(`new Promise(resolve => {
+export const layoutShift = ({ page }: Visit): Promise<LayoutShift> =>
+  page.evaluate<LayoutShift>(`new Promise(resolve => {
+    const found = { value: 0, moved: [] }
     new PerformanceObserver(list => {
-      resolve(list.getEntries().reduce((sum, { value, hadRecentInput }) => sum + (hadRecentInput ? 0 : value), 0))
+      for (const { value, hadRecentInput, sources } of list.getEntries()) {
+        if (hadRecentInput) continue
+        found.value += value
+        for (const { node, previousRect: from, currentRect: to } of sources)
+          found.moved.push(\`\${node?.className} \${from.x},\${from.y} \${from.height} -> \${to.x},\${to.y} \${to.height}\`)
+      }
+      resolve(found)
     }).observe({ type: 'layout-shift', buffered: true })
-    setTimeout(() => resolve(0), 500)
+    setTimeout(() => resolve(found), 500)
   })`)

@@ -66,11 +66,7 @@ export function SessionsPage() {
           <h1>Sessions</h1>
           <p class="quiet">{zonesText(sites, settings.site)}</p>
         </div>
-        <a
-          class="button button-main"
-          href={addressOf('/api/v1/export/sessions', { ...query, format: 'csv' })}
-          download={fileName(settings)}
-        >
+        <a class="button button-main" href={addressOf('/api/v1/export/sessions', { ...query, format: 'csv' })} download>
           Download CSV
         </a>
       </div>
@@ -161,21 +157,19 @@ function Choices({ settings, change, sites, vehicles, now }: ChoicesProps) {
           <Arrow direction="right" />
         </button>
       </div>
-      {sites.length > 1 && (
-        <select
-          class="field"
-          aria-label="Site"
-          value={settings.site}
-          onChange={event => change({ site: event.currentTarget.value })}
-        >
-          <option value="">All sites</option>
-          {sites.map(({ name }) => (
-            <option key={name} value={name}>
-              {name}
-            </option>
-          ))}
-        </select>
-      )}
+      <select
+        class="field"
+        aria-label="Site"
+        value={settings.site}
+        onChange={event => change({ site: event.currentTarget.value })}
+      >
+        <option value="">All sites</option>
+        {sites.map(({ name }) => (
+          <option key={name} value={name}>
+            {name}
+          </option>
+        ))}
+      </select>
       <input
         class="field"
         type="search"
@@ -216,7 +210,7 @@ function Sum({ sessions, isLoaded }: { sessions: readonly ChargingSession[]; isL
       <Tile name="sessions" word="Sessions" value={dash(formatNumber(sum.sessions))} />
       <Tile name="energy" word="Energy" value={dash(kilowattHours(sum.energyWh))} unit="kWh" />
       <Tile name="mean" word="Per session" value={dash(kilowattHours(mean))} unit="kWh" />
-      {sum.costs.size > 0 && <Tile name="cost" word="Cost" value={costsText(sum.costs)} />}
+      <Tile name="cost" word="Cost" value={costsText(sum.costs)} />
     </dl>
   )
 }
@@ -231,7 +225,12 @@ interface ListProps {
 function List({ sessions, view, isLoaded, zoneOf }: ListProps) {
   const [shown, setShown] = useState(rowsAtOnce)
   useEffect(() => setShown(rowsAtOnce), [sessions, view])
-  if (sessions.length === 0) return <p class="empty">{isLoaded ? 'No session in this month.' : 'Loading …'}</p>
+  if (sessions.length === 0)
+    return (
+      <p key="empty" class="empty">
+        {isLoaded ? 'No session in this month.' : 'Loading …'}
+      </p>
+    )
   const sums = view === 'sessions' ? [] : sumsBy(sessions, view)
   const count = view === 'sessions' ? sessions.length : sums.length
   return (
@@ -242,7 +241,7 @@ function List({ sessions, view, isLoaded, zoneOf }: ListProps) {
         <SumsTable sums={sums.slice(0, shown)} by={view} />
       )}
       {count > shown && (
-        <p class="more">
+        <p key="more" class="more">
           <button type="button" class="button" onClick={() => setShown(shown + rowsAtOnce)}>
             Show more ({formatNumber(count - shown)} left)
           </button>
@@ -285,9 +284,6 @@ function zonesText(sites: readonly Site[], name: string): string {
   if (zones.length > 1) return `Months and times as at each charger's site: ${zones.join(', ')}`
   return `Months and times in ${zones[0] ?? utc}`
 }
-
-const fileName = ({ month, charger, site }: Settings): string =>
-  `sessions-${monthKey(month)}${charger || site ? `-${(charger || site).replaceAll(/[^A-Za-z0-9._-]+/g, '-')}` : ''}.csv`
 
 function settingsOfAddress(now: number): Settings {
   const view = fromAddress('view')
