@@ -1,7 +1,7 @@
 // Exports: every row once, over HTTP and on the command line the same, in memory that does not grow with the rows.
 
 import assert from 'node:assert/strict'
-import { spawn } from 'node:child_process'
+import { spawn, spawnSync } from 'node:child_process'
 import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { beforeEach, test } from 'node:test'
@@ -59,7 +59,7 @@ async function setUp(): Promise<void> {
 async function command(...args: string[]): Promise<{ code: number; stdout: string; stderr: string }> {
   const child = spawn(
     process.execPath,
-    ['--max-old-space-size=56', 'src/cli.ts', 'export', ...args, '--database-url', f.databaseUrl],
+    ['--max-old-space-size=36', 'src/cli.ts', 'export', ...args, '--database-url', f.databaseUrl],
     { stdio: ['ignore', 'pipe', 'pipe'] }
   )
   const chunks: Buffer[] = []
@@ -190,6 +190,21 @@ test('a file is there when it is complete, and what is asked wrongly is told at 
   }
   const nobody = await command('sessions', '--from', '2026-01-01', '--charger', 'nobody')
   assert.match(nobody.stderr, /--charger: expected a charger of the database, found "nobody"/)
+})
+
+const noScript = spawnSync('script', ['--version']).error && 'needs script: apt-get install bsdutils'
+test('a terminal shows how far it is, on standard error', { skip: noScript }, async () => {
+  const path = join(harness.dir, 'terminal.json')
+  const flags = `--from 2026-01-01T00:00:00Z --to 2026-01-04T00:00:00Z --format json --output ${path}`
+  const line = `${process.execPath} src/cli.ts export sessions ${flags} --database-url '${f.databaseUrl}'`
+  const child = spawn('script', ['-qec', line, '/dev/null'], { stdio: ['ignore', 'pipe', 'inherit'] })
+  let shown = ''
+  child.stdout.on('data', chunk => {
+    shown += chunk
+  })
+  assert.equal(await new Promise(resolve => child.once('close', resolve)), 0)
+  assert.match(shown, /sessions: 7,200 rows\r?\n$/)
+  assert.equal(JSON.parse(readFileSync(path, 'utf8')).length, 7_200)
 })
 
 test('who does not read on holds no connection, and more than a few at once are refused', async () => {
