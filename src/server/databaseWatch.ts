@@ -24,6 +24,7 @@ export class DatabaseWatch {
   failedJobs = 0
   readonly #db: Pool
   readonly #report: DatabaseReport
+  #isSuspected = false
   #jobsLookedMs = Number.NEGATIVE_INFINITY
   #timer: NodeJS.Timeout | undefined
 
@@ -50,7 +51,12 @@ export class DatabaseWatch {
 
   async look(): Promise<void> {
     const before = this.fault
-    this.fault = await faultOf(this.#db)
+    const found = await faultOf(this.#db)
+    // Once may be a moment in which this process, or the machine, had no time.
+    const isSure = found === undefined || this.#isSuspected
+    this.#isSuspected = found !== undefined
+    if (!isSure) return
+    this.fault = found
     if (this.fault !== undefined && before === undefined) this.#report.lost(this.fault)
     if (this.fault === undefined && before !== undefined) this.#report.found()
     if (this.isUp && performance.now() - this.#jobsLookedMs > jobsIntervalMs) await this.#lookAtJobs()
