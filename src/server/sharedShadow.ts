@@ -48,7 +48,7 @@ export class SharedShadow {
     this.#parts = link.isCluster ? clusterParts : 1
     this.#dirty = Array.from({ length: this.#parts }, () => new Map())
     this.#timer = setInterval(() => void this.#write(), writeIntervalMs).unref()
-    link.on('shadow', body => heard(parseEntries(body.toString())))
+    link.on('shadow', body => heard(parseEntries(body)))
     link.onBack(async hasForgotten => {
       if (hasForgotten) this.#noteAll()
       await this.load()
@@ -139,31 +139,37 @@ interface Lists {
   readonly payloads: string[]
 }
 
-/** Exported for its test. Lines of topic, time, payload. */
-export function parseEntries(text: string): Newest {
+/**
+ * Lines of topic, time, payload. Each text is made by itself: as parts of one text, each entry that stays would keep all of it.
+ * Exported for its test.
+ */
+export function parseEntries(body: Buffer): Newest {
   const lists: Lists = { topics: [], times: [], payloads: [] }
-  for (let at = 0; at < text.length; ) {
-    const topicEnd = text.indexOf('\t', at)
-    const timeEnd = text.indexOf('\t', topicEnd + 1)
-    const end = text.indexOf('\n', timeEnd + 1)
-    if (topicEnd < 0 || timeEnd < 0 || end < 0) break
-    lists.topics.push(text.slice(at, topicEnd))
-    lists.times.push(Number(text.slice(topicEnd + 1, timeEnd)))
-    lists.payloads.push(text.slice(timeEnd + 1, end))
+  for (let at = 0; at < body.length; ) {
+    const topicEnd = body.indexOf(tab, at)
+    const timeEnd = topicEnd < 0 ? -1 : body.indexOf(tab, topicEnd + 1)
+    const end = timeEnd < 0 ? -1 : body.indexOf(newline, timeEnd + 1)
+    if (end < 0) break
+    lists.topics.push(body.toString('latin1', at, topicEnd))
+    lists.times.push(Number(body.toString('latin1', topicEnd + 1, timeEnd)))
+    lists.payloads.push(body.toString('utf8', timeEnd + 1, end))
     at = end + 1
   }
   return newestOf(lists)
 }
+
+const tab = 9
+const newline = 10
 
 /** As HSCAN gives them: topic, "time, tab, payload", in turns. */
 function parseFields(fields: readonly string[]): Newest {
   const lists: Lists = { topics: [], times: [], payloads: [] }
   for (let i = 0; i + 1 < fields.length; i += 2) {
     const value = fields[i + 1]!
-    const tab = value.indexOf('\t')
+    const tabAt = value.indexOf('\t')
     lists.topics.push(fields[i]!)
-    lists.times.push(Number(value.slice(0, tab)))
-    lists.payloads.push(value.slice(tab + 1))
+    lists.times.push(Number(value.slice(0, tabAt)))
+    lists.payloads.push(value.slice(tabAt + 1))
   }
   return newestOf(lists)
 }
