@@ -139,8 +139,6 @@ describe('every command of a page works', () => {
     await follow(t, 'docs/edge.md', { runs: 'site', before: { '--config edge.yaml --check': copy } })
   })
 
-  test('docs/operations.md', t => follow(t, 'docs/operations.md', { runs: 'site' }).then(() => {}))
-
   test('docs/database.md', async t => {
     const certs = (reader: Reader) => reader.runs('chargelift certs init')
     await follow(t, 'docs/database.md', { hasDatabase: true, before: { '--retention-days': certs } })
