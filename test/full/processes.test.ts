@@ -82,6 +82,14 @@ describe('server process', () => {
 })
 
 describe('demo process', () => {
+  it('--fleet is checked before anything starts', async () => {
+    for (const given of ['0', '501', 'many', '']) {
+      const demo = await run(folder(), 'demo', ...anyPorts, '--fleet', given)
+      assert.equal(demo.code, 78, given)
+      assert.match(demo.stderr, /^--fleet: expected a number of chargers, 1 to 500, found /m)
+    }
+  })
+
   it('shows rows that move, stops on Ctrl-C, and goes on with the same data', async () => {
     const cwd = folder()
     const start = async (): Promise<string[]> => {
