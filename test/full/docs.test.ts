@@ -370,6 +370,6 @@ function queried(filter: string, payload: string): string {
 const followed = new Set(readFileSync(import.meta.filename, 'utf8').match(/docs\/[\w-]+\.md/g))
 for (const page of readdirSync(join(root, 'docs')).map(name => `docs/${name}`)) {
   const isNew = page.endsWith('.md') && !followed.has(page)
-  if (isNew && blocksOf(text(page)).some(({ language }) => language === 'sh'))
+  if (isNew && blocksOf(text(page)).some(({ language, notRun }) => language === 'sh' && notRun === undefined))
     test(page, t => follow(t, page, { runs: 'site' }).then(() => {}))
 }
