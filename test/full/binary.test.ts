@@ -159,6 +159,17 @@ describe('single binary', () => {
     assert.equal(rejected.code, 0, rejected.err)
   })
 
+  it('runs as several processes, and stops them all with 0', async () => {
+    const server = new Run(chargelift('server', ...serverFlags, '--processes', '2'), {
+      DATABASE_URL: databaseUrl,
+      REDIS_URL: 'redis://127.0.0.1:1' // away: each stores all the same
+    })
+    const [, httpPort] = await server.saying(/"event":"listening",[^\n]*"httpPort":(\d+),"processes":2/)
+    assert.equal((await fetch(`http://127.0.0.1:${httpPort}/healthz`)).status, 200)
+    assert.equal(await server.end(), 0)
+    assert.equal(server.err, '')
+  })
+
   it('refuses the database of a newer version, and says what to use', async () => {
     const newer = await h.database()
     const first = await startServer(newer)
