@@ -144,6 +144,20 @@ export class Reader {
     }
   }
 
+  /** For a test that is ended from outside: at once, nothing to wait for. */
+  kill(): void {
+    const folder = join(this.dir, 'run')
+    const files = readdirSync(folder).filter(name => name.endsWith('.pid'))
+    const services = files.map(name => Number(readFileSync(join(folder, name), 'utf8')))
+    for (const pid of [...services, ...this.#running.map(({ child }) => -child.pid!)]) {
+      try {
+        process.kill(pid, 'SIGKILL')
+      } catch {
+        // It has ended already.
+      }
+    }
+  }
+
   /** Whatever runs is gone afterwards. */
   async end(): Promise<void> {
     for (const { child } of this.#running) if (!hasEnded(child)) process.kill(-child.pid!, 'SIGKILL')

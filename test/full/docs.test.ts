@@ -3,7 +3,17 @@
 
 import assert from 'node:assert/strict'
 import { spawn, spawnSync } from 'node:child_process'
-import { cpSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs'
+import {
+  cpSync,
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  symlinkSync,
+  writeFileSync
+} from 'node:fs'
 import { tmpdir, userInfo } from 'node:os'
 import { join } from 'node:path'
 import { after, before, describe, type TestContext, test } from 'node:test'
@@ -28,8 +38,18 @@ before(async () => {
 after(async () => {
   for (const reader of readers) await reader.end()
   cluster?.stop()
+  cluster = undefined
   rmSync(dir, { recursive: true, force: true, maxRetries: 5 })
 })
+
+// What a test runner that was interrupted, or ran out of time, would leave behind: services are processes of their own.
+process.once('exit', () => {
+  if (!existsSync(dir)) return
+  for (const reader of readers) reader.kill()
+  cluster?.stop()
+  rmSync(dir, { recursive: true, force: true })
+})
+for (const signal of ['SIGTERM', 'SIGINT'] as const) process.once(signal, () => process.exit(1))
 
 interface Setting {
   /** What is installed and runs: the server alone, or an edge and its charger as well. */
