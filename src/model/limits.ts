@@ -180,7 +180,7 @@ export const backlogAgeMs = 15 * 60_000
 export const certificateSoonMs = 30 * 86_400_000
 /** Problems: all chargers are looked at this often, more than 20,000 less often (1 % of a core); so many before others have their turn. */
 export const problemLookMs = 5_000
-export const problemLookMsPerCharger = 0.25
+export const problemLookChargersPerMs = 4
 export const problemLookCount = 500
 /** Webhook: told when a problem has been there, or gone, for this long; those of the same kind that are younger come along. */
 export const webhookAfterMs = 15 * 60_000
@@ -344,8 +344,8 @@ export const bucketDaysMax = 62
 export const sessionsPageDefault = 200
 export const sessionsPageMax = 1_000
 /** Of a page of energy: buckets, and the quarter hours behind them. */
-export const energyPageDefault = 1_000
-export const energyPageMax = 5_000
+export const energyRowsDefault = 1_000
+export const energyRowsMax = 5_000
 export const energyQuartersMax = 100_000
 /** Rows that an export reads and makes into text at once. */
 export const exportPageRows = 2_000

@@ -13,7 +13,7 @@ import {
 import type { Zones } from '../../history/zone.ts'
 import type { EnergyAnswer, EnergyRow } from '../../model/api.ts'
 import { formatTime, parseTime } from '../../model/envelope.ts'
-import { energyPageDefault, energyPageMax, energyQuartersMax } from '../../model/limits.ts'
+import { energyQuartersMax, energyRowsDefault, energyRowsMax } from '../../model/limits.ts'
 import { energyAnswer } from './answers.ts'
 import { chargersOf, type FleetParts } from './chargers.ts'
 import { endpoint, type ReadPool, wrongParameter } from './endpoint.ts'
@@ -34,7 +34,7 @@ export const energy = endpoint({
     charger,
     site: text('Of the chargers of this site, by its name.'),
     after: text('What follows: `next` of the answer before.', 160),
-    limit: limitOf(energyPageDefault, energyPageMax)
+    limit: limitOf(energyRowsDefault, energyRowsMax)
   },
   answers: energyAnswer,
   async run(

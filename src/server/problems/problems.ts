@@ -3,7 +3,7 @@
 
 import { setImmediate as turn } from 'node:timers/promises'
 import type { Problem } from '../../model/api.ts'
-import { problemLookCount, problemLookMs, problemLookMsPerCharger } from '../../model/limits.ts'
+import { problemLookChargersPerMs, problemLookCount, problemLookMs } from '../../model/limits.ts'
 import { type Condition, conditions } from '../../model/problem.ts'
 import { type Entries, FactReader } from './facts.ts'
 import { type Finding, judge, type Surroundings } from './rules.ts'
@@ -67,7 +67,7 @@ export class Problems {
   }
 
   get #pauseMs(): number {
-    return Math.max(problemLookMs, this.#known * problemLookMsPerCharger)
+    return Math.max(problemLookMs, this.#known / problemLookChargersPerMs)
   }
 
   /** Call before the first look: what held before the restart, and still holds, has been since then. */
