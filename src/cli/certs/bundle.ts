@@ -36,13 +36,18 @@ export async function bundleCommand(args: readonly string[]): Promise<void> {
   print(describe(name, out, bundle!, missing))
 }
 
-const describe = (name: string, out: string, { hasKey, files }: Bundle, missing: readonly string[]): string =>
-  `Made ${out}: ${files.join(', ')}${hasKey ? '   (secret: the key is in it)' : ''}
-On the Pi, where the package chargelift is installed, and with ${name}.tar copied there:
-  sudo tar -xf ${name}.tar -C ${installFolder} && sudo systemctl enable --now chargelift-edge@${name}
-${hasKey ? '' : `The key must be in ${installFolder}/${name} already: chargelift edge enroll ${name} --dir ${installFolder}/${name}\n`}${missing
-  .map(what => `Still to be filled in, in ${installFolder}/${name}/edge.yaml: ${what}\n`)
-  .join(
-    ''
-  )}Does the whole way work?  sudo -u chargelift-edge chargelift edge --config ${installFolder}/${name}/edge.yaml --check
+/** In the order in which it is done: nothing is started before what is missing is there. */
+function describe(name: string, out: string, { hasKey, files }: Bundle, missing: readonly string[]): string {
+  const folder = `${installFolder}/${name}`
+  const unpack = `sudo tar -xf ${name}.tar -C ${installFolder}`
+  const start = `sudo systemctl enable --now chargelift-edge@${name}`
+  const key = `The key must be there already: chargelift edge enroll ${name} --dir ${folder}\n`
+  const steps =
+    missing.length === 0
+      ? `  ${unpack} && ${start}\n`
+      : `  ${unpack}\nStill to be filled in, in ${folder}/edge.yaml:\n${missing.map(what => `  ${what}\n`).join('')}Then:\n  ${start}\n`
+  return `Made ${out}: ${files.join(', ')}${hasKey ? '   (secret: the key is in it)' : ''}
+On the Pi, where the package chargelift is installed, and with ${name}.tar copied there (it replaces an older ${folder}/edge.yaml):
+${hasKey ? '' : key}${steps}Does the whole way work?  sudo -u chargelift-edge chargelift edge --config ${folder}/edge.yaml --check
 `
+}

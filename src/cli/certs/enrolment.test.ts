@@ -68,11 +68,9 @@ test('the key is made on the Pi, mode 0600, and never leaves it; certificate and
   assert.ok(certificate.checkPrivateKey(createPrivateKey(readFileSync(join(dir, 'wallbox-1.key')))))
   const flags = ['--url', 'wb-a=http://10.0.0.1:25000', '--dev-key', 'wb-a=0815', '--driver', 'wb-b=mennekes-ecu']
   const told = await said(t, () => bundleCommand(['wallbox-1', '--dir', ca, '--out', at('b.tar'), ...flags]))
-  assert.match(
-    told,
-    /tar -xf wallbox-1\.tar -C \/etc\/chargelift\/edge && sudo systemctl enable --now chargelift-edge@wallbox-1/
-  )
-  assert.match(told, /filled in.*url of wb-b/)
+  const inOrder =
+    /edge enroll wallbox-1.*tar -xf wallbox-1\.tar -C \/etc\/chargelift\/edge\n.*filled in.*url of wb-b\n.*enable --now/s
+  assert.match(told, inOrder) // nothing is started before it can be
   assert.doesNotMatch(told, /url of wb-a|devKey/)
   execFileSync('tar', ['-xf', at('b.tar'), '-C', pi])
   assert.deepEqual(readdirSync(dir).sort(), ['ca.pem', 'edge.yaml', 'wallbox-1.key', 'wallbox-1.pem'])
@@ -93,6 +91,10 @@ test('what is bundled is a configuration that the edge takes, with the key when 
   const flags = ['--url', 'http://10.0.0.1:25000', '--dev-key', '0815', '--broker', 'mqtts://10.9.9.9:1883']
   const told = await said(t, () => bundleCommand(['wallbox-1', '--dir', ca, '--out', at('b.tar'), ...flags]))
   assert.match(told, /secret/)
+  assert.match(
+    told,
+    /tar -xf wallbox-1\.tar -C \/etc\/chargelift\/edge && sudo systemctl enable --now chargelift-edge@wallbox-1\n/
+  )
   assert.equal(statSync(at('b.tar')).mode & 0o777, 0o600)
   const listed = execFileSync('tar', ['-tvf', at('b.tar')], { encoding: 'utf8' })
   assert.match(listed, /^drwxr-x--- chargelift-edge\/chargelift-edge .*wallbox-1\/$/m)
