@@ -94,20 +94,6 @@ export class RedisLink {
     }
   }
 
-  /** Of several commands in one write. Rejects when one failed. */
-  async askAll(commands: readonly (readonly (string | number | Buffer)[])[]): Promise<unknown[]> {
-    return this.ask(async redis => {
-      // A pipeline of a cluster goes to one node: there each finds its own.
-      const answers = this.isCluster
-        ? await Promise.all(
-            commands.map(async ([name, ...args]) => [null, await redis.call(name as string, args as string[])])
-          )
-        : ((await redis.pipeline(commands as unknown[][]).exec()) ?? [])
-      for (const [error] of answers as [Error | null, unknown][]) if (error) throw error
-      return answers.map(([, answer]) => answer)
-    })
-  }
-
   /** Other servers hear it, now or never. */
   tell(kind: BusKind, body: Buffer | string): void {
     this.ask(redis => redis.publish(busChannel, Buffer.concat([Buffer.from(this.headOf(kind)), asBuffer(body)]))).catch(

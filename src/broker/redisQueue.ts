@@ -1,6 +1,7 @@
 // The queues of clean=false subscribers in Redis, shared by all servers: what they have not acknowledged yet, oldest first.
 // Each has at most a fixed number of messages and of bytes, and those that this server feeds together a number of bytes; the
-// oldest go, and are counted. Each step is one script on the keys of one client, so that no two servers meet halfway.
+// oldest go, and are counted. Each step is one script on the keys of one client, so that no two servers meet halfway. Ours, because
+// aedes-persistence-redis bounds its queues neither in messages nor in bytes, and has no command by which they could be.
 
 import { createHash } from 'node:crypto'
 import { offlineQueueBytesMax, offlineQueueMessagesMax } from '../model/limits.ts'
@@ -133,14 +134,20 @@ export class RedisQueue {
     }
   }
 
-  forget(clientId: string): void {
+  /** Its session ended. */
+  async remove(clientId: string): Promise<void> {
+    this.#forget(clientId)
+    await this.#link.ask(redis => redis.unlink(...keysOf(clientId)))
+  }
+
+  #forget(clientId: string): void {
     this.#totalBytes -= this.#bytes.get(clientId) ?? 0
     this.#bytes.delete(clientId)
   }
 
   #note(clientId: string, [dropped, bytes]: [number, number]): void {
     this.dropped += dropped
-    this.forget(clientId)
+    this.#forget(clientId)
     if (bytes > 0) this.#bytes.set(clientId, bytes)
     this.#totalBytes += bytes
   }
@@ -150,10 +157,10 @@ export class RedisQueue {
   }
 }
 
-/** All keys of a client, in one slot of a cluster: its queue (four), its filters, its incoming QoS 2 messages. */
-export function keysOf(clientId: string): string[] {
+/** In one slot of a cluster. */
+function keysOf(clientId: string): string[] {
   const tag = `chargelift:{${encodeURIComponent(clientId)}}:`
-  return ['order', 'packets', 'ids', 'meta', 'filters', 'incoming'].map(name => tag + name)
+  return ['order', 'packets', 'ids', 'meta'].map(name => tag + name)
 }
 
 interface Scripted {

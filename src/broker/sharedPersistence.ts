@@ -1,6 +1,7 @@
-// The sessions of several servers: filters, queues, wills and incoming QoS 2 messages in Redis, and each server with a copy of all
-// filters, kept up by what the others tell. Never waits for Redis longer than the link does, and never fails for want of it:
-// a client then gets the session that this server remembers, and no stored will. What could not be written is made up for.
+// The sessions of several servers: filters, wills and incoming QoS 2 messages in Redis (redisStore.ts: the library's) and queues
+// (redisQueue.ts: ours), and each server with a copy of all filters, kept up by what the others tell. Never waits for Redis longer
+// than the link does, and never fails for want of it: a client then gets the session that this server remembers, and no stored
+// will. What could not be written is made up for.
 
 import { Readable } from 'node:stream'
 import MemoryPersistence from 'aedes-persistence/asyncPersistence.js'
@@ -8,7 +9,8 @@ import { commandChargerOf } from '../model/topics.ts'
 import { Interest } from './interest.ts'
 import type { QueuedPacket } from './offlineQueue.ts'
 import type { RedisLink } from './redisLink.ts'
-import { keysOf, RedisQueue } from './redisQueue.ts'
+import { RedisQueue } from './redisQueue.ts'
+import { clientsKey, inTime, loneBroker, type RedisStore, redisStore, type Will } from './redisStore.ts'
 
 export interface Subscription {
   readonly topic: string
@@ -18,15 +20,6 @@ export interface Subscription {
 interface Subscribing {
   readonly id: string
   readonly clean?: boolean
-}
-
-interface Will {
-  readonly topic: string
-  readonly payload: Buffer
-  readonly qos: number
-  readonly retain: boolean
-  brokerId?: string
-  clientId?: string
 }
 
 interface Incoming extends QueuedPacket {
@@ -41,8 +34,6 @@ interface SessionNews {
   readonly ended?: boolean
 }
 
-const clientsKey = 'chargelift:clients'
-const willsKey = 'chargelift:wills'
 const pageSize = 500
 
 interface MemoryBase {
@@ -71,17 +62,21 @@ export class SharedPersistence extends Memory {
   /** Who waits for news in a session that outlives its connection, on whatever server. */
   readonly kept = new Interest()
   readonly #link: RedisLink
+  readonly #store: RedisStore
   readonly #options: SharedOptions
   /** Client ids whose filters in Redis are not those here. */
   readonly #dirty = new Set<string>()
   readonly #clientIds = new Set<string>()
   readonly #wills = new Map<string, Will>()
+  /** Client ids whose will in Redis is not that here. */
+  readonly #dirtyWills = new Set<string>()
   #brokerId = ''
 
   constructor(options: SharedOptions) {
     super({})
     this.#options = options
     this.#link = options.link
+    this.#store = redisStore(options.link)
     this.queue = new RedisQueue(options.link)
     this.#link.on('session', body => this.#hear(JSON.parse(body.toString())).catch(options.failed))
     this.#link.onBack(hasForgotten => this.#goOn(hasForgotten))
@@ -90,6 +85,7 @@ export class SharedPersistence extends Memory {
   override async setup(broker: { readonly id: string }): Promise<void> {
     this.#brokerId = broker.id
     await super.setup(broker)
+    await this.#store.setup(loneBroker(broker.id))
     if (this.#link.isReachable) await this.#load().catch(() => {})
   }
 
@@ -99,21 +95,15 @@ export class SharedPersistence extends Memory {
     if (subscriptions.length === 0) return
     const { id } = client
     await this.#addHere(id, subscriptions)
-    const fields = subscriptions.flatMap(({ topic, qos }) => [topic, String(qos)])
-    await this.#write(id, [
-      ['sadd', clientsKey, id],
-      ['hset', filtersKey(id), ...fields]
-    ])
+    const kept = subscriptions.map(({ topic, qos }) => ({ topic, qos }))
+    await this.#write(id, store => store.addSubscriptions({ id }, kept))
     this.#tell({ id, added: subscriptions.map(({ topic, qos }) => [topic, qos]) })
   }
 
   override async removeSubscriptions({ id }: Subscribing, filters: readonly string[]): Promise<void> {
     if (filters.length === 0) return
     await this.#removeHere(id, filters)
-    await this.#write(id, [
-      ['hdel', filtersKey(id), ...filters],
-      ...(this.#clientIds.has(id) ? [] : [['srem', clientsKey, id]])
-    ])
+    await this.#write(id, store => store.removeSubscriptions({ id }, filters))
     this.#tell({ id, removed: filters })
   }
 
@@ -121,7 +111,7 @@ export class SharedPersistence extends Memory {
   override async subscriptionsByClient({ id }: Subscribing): Promise<Subscription[]> {
     if (!this.#dirty.has(id)) {
       try {
-        await this.#replace(id, await this.#link.ask(redis => redis.hgetall(filtersKey(id))))
+        await this.#replace(id, await this.#store.subscriptionsByClient({ id }))
       } catch {} // then what is known here
     }
     return super.subscriptionsByClient({ id })
@@ -129,13 +119,18 @@ export class SharedPersistence extends Memory {
 
   override async cleanSubscriptions({ id }: Subscribing): Promise<void> {
     const wasKnown = this.#clientIds.has(id)
-    await this.#replace(id, {})
-    this.queue.forget(id)
-    const [removed] = await this.#write(id, [
-      ['srem', clientsKey, id],
-      ['unlink', ...keysOf(id)]
-    ])
-    if (wasKnown || removed === 1) this.#tell({ id, ended: true })
+    await this.#replace(id, [])
+    let isThere = false
+    await this.#write(id, async store => {
+      const [filters] = await Promise.all([
+        store.subscriptionsByClient({ id }),
+        store.cleanIncoming({ id }),
+        this.queue.remove(id)
+      ])
+      isThere = filters.length > 0
+      if (isThere) await store.cleanSubscriptions({ id })
+    })
+    if (wasKnown || isThere) this.#tell({ id, ended: true })
   }
 
   // --- queues
@@ -173,8 +168,7 @@ export class SharedPersistence extends Memory {
   override async incomingStorePacket(client: Subscribing, packet: Incoming): Promise<void> {
     await super.incomingStorePacket(client, packet)
     if (client.clean) return
-    const text = JSON.stringify({ ...packet, payload: Buffer.from(packet.payload ?? '').toString('base64') })
-    await this.#link.ask(redis => redis.hset(incomingKey(client.id), packet.messageId, text)).catch(() => {})
+    await this.#store.incomingStorePacket(client, packet).catch(() => {})
   }
 
   /** It may have come to another server. */
@@ -182,13 +176,11 @@ export class SharedPersistence extends Memory {
     try {
       return await super.incomingGetPacket(client, packet)
     } catch (error) {
-      const text = await this.#link
-        .ask(redis => redis.hget(incomingKey(client.id), String(packet.messageId)))
-        .catch(() => null)
-      if (text === null) throw error
-      const found = JSON.parse(text)
-      const known = { ...found, payload: Buffer.from(found.payload, 'base64') }
-      await super.incomingStorePacket(client, known) // it is released next
+      const known = client.clean
+        ? undefined
+        : await this.#store.incomingGetPacket(client, packet).catch(() => undefined)
+      if (known === undefined) throw error
+      await super.incomingStorePacket(client, known as Incoming) // it is released next
       return known
     }
   }
@@ -196,7 +188,7 @@ export class SharedPersistence extends Memory {
   override async incomingDelPacket(client: Subscribing, packet: Incoming): Promise<void> {
     await super.incomingDelPacket(client, packet)
     if (client.clean) return
-    await this.#link.ask(redis => redis.hdel(incomingKey(client.id), String(packet.messageId))).catch(() => {})
+    await this.#store.incomingDelPacket(client, packet).catch(() => {})
   }
 
   // --- wills
@@ -204,8 +196,7 @@ export class SharedPersistence extends Memory {
   async putWill({ id }: Subscribing, will: Will): Promise<void> {
     Object.assign(will, { brokerId: this.#brokerId, clientId: id })
     this.#wills.set(id, will)
-    const text = JSON.stringify({ ...will, payload: Buffer.from(will.payload).toString('base64') })
-    await this.#link.ask(redis => redis.hset(willsKey, willField(this.#brokerId, id), text)).catch(() => {})
+    await this.#writeWill(id)
   }
 
   async getWill({ id }: Subscribing): Promise<Will | undefined> {
@@ -214,21 +205,17 @@ export class SharedPersistence extends Memory {
 
   /** `brokerId`: of a server that is gone; its wills are published by another. */
   async delWill({ id, brokerId = this.#brokerId }: Subscribing & { brokerId?: string }): Promise<Will | undefined> {
-    const isOwn = brokerId === this.#brokerId
-    const will = isOwn ? this.#wills.get(id) : undefined
-    if (isOwn && will === undefined) return undefined
-    if (isOwn) this.#wills.delete(id)
-    await this.#link.ask(redis => redis.hdel(willsKey, willField(brokerId, id))).catch(() => {})
+    if (brokerId !== this.#brokerId)
+      return (await inTime(this.#store.delWill({ id, brokerId })).catch(() => null)) ?? undefined
+    const will = this.#wills.get(id)
+    if (this.#wills.delete(id)) await this.#writeWill(id)
     return will
   }
 
   async *streamWill(brokers: Readonly<Record<string, number>> = {}): AsyncGenerator<Will> {
-    const all = await this.#link.ask(redis => redis.hvals(willsKey)).catch(() => [])
-    for (const text of all) {
-      const will = JSON.parse(text)
-      if (will.brokerId === this.#brokerId || brokers[will.brokerId] !== undefined) continue
-      yield { ...will, payload: Buffer.from(will.payload, 'base64') }
-    }
+    try {
+      for await (const will of this.#store.streamWill(brokers)) if (will.brokerId !== this.#brokerId) yield will
+    } catch {} // the others, the next time
   }
 
   // --- the copy of all filters
@@ -246,16 +233,15 @@ export class SharedPersistence extends Memory {
     if ((await super.subscriptionsByClient({ id })).length === 0) this.#clientIds.delete(id)
   }
 
-  async #replace(id: string, fields: Readonly<Record<string, string>>): Promise<void> {
+  async #replace(id: string, subscriptions: readonly Subscription[]): Promise<void> {
     await super.cleanSubscriptions({ id })
     this.kept.forget(id)
     this.#clientIds.delete(id)
-    const subscriptions = Object.entries(fields).map(([topic, qos]) => ({ topic, qos: Number(qos) }))
     if (subscriptions.length > 0) await this.#addHere(id, subscriptions)
   }
 
   async #hear({ id, added = [], removed = [], ended }: SessionNews): Promise<void> {
-    if (ended) await this.#replace(id, {})
+    if (ended) await this.#replace(id, [])
     if (removed.length > 0) await this.#removeHere(id, removed)
     if (added.length > 0) {
       await this.#addHere(
@@ -270,43 +256,49 @@ export class SharedPersistence extends Memory {
   }
 
   /** What cannot be written now is, when Redis is back. */
-  async #write(id: string, commands: readonly (readonly (string | number)[])[]): Promise<unknown[]> {
-    try {
-      return await this.#link.askAll(commands)
-    } catch {
-      this.#dirty.add(id)
-      return []
-    }
+  async #write(id: string, work: (store: RedisStore) => Promise<void>): Promise<void> {
+    const written = work(this.#store).catch(() => this.#dirty.add(id))
+    await inTime(written).catch(() => {})
+  }
+
+  async #writeWill(id: string): Promise<void> {
+    const will = this.#wills.get(id)
+    const work: Promise<unknown> = will
+      ? this.#store.putWill({ id }, will)
+      : this.#store.delWill({ id, brokerId: this.#brokerId })
+    await inTime(work.catch(() => this.#dirtyWills.add(id))).catch(() => {})
   }
 
   /** Redis is there again: writes what it lacks, and reads what others wrote meanwhile. */
   async #goOn(hasForgotten: boolean): Promise<void> {
-    const behind = hasForgotten ? new Set([...this.#clientIds, ...this.#dirty]) : new Set(this.#dirty)
-    for (const id of behind) {
-      const subscriptions = await super.subscriptionsByClient({ id })
-      const fields = subscriptions.flatMap(({ topic, qos }) => [topic, String(qos)])
-      await this.#link.askAll([
-        ['unlink', filtersKey(id)],
-        ...(fields.length > 0 ? [['hset', filtersKey(id), ...fields]] : []),
-        [fields.length > 0 ? 'sadd' : 'srem', clientsKey, id]
-      ])
-      this.#dirty.delete(id)
-    }
+    const behind = [...new Set(hasForgotten ? [...this.#clientIds, ...this.#dirty] : this.#dirty)]
+    for (const page of pagesOf(behind)) await Promise.all(page.map(id => this.#catchUp(id)))
+    const wills = [...new Set(hasForgotten ? [...this.#wills.keys(), ...this.#dirtyWills] : this.#dirtyWills)]
+    this.#dirtyWills.clear()
+    for (const page of pagesOf(wills)) await Promise.all(page.map(id => this.#writeWill(id)))
     if (!hasForgotten) await this.#load()
+  }
+
+  async #catchUp(id: string): Promise<void> {
+    const there = await this.#store.subscriptionsByClient({ id })
+    const here = (await super.subscriptionsByClient({ id })).map(({ topic, qos }) => ({ topic, qos }))
+    const gone = there.map(({ topic }) => topic).filter(filter => !here.some(({ topic }) => topic === filter))
+    if (gone.length > 0) await this.#store.removeSubscriptions({ id }, gone)
+    if (here.length > 0) await this.#store.addSubscriptions({ id }, here)
+    this.#dirty.delete(id)
   }
 
   async #load(): Promise<void> {
     const ids = await this.#link.ask(redis => redis.smembers(clientsKey))
-    for (let at = 0; at < ids.length; at += pageSize) {
-      const page = ids.slice(at, at + pageSize)
-      const hashes = await Promise.all(page.map(id => this.#link.ask(redis => redis.hgetall(filtersKey(id)))))
-      for (const [i, id] of page.entries()) if (!this.#dirty.has(id)) await this.#replace(id, hashes[i]!)
+    for (const page of pagesOf(ids)) {
+      const found = await Promise.all(page.map(id => this.#store.subscriptionsByClient({ id })))
+      for (const [i, id] of page.entries()) if (!this.#dirty.has(id)) await this.#replace(id, found[i]!)
     }
     const known = new Set(ids)
-    for (const id of [...this.#clientIds]) if (!known.has(id) && !this.#dirty.has(id)) await this.#replace(id, {})
+    for (const id of [...this.#clientIds]) if (!known.has(id) && !this.#dirty.has(id)) await this.#replace(id, [])
   }
 }
 
-const filtersKey = (id: string): string => keysOf(id)[4]!
-const incomingKey = (id: string): string => keysOf(id)[5]!
-const willField = (brokerId: string, clientId: string): string => `${brokerId} ${clientId}`
+function* pagesOf(ids: readonly string[]): Generator<readonly string[]> {
+  for (let at = 0; at < ids.length; at += pageSize) yield ids.slice(at, at + pageSize)
+}

@@ -9,6 +9,7 @@ import { after, describe, it } from 'node:test'
 import { RedisLink } from '../../src/broker/redisLink.ts'
 import { RedisQueue } from '../../src/broker/redisQueue.ts'
 import { Shadow } from '../../src/broker/shadow.ts'
+import { SharedPersistence } from '../../src/broker/sharedPersistence.ts'
 import type { Newest } from '../../src/model/admission.ts'
 import { initAuthority } from '../../src/pki/authority.ts'
 import { freePort } from '../../src/server/ports.ts'
@@ -34,7 +35,7 @@ describe('redis-url', { skip: missing }, () => {
   const cli = (port: number, ...args: string[]): string =>
     spawnSync('redis-cli', ['-p', String(port), ...args]).stdout.toString()
 
-  /** Two servers, that share a queue and the shadow over it. */
+  /** Two servers, that share sessions, a queue and the shadow over it. */
   async function isShared(url: string): Promise<void> {
     const heard: Newest[] = []
     const open = async (node: string): Promise<RedisLink> => {
@@ -54,6 +55,34 @@ describe('redis-url', { skip: missing }, () => {
     const queued: unknown[] = []
     for await (const { topic } of new RedisQueue(two).list('d:1')) queued.push(topic)
     assert.deepEqual(queued, ['t'])
+    const serve = async (link: RedisLink, id: string): Promise<SharedPersistence> => {
+      const persistence = new SharedPersistence({ link, known() {}, failed: error => assert.fail(error) })
+      await persistence.setup({ id })
+      return persistence
+    }
+    const [here, there] = [await serve(one, 'one'), await serve(two, 'two')]
+    for (const id of ['c:1', 'd:1']) {
+      const client = { id, clean: false }
+      await here.addSubscriptions(client, [{ topic: `t/${id}`, qos: 1 }])
+      await here.putWill(client, { topic: `gone/${id}`, payload: Buffer.from('x'), qos: 1, retain: false })
+      await here.incomingStorePacket(client, { cmd: 'publish', messageId: 7, topic: 't', payload: 'x' })
+      assert.deepEqual(
+        (await there.subscriptionsByClient(client)).map(({ topic }) => topic),
+        [`t/${id}`]
+      )
+      assert.equal(
+        ((await there.incomingGetPacket(client, { cmd: 'pubrel', messageId: 7 })) as { topic: string }).topic,
+        't'
+      )
+    }
+    const wills: string[] = []
+    for await (const { topic } of there.streamWill({})) wills.push(topic)
+    assert.deepEqual(wills, ['gone/c:1', 'gone/d:1'])
+    await there.delWill({ id: 'c:1', brokerId: 'one' })
+    await there.cleanSubscriptions({ id: 'd:1' })
+    const restarted = await serve(two, 'restarted')
+    assert.deepEqual(await restarted.subscriptionsByClient({ id: 'd:1' }), [])
+    assert.equal((await restarted.subscriptionsByClient({ id: 'c:1' })).length, 1)
     const shadow = (link: RedisLink): SharedShadow =>
       new SharedShadow({ link, shadow: new Shadow(), heard: newest => heard.push(newest) })
     const [writer] = [shadow(one), shadow(two)]
