@@ -1,14 +1,12 @@
-// Writes the newest entry of each key to the database behind the work: coalesced, one write at a time, a long one less often.
+// Writes the newest entry of each key to the database behind the work: coalesced, one write at a time.
 // A failing write costs nothing but freshness: what is newest stays dirty and goes with the next one.
 
 const writeRowsMax = 5_000
-/** The pause before a write is so many times as long as the last one took: a large fleet costs a twentieth of the time at most. */
-const pauseFactor = 20
-const pauseMaxMs = 10_000
 
 export interface WriteBehindOptions<Entry> {
-  /** The least pause between two writes. */
   readonly intervalMs: number
+  /** What takes long is written less often: in a twentieth of the time at most, but at least this often. Default: `intervalMs`. */
+  readonly intervalMaxMs?: number
   /** Stores a part of what is dirty. */
   readonly write: (entries: readonly [key: string, entry: Entry][]) => Promise<void>
   /** Told once, until a write succeeds again. */
@@ -55,7 +53,7 @@ export class WriteBehind<Entry> {
   }
 
   async #writeAll(): Promise<void> {
-    const { intervalMs, now = () => performance.now() } = this.#options
+    const { intervalMs, intervalMaxMs = intervalMs, now = () => performance.now() } = this.#options
     const startedMs = now()
     const entries = [...this.#dirty]
     this.#dirty.clear()
@@ -70,6 +68,6 @@ export class WriteBehind<Entry> {
         for (const [key, entry] of part) if (!this.#dirty.has(key)) this.note(key, entry)
       }
     }
-    this.#pauseMs = Math.min(Math.max(intervalMs, pauseFactor * (now() - startedMs)), Math.max(intervalMs, pauseMaxMs))
+    this.#pauseMs = Math.min(intervalMaxMs, Math.max(intervalMs, 20 * (now() - startedMs)))
   }
 }

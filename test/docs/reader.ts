@@ -262,8 +262,10 @@ cp "\${@:1:$#-1}" "\${to#*:}"
 /usr/bin/env -i PATH=/usr/bin:/bin tar "$@"
 find "$DOCS_DIR/etc" -name edge.yaml -exec sed -i "s#"/var/lib/#"$DOCS_DIR/var/lib/#" {} +
 `,
+  // Who asks for the log does so a moment after what he did: by then it is in it.
   journalctl: `#!/bin/bash
 while [ "$1" != -u ]; do shift; done
+sleep 2
 cat "$DOCS_DIR/run/$2".log
 `,
   // Starts what ExecStart of the unit in build/debian says, with its settings, and waits until it is ready or has ended.
