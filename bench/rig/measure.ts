@@ -303,9 +303,13 @@ export class Fleet {
   }
 }
 
-/** Samples lie in the last two days (older ones would be late), as far apart as the fastest run allows; paced: they are of now. */
-function samplingTimes({ rate, names, seconds }: Load): { firstTimeMs: number; stepMs: number | undefined } {
-  if (rate !== undefined) return { firstTimeMs: Date.now() - 1_000, stepMs: undefined }
+/** Who polls when the last poll is acknowledged, or at a rate, samples now. A backlog lies in the last two days (older rows would
+ * be late), as far apart as the fastest run allows. */
+function samplingTimes({ rate, window, columns, names, seconds }: Load): {
+  firstTimeMs: number
+  stepMs: number | undefined
+} {
+  if (rate !== undefined || window <= columns.length) return { firstTimeMs: Date.now() - 1_000, stepMs: undefined }
   const spanMs = 47 * hourMs
   const pollsPerSecondMax = 400_000
   const polls = (pollsPerSecondMax / names.names.length) * (seconds + 30)
