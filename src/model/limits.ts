@@ -320,7 +320,7 @@ export const statusIntervalMsMax = 3_600_000
 export const statusLookIntervalMs = 5_000
 
 /** Live events of the HTTP API: how often what is new is sent, and how long a reconnect may go on where it was. */
-export const liveFlushMs = 250
+export const liveFlushMs = 100
 export const liveLingerMs = 60_000
 export const livePingMs = 15_000
 /** How often a listener's token is asked for again. */
