@@ -279,13 +279,17 @@ export class SharedPersistence extends Memory {
     if (!hasForgotten) await this.#load()
   }
 
+  /** Only who changed a session while Redis was away may take filters out of it: another server's copy may lack the newest. */
   async #catchUp(id: string): Promise<void> {
-    const there = await this.#store.subscriptionsByClient({ id })
+    const isOurs = this.#dirty.has(id)
+    const there = new Set((await this.#store.subscriptionsByClient({ id })).map(({ topic }) => topic))
     const here = (await super.subscriptionsByClient({ id })).map(({ topic, qos }) => ({ topic, qos }))
-    const gone = there.map(({ topic }) => topic).filter(filter => !here.some(({ topic }) => topic === filter))
-    if (gone.length > 0) await this.#store.removeSubscriptions({ id }, gone)
-    if (here.length > 0) await this.#store.addSubscriptions({ id }, here)
+    const gone = [...there].filter(filter => !here.some(({ topic }) => topic === filter))
+    const lacking = isOurs ? here : here.filter(({ topic }) => !there.has(topic))
+    if (isOurs && gone.length > 0) await this.#store.removeSubscriptions({ id }, gone)
+    if (lacking.length > 0) await this.#store.addSubscriptions({ id }, lacking)
     this.#dirty.delete(id)
+    if (isOurs) this.#tell({ id, ended: true, added: here.map(({ topic, qos }) => [topic, qos]) })
   }
 
   async #load(): Promise<void> {
