@@ -4,29 +4,15 @@
 import { connect, type TLSSocket } from 'node:tls'
 import { serveCalls } from './calls.ts'
 import { Credentials } from './credentials.ts'
-import { Histogram, type HistogramCounts } from './histogram.ts'
+import { Histogram } from './histogram.ts'
 import { connectPacket, remainingLength } from './pollWriter.ts'
+import { reporting } from './report.ts'
 
 export interface DashboardOptions {
   readonly host: string
   readonly port: number
   readonly certs: string
   readonly names: readonly string[]
-}
-
-export interface DashboardReport {
-  /** Messages about values, of all dashboards. */
-  readonly received: number
-  readonly wentBack: number
-  readonly closed: number
-  /** From SamplingTime to arrival, since the report before. */
-  readonly latency: HistogramCounts
-  /** By dashboard: newest payload of each topic. */
-  readonly newest: readonly ReadonlyMap<string, string>[]
-}
-
-export interface DashboardCalls {
-  report(): Promise<DashboardReport>
 }
 
 const publish = 3
@@ -116,19 +102,5 @@ serveCalls(async (options: DashboardOptions) => {
   const credentials = await Credentials.open(options.certs, options.names, 'consumer')
   const dashboards = options.names.map(() => new Dashboard(latency))
   for (const [i, dashboard] of dashboards.entries()) await dashboard.open(credentials, options.names[i]!, options)
-  const total = (of: (dashboard: Dashboard) => number): number =>
-    dashboards.reduce((sum, dashboard) => sum + of(dashboard), 0)
-  return {
-    async report() {
-      const counts = latency.counts()
-      latency.reset()
-      return {
-        received: total(({ received }) => received),
-        wentBack: total(({ wentBack }) => wentBack),
-        closed: total(({ closed }) => closed),
-        latency: counts,
-        newest: dashboards.map(({ newest }) => newest)
-      }
-    }
-  } satisfies DashboardCalls
+  return reporting(latency, dashboards, dashboards)
 })

@@ -4,8 +4,8 @@
 
 import { type ClientRequest, get } from 'node:http'
 import { serveCalls } from './calls.ts'
-import type { DashboardCalls } from './dashboards.ts'
 import { Histogram } from './histogram.ts'
+import { reporting } from './report.ts'
 
 export interface PageOptions {
   /** `http://host:port` of the server. */
@@ -108,18 +108,5 @@ serveCalls(async ({ url, count }: PageOptions) => {
   const latency = new Histogram()
   const pages = Array.from({ length: count }, (_, i) => new Page(i === 0 ? latency : undefined))
   for (const page of pages) await page.open(url)
-  const total = (of: (page: Page) => number): number => pages.reduce((sum, page) => sum + of(page), 0)
-  return {
-    async report() {
-      const counts = latency.counts()
-      latency.reset()
-      return {
-        received: total(({ received }) => received),
-        wentBack: total(({ wentBack }) => wentBack),
-        closed: total(({ closed }) => closed),
-        latency: counts,
-        newest: [pages[0]!.newest]
-      }
-    }
-  } satisfies DashboardCalls
+  return reporting(latency, pages, pages.slice(0, 1))
 })

@@ -6,6 +6,7 @@ import { energyResolutions } from '../../history/energy.ts'
 import { bucketColumns, rawColumns } from '../../history/readings.ts'
 import type * as api from '../../model/api.ts'
 import { valueNames } from '../../model/chargerState.ts'
+import { conditions } from '../../model/problem.ts'
 
 const time = z.iso.datetime({ offset: true })
 const value = z.union([z.number(), z.string()])
@@ -17,16 +18,7 @@ const next = z
   .meta({ description: 'Pass it as `after` to get what follows; absent at the end.' })
 const valueName = z.enum(valueNames as [api.LiveReading['name'], ...api.LiveReading['name'][]])
 const connectionState = z.enum(['online', 'offline'])
-const condition = z.enum([
-  'silent',
-  'offline',
-  'unreachable',
-  'fault',
-  'backlog',
-  'clock',
-  'certificate',
-  'version'
-]) satisfies z.ZodType<api.ProblemCondition>
+const condition = z.enum(conditions) satisfies z.ZodType<api.ProblemCondition>
 
 const chargerSummary = z.strictObject({
   name: z.string(),
