@@ -48,6 +48,8 @@ export class RedisLink {
   #isLooking = false
   #isTold = false
   #epoch: string | undefined
+  /** Until all is back that was there. */
+  #hasForgotten = false
   #isClosed = false
 
   private constructor(options: RedisLinkOptions) {
@@ -136,10 +138,11 @@ export class RedisLink {
       if (this.#commands.status !== 'ready' || !this.#isSubscribed) return
       const epoch = await this.#askEpoch()
       if (this.isReachable && epoch === this.#epoch) return
-      const hasForgotten = this.#epoch !== undefined && epoch !== this.#epoch
-      this.#answers = true
-      for (const back of this.#backs) await back(hasForgotten)
+      this.#hasForgotten ||= this.#epoch !== undefined && epoch !== this.#epoch
       this.#epoch = epoch
+      this.#answers = true
+      for (const back of this.#backs) await back(this.#hasForgotten)
+      this.#hasForgotten = false
       if (this.#isTold) this.#options.restored()
       this.#isTold = false
     } catch (error) {

@@ -64,8 +64,10 @@ export class SharedPersistence extends Memory {
   readonly #link: RedisLink
   readonly #store: RedisStore
   readonly #options: SharedOptions
-  /** Client ids whose filters in Redis are not those here. */
-  readonly #dirty = new Set<string>()
+  /** Client ids whose filters in Redis are not those here: writes under way, and whether one of them failed. */
+  readonly #dirty = new Map<string, { writes: number; hasFailed: boolean }>()
+  /** Client ids whose filters are being read, and how often those here changed since. */
+  readonly #reads = new Map<string, { readers: number; changes: number }>()
   readonly #clientIds = new Set<string>()
   readonly #wills = new Map<string, Will>()
   /** Client ids whose will in Redis is not that here. */
@@ -94,32 +96,30 @@ export class SharedPersistence extends Memory {
   override async addSubscriptions(client: Subscribing, subscriptions: readonly Subscription[]): Promise<void> {
     if (subscriptions.length === 0) return
     const { id } = client
-    await this.#addHere(id, subscriptions)
     const kept = subscriptions.map(({ topic, qos }) => ({ topic, qos }))
+    const added = this.#addHere(id, subscriptions)
     await this.#write(id, store => store.addSubscriptions({ id }, kept))
+    await added
     this.#tell({ id, added: subscriptions.map(({ topic, qos }) => [topic, qos]) })
   }
 
   override async removeSubscriptions({ id }: Subscribing, filters: readonly string[]): Promise<void> {
     if (filters.length === 0) return
-    await this.#removeHere(id, filters)
+    const removed = this.#removeHere(id, filters)
     await this.#write(id, store => store.removeSubscriptions({ id }, filters))
+    await removed
     this.#tell({ id, removed: filters })
   }
 
   /** What Redis says, where it is there: the client may have been elsewhere a moment ago. */
   override async subscriptionsByClient({ id }: Subscribing): Promise<Subscription[]> {
-    if (!this.#dirty.has(id)) {
-      try {
-        await this.#replace(id, await this.#store.subscriptionsByClient({ id }))
-      } catch {} // then what is known here
-    }
+    await this.#read(id).catch(() => {}) // then what is known here
     return super.subscriptionsByClient({ id })
   }
 
   override async cleanSubscriptions({ id }: Subscribing): Promise<void> {
     const wasKnown = this.#clientIds.has(id)
-    await this.#replace(id, [])
+    const replaced = this.#replace(id, [])
     let isThere = false
     await this.#write(id, async store => {
       const [filters] = await Promise.all([
@@ -130,6 +130,7 @@ export class SharedPersistence extends Memory {
       isThere = filters.length > 0
       if (isThere) await store.cleanSubscriptions({ id })
     })
+    await replaced
     if (wasKnown || isThere) this.#tell({ id, ended: true })
   }
 
@@ -218,26 +219,63 @@ export class SharedPersistence extends Memory {
     } catch {} // the others, the next time
   }
 
-  // --- the copy of all filters
+  // --- the copy of all filters: each of these three changes it before it returns, so that no other comes between
 
   async #addHere(id: string, subscriptions: readonly Subscription[]): Promise<void> {
-    await super.addSubscriptions({ id }, subscriptions)
+    this.#changed(id)
+    const added = super.addSubscriptions({ id }, subscriptions)
     for (const { topic, qos } of subscriptions) if (qos > 0) this.kept.subscribe(id, topic)
     if (!this.#clientIds.has(id)) this.#options.known(id)
     this.#clientIds.add(id)
+    await added
   }
 
   async #removeHere(id: string, filters: readonly string[]): Promise<void> {
-    await super.removeSubscriptions({ id }, filters)
+    this.#changed(id)
+    const removed = super.removeSubscriptions({ id }, filters)
     for (const filter of filters) this.kept.unsubscribe(id, filter)
+    await removed
     if ((await super.subscriptionsByClient({ id })).length === 0) this.#clientIds.delete(id)
   }
 
   async #replace(id: string, subscriptions: readonly Subscription[]): Promise<void> {
-    await super.cleanSubscriptions({ id })
+    this.#changed(id)
+    const cleaned = super.cleanSubscriptions({ id })
     this.kept.forget(id)
     this.#clientIds.delete(id)
     if (subscriptions.length > 0) await this.#addHere(id, subscriptions)
+    await cleaned
+  }
+
+  #changed(id: string): void {
+    const read = this.#reads.get(id)
+    if (read) read.changes++
+  }
+
+  /** Takes over what Redis holds of a session, unless we know better. */
+  async #read(id: string): Promise<void> {
+    await this.#steadily(id, async isSteady => {
+      if (this.#dirty.has(id)) return true
+      const filters = await this.#store.subscriptionsByClient({ id })
+      if (!isSteady() || this.#dirty.has(id)) return false
+      await this.#replace(id, filters)
+      return true
+    })
+  }
+
+  /** `work` says whether it is done; one that waits for Redis asks afterwards whether the filters here are still the same. */
+  async #steadily(id: string, work: (isSteady: () => boolean) => Promise<boolean>): Promise<void> {
+    const read = this.#reads.get(id) ?? { readers: 0, changes: 0 }
+    this.#reads.set(id, read)
+    read.readers++
+    try {
+      for (let isDone = false; !isDone; ) {
+        const { changes } = read
+        isDone = await work(() => read.changes === changes)
+      }
+    } finally {
+      if (--read.readers === 0) this.#reads.delete(id)
+    }
   }
 
   async #hear({ id, added = [], removed = [], ended }: SessionNews): Promise<void> {
@@ -257,8 +295,23 @@ export class SharedPersistence extends Memory {
 
   /** What cannot be written now is, when Redis is back. */
   async #write(id: string, work: (store: RedisStore) => Promise<void>): Promise<void> {
-    const written = work(this.#store).catch(() => this.#dirty.add(id))
+    const dirty = this.#dirty.get(id) ?? { writes: 0, hasFailed: false }
+    this.#dirty.set(id, dirty)
+    dirty.writes++
+    const written = work(this.#store)
+      .catch(() => {
+        dirty.hasFailed = true
+      })
+      .finally(() => {
+        dirty.writes--
+        this.#settle(id)
+      })
     await inTime(written).catch(() => {})
+  }
+
+  #settle(id: string): void {
+    const dirty = this.#dirty.get(id)
+    if (dirty?.writes === 0 && !dirty.hasFailed) this.#dirty.delete(id)
   }
 
   async #writeWill(id: string): Promise<void> {
@@ -271,7 +324,8 @@ export class SharedPersistence extends Memory {
 
   /** Redis is there again: writes what it lacks, and reads what others wrote meanwhile. */
   async #goOn(hasForgotten: boolean): Promise<void> {
-    const behind = [...new Set(hasForgotten ? [...this.#clientIds, ...this.#dirty] : this.#dirty)]
+    const dirty = [...this.#dirty.keys()]
+    const behind = hasForgotten ? [...new Set([...this.#clientIds, ...dirty])] : dirty
     for (const page of pagesOf(behind)) await Promise.all(page.map(id => this.#catchUp(id)))
     const wills = [...new Set(hasForgotten ? [...this.#wills.keys(), ...this.#dirtyWills] : this.#dirtyWills)]
     this.#dirtyWills.clear()
@@ -281,25 +335,30 @@ export class SharedPersistence extends Memory {
 
   /** Only who changed a session while Redis was away may take filters out of it: another server's copy may lack the newest. */
   async #catchUp(id: string): Promise<void> {
-    const isOurs = this.#dirty.has(id)
-    const there = new Set((await this.#store.subscriptionsByClient({ id })).map(({ topic }) => topic))
-    const here = (await super.subscriptionsByClient({ id })).map(({ topic, qos }) => ({ topic, qos }))
-    const gone = [...there].filter(filter => !here.some(({ topic }) => topic === filter))
-    const lacking = isOurs ? here : here.filter(({ topic }) => !there.has(topic))
-    if (isOurs && gone.length > 0) await this.#store.removeSubscriptions({ id }, gone)
-    if (lacking.length > 0) await this.#store.addSubscriptions({ id }, lacking)
-    this.#dirty.delete(id)
-    if (isOurs) this.#tell({ id, ended: true, added: here.map(({ topic, qos }) => [topic, qos]) })
+    const dirty = this.#dirty.get(id)
+    if (dirty) dirty.hasFailed = false
+    try {
+      await this.#steadily(id, async isSteady => {
+        const there = new Set((await this.#store.subscriptionsByClient({ id })).map(({ topic }) => topic))
+        const here = (await super.subscriptionsByClient({ id })).map(({ topic, qos }) => ({ topic, qos }))
+        const gone = [...there].filter(filter => !here.some(({ topic }) => topic === filter))
+        const lacking = dirty ? here : here.filter(({ topic }) => !there.has(topic))
+        if (dirty && gone.length > 0) await this.#store.removeSubscriptions({ id }, gone)
+        if (lacking.length > 0) await this.#store.addSubscriptions({ id }, lacking)
+        if (dirty && isSteady()) this.#tell({ id, ended: true, added: here.map(({ topic, qos }) => [topic, qos]) })
+        return isSteady()
+      })
+    } catch (error) {
+      if (dirty) dirty.hasFailed = true
+      throw error
+    }
+    this.#settle(id)
   }
 
   async #load(): Promise<void> {
-    const ids = await this.#link.ask(redis => redis.smembers(clientsKey))
-    for (const page of pagesOf(ids)) {
-      const found = await Promise.all(page.map(id => this.#store.subscriptionsByClient({ id })))
-      for (const [i, id] of page.entries()) if (!this.#dirty.has(id)) await this.#replace(id, found[i]!)
-    }
-    const known = new Set(ids)
-    for (const id of [...this.#clientIds]) if (!known.has(id) && !this.#dirty.has(id)) await this.#replace(id, [])
+    const known = new Set(await this.#link.ask(redis => redis.smembers(clientsKey)))
+    for (const id of this.#clientIds) known.add(id) // it may have ended
+    for (const page of pagesOf([...known])) await Promise.all(page.map(id => this.#read(id)))
   }
 }
 

@@ -86,6 +86,15 @@ describe('sessions in Redis', { skip: missing }, () => {
     assert.equal(cli('keys', 'chargelift:*').trim(), 'chargelift:epoch', 'its queue is gone as well')
   })
 
+  it('what a client subscribes while its session is read is not lost to what was read', async () => {
+    const one = await serve('one')
+    const filters = [{ topic: 'r/1', qos: 1 }]
+    const [read] = await Promise.all([filtersOf(one, 'r'), one.persistence.addSubscriptions({ id: 'r' }, filters)])
+    assert.deepEqual(read, filters)
+    const [again] = await Promise.all([filtersOf(one, 'r'), one.persistence.cleanSubscriptions({ id: 'r' })])
+    assert.deepEqual(again, [])
+  })
+
   it('a QoS 2 message that one server received is known to the other, and released once', async () => {
     const [one, two] = [await serve('one'), await serve('two')]
     const client = { id: 'c1', clean: false }
