@@ -8,7 +8,13 @@ import { Aedes, type AedesOptions, type AuthenticateError, type Client } from 'a
 import { type Admission, type Identity, type Newest, Run } from '../model/admission.ts'
 import type { Budget } from '../model/budget.ts'
 import { DeniedError } from '../model/errors.ts'
-import { clientFiltersMax, clientIdCharactersMax, connectTimeoutMs, drainTimeoutMs } from '../model/limits.ts'
+import {
+  clientFiltersMax,
+  clientIdCharactersMax,
+  closeTimeoutMs,
+  connectTimeoutMs,
+  drainTimeoutMs
+} from '../model/limits.ts'
 import { denial, type Peer, type ReportSecurity } from '../model/security.ts'
 import { connectionName, parseTopic, topicOf } from '../model/topics.ts'
 import * as access from './access.ts'
@@ -47,8 +53,6 @@ interface Shared {
   readonly window: Window
   readonly rate: Rate
 }
-
-const closeTimeoutMs = 1_000
 
 export class Broker {
   readonly shadow = new Shadow()
@@ -159,11 +163,10 @@ export class Broker {
 
   async close(): Promise<void> {
     this.presence.stop()
-    // A client that does not close must not keep the server.
-    await Promise.race([
-      new Promise<void>(resolve => this.#aedes.close(resolve)),
-      sleep(closeTimeoutMs, undefined, { ref: false })
-    ])
+    const closed = [...this.gates].map(gate => new Promise(resolve => gate.once('close', resolve)))
+    for (const gate of this.gates) gate.finish()
+    await atMost(closeTimeoutMs, Promise.all(closed))
+    await atMost(closeTimeoutMs, new Promise<void>(resolve => this.#aedes.close(resolve)))
     for (const gate of this.gates) gate.destroy()
   }
 
@@ -447,3 +450,8 @@ const nameIn = (clientId: string): string => clientId.split(':')[0]!
 const gateOf = (client: Client): Gate => client.conn as Gate
 
 const peerOf = ({ identity, address }: Gate): Peer => ({ identity: identity.name, serial: identity.serial, address })
+
+/** A client that does not close must not keep the server. */
+async function atMost(ms: number, work: Promise<unknown>): Promise<void> {
+  await Promise.race([work, sleep(ms, undefined, { ref: false })])
+}

@@ -3,6 +3,7 @@ import { test } from 'node:test'
 import type { Identity } from '../model/admission.ts'
 import { Budget } from '../model/budget.ts'
 import {
+  closeTimeoutMs,
   connectTimeoutMs,
   drainTimeoutMs,
   fairShareBytesMin,
@@ -845,7 +846,7 @@ test('when Aedes ends, the socket is ended, not cut', async t => {
   bench.gate.end('last words')
   await finished
   assert.deepEqual(bench.written(), [Buffer.from('last words')])
-  assert.deepEqual([bench.socket.ended, bench.socket.destroyed], [true, false])
+  assert.deepEqual([bench.socket.writableEnded, bench.socket.destroyed], [true, false])
 })
 
 test('a client that does not read its acknowledgements is cut: after a while, or when too much is unsent', t => {
@@ -921,10 +922,43 @@ test('what MQTT has a word for is told in a CONNACK before the end', t => {
     [fields(5, 2, 'c1'), 1],
     [fields(4, 0, ''), 2]
   ] as const) {
+    const timers = new FakeTimers(t)
     const bench = new GateBench(t)
-    bench.arrive(packet)
+    bench.arrive(Buffer.concat([packet, value(1)]))
     assert.deepEqual(bench.written(), [Buffer.from([0x20, 2, 0, code])])
+    assert.deepEqual([bench.denials, bench.socket.writableEnded], [['protocol'], true])
+    bench.arrive(value(2)) // to whom it is said it need not be said again
+    timers.tick(closeTimeoutMs)
     assert.deepEqual([bench.denials, bench.socket.destroyed, bench.passed()], [['protocol'], true, Buffer.alloc(0)])
+    assert.deepEqual(bench.admission.admitted, [])
+    t.mock.restoreAll()
+  }
+})
+
+test('finished, it is ended with its last acknowledgement; what still comes is read and thrown away, until the client closes', t => {
+  for (const closes of [true, false]) {
+    const timers = new FakeTimers(t)
+    const bench = GateBench.opened(t)
+    bench.arrive(value(1))
+    bench.gate.finish()
+    bench.arrive(value(2))
+    timers.tick(closeTimeoutMs)
+    assert.deepEqual([bench.socket.writableEnded, bench.socket.isPaused()], [false, true])
+    bench.settle(1)
+    assert.deepEqual(bench.written(), [packets.puback(1)])
+    bench.socket.flow()
+    bench.gate.stopReading() // of all: not of this one any more
+    bench.arrive(value(3))
+    bench.gate.write(packets.puback(9))
+    assert.deepEqual(
+      [bench.socket.writableEnded, bench.socket.isPaused(), bench.admission.admitted.length],
+      [true, false, 1]
+    )
+    assert.equal(bench.socket.destroyed, false)
+    if (closes) bench.socket.destroy()
+    timers.tick(closeTimeoutMs)
+    assert.deepEqual([bench.socket.destroyed, timers.count, bench.denials], [true, 0, []])
+    t.mock.restoreAll()
   }
 })
 

@@ -14,6 +14,7 @@ import type { Budget } from '../model/budget.ts'
 import { DeniedError, type DenyCode } from '../model/errors.ts'
 import {
   clientFiltersMax,
+  closeTimeoutMs,
   connectTimeoutMs,
   keepaliveSecondsMax,
   packetBytesMax,
@@ -132,7 +133,7 @@ export class Gate extends Duplex implements Source {
   /** Reads no more; what is in flight is still acknowledged. */
   stopReading(): void {
     this.#stopped = true
-    this.#socket.pause()
+    if (!this.#socket.writableEnded) this.#socket.pause()
   }
 
   /** Reads no more, and ends when everything in flight is acknowledged: the client goes elsewhere and resends nothing. */
@@ -143,13 +144,23 @@ export class Gate extends Duplex implements Source {
   }
 
   #endIfFinished(): void {
-    if (this.#finishing && this.#inFlight === 0) this.#socket.destroySoon()
+    if (this.#finishing && this.#inFlight === 0 && !this.#socket.writableEnded) this.#end()
+  }
+
+  /** After the last answer. What still comes is read and thrown away: unread, it would reset the connection, and answers be lost. */
+  #end(): void {
+    this.#stopped = true
+    this.#socket.end()
+    this.#socket.resume()
+    clearTimeout(this.#silence)
+    this.#silence = setTimeout(() => this.destroy(), closeTimeoutMs)
   }
 
   // --- what the client sends
 
   #receive(chunk: Buffer): void {
-    if (this.destroyed) return // what was read before the socket was destroyed still comes
+    // What was read before the socket was destroyed still comes.
+    if (this.destroyed || this.#socket.writableEnded) return
     // Before CONNACK time runs, however slowly bytes come.
     if (this.#stage === 'open') this.#silence.refresh()
     if (this.#waiting !== notWaiting || this.#rest.lacksMoreThan(chunk)) this.#rest.add(chunk)
@@ -240,9 +251,8 @@ export class Gate extends Duplex implements Source {
     if (fault.returnCode === 0) return this.#deny(fault.code, message)
     // Closed when the client has been told.
     this.#denied(this, new DeniedError(fault.code, message))
-    this.stopReading()
     this.#socket.write(Buffer.from(frames.connack(fault.returnCode)))
-    this.#socket.destroySoon()
+    this.#end()
     return false
   }
 

@@ -15,8 +15,9 @@ export class Unsent {
     this.#cut = cut
   }
 
-  /** Writes; what the socket does not take at once is watched. */
+  /** Writes; what the socket does not take at once is watched. After its end there is nobody to write to. */
   write(bytes: Buffer): boolean {
+    if (this.#socket.writableEnded) return true
     const isTaken = this.#socket.write(bytes)
     if (!isTaken) this.#watch()
     return isTaken

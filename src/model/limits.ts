@@ -164,6 +164,8 @@ export const connectTimeoutMs = 10_000
 export const keepaliveSecondsMax = 3_600
 /** A client that does not take what it is sent for this long is disconnected. */
 export const drainTimeoutMs = 10_000
+/** For a client to close a connection that the server has ended; then it is cut. */
+export const closeTimeoutMs = 1_000
 /** Bytes unsent to a client above which retained and queued messages wait for it. */
 export const unsentWaitBytes = 256 * 1024
 /** Bytes unsent to a client at which it is cut: news waits for nobody, and acknowledgements do not pile up. */

@@ -21,7 +21,7 @@ export class FakeSocket extends EventEmitter {
   /** What a full socket says. */
   takes = true
   writableLength = 0
-  ended = false
+  writableEnded = false
   destroyed = false
   #paused = false
   readonly #unread: Buffer[] = []
@@ -43,19 +43,13 @@ export class FakeSocket extends EventEmitter {
   }
 
   write(chunk: Buffer): boolean {
-    if (this.destroyed) throw new Error('written after destroy')
+    if (this.destroyed || this.writableEnded) throw new Error('written after the end')
     this.written.push(Buffer.from(chunk))
     return this.takes
   }
 
   end(): void {
-    this.ended = true
-  }
-
-  /** Everything written has left. */
-  destroySoon(): void {
-    this.end()
-    this.destroy()
+    this.writableEnded = true
   }
 
   destroy(): void {
