@@ -10,14 +10,14 @@ interface Route {
   readonly ordinary: Lane
   lane: Lane
   inFlight: number
-  /** It sent late rows, and has not stopped yet. */
-  isLate: boolean
 }
 
 export class Routes {
   readonly #lanes: readonly Lane[]
   readonly #late: Lane
   readonly #routes = new Map<string, Route>()
+  /** Identities that sent late rows, and have not stopped yet. */
+  readonly #lates = new Set<string>()
 
   constructor(lanes: readonly Lane[], late: Lane) {
     this.#lanes = lanes
@@ -27,7 +27,7 @@ export class Routes {
   /** The lane of the identity's next messages, which count as in flight from now on. */
   take(identity: string, messages: number): Lane {
     const route = this.#routeOf(identity)
-    if (route.inFlight === 0) route.lane = route.isLate ? this.#late : route.ordinary
+    if (route.inFlight === 0) route.lane = this.#isLate(identity) ? this.#late : route.ordinary
     route.inFlight += messages
     return route.lane
   }
@@ -35,8 +35,9 @@ export class Routes {
   /** Numbers of the identities whose messages in this batch of an ordinary lane belong to the late lane. */
   lateIn({ identities }: Batch): number[] {
     const late: number[] = []
+    if (this.#lates.size === 0) return late
     identities.forEach((identity, number) => {
-      if (this.#routeOf(identity).isLate) late.push(number)
+      if (this.#lates.has(identity)) late.push(number)
     })
     return late
   }
@@ -46,9 +47,9 @@ export class Routes {
     identities.forEach((identity, number) => {
       const route = this.#routeOf(identity)
       route.inFlight -= counts[number]!
-      if (lane === this.#late && route.lane === lane) route.isLate = false
+      if (lane === this.#late && route.lane === lane) this.#lates.delete(identity)
     })
-    for (const number of late) this.#routeOf(identities[number]!).isLate = true
+    for (const number of late) this.#lates.add(identities[number]!)
   }
 
   /** One message of a settled batch goes on in the late lane. */
@@ -57,11 +58,16 @@ export class Routes {
     return this.#late
   }
 
+  /** Nearly always nobody is: then it costs nothing. */
+  #isLate(identity: string): boolean {
+    return this.#lates.size > 0 && this.#lates.has(identity)
+  }
+
   #routeOf(identity: string): Route {
     let route = this.#routes.get(identity)
     if (route === undefined) {
       const ordinary = this.#lanes[hash(identity) % this.#lanes.length]!
-      route = { ordinary, lane: ordinary, inFlight: 0, isLate: false }
+      route = { ordinary, lane: ordinary, inFlight: 0 }
       this.#routes.set(identity, route)
     }
     return route
