@@ -24,11 +24,11 @@ import { Interest } from './interest.ts'
 import { type Forwarded, isQueued, newsOf, timeUsOf } from './news.ts'
 import { type OpenPersistence, openPersistence } from './persistence.ts'
 import { Presence, type PresenceOptions } from './presence.ts'
-import { Rate, type RateLimits } from './rate.ts'
+import type { RateLimits } from './rate.ts'
 import type { RedisLink } from './redisLink.ts'
 import { Sessions } from './sessions.ts'
 import { covers, Shadow, type ShadowEntry } from './shadow.ts'
-import { Window } from './window.ts'
+import { Shares } from './shares.ts'
 
 export interface BrokerOptions {
   readonly admission: Admission
@@ -48,12 +48,6 @@ export interface BrokerOptions {
   readonly presence: Omit<PresenceOptions, 'report'>
 }
 
-/** What all connections of an identity share. */
-interface Shared {
-  readonly window: Window
-  readonly rate: Rate
-}
-
 export class Broker {
   readonly shadow = new Shadow()
   readonly presence: Presence
@@ -65,8 +59,7 @@ export class Broker {
   readonly #failed: BrokerOptions['failed']
   readonly #advanced: BrokerOptions['advanced']
   readonly #interest = new Interest()
-  readonly #limits: RateLimits
-  readonly #shared = new Map<string, Shared>()
+  readonly #shares: Shares
   readonly #sessions = new Sessions()
   #aedes!: Aedes
   #persistence!: OpenPersistence
@@ -82,7 +75,7 @@ export class Broker {
     const { admission, budget, limits, report, failed, advanced, presented, heard, presence } = options
     this.#admission = admission
     this.#budget = budget
-    this.#limits = limits
+    this.#shares = new Shares(limits)
     this.#report = report
     this.#failed = failed
     this.#advanced = advanced
@@ -106,7 +99,7 @@ export class Broker {
 
   /** Takes over a connection whose certificate was identified. */
   accept(socket: TLSSocket, identity: Identity): void {
-    const { window, rate } = this.#share(identity.name)
+    const { window, rate } = this.#shares.of(identity.name)
     window.join()
     const gate = new Gate({
       socket,
@@ -276,7 +269,7 @@ export class Broker {
 
   #preConnect(gate: Gate, packet: Parameters<NonNullable<AedesOptions['preConnect']>>[1]): [Error | null, boolean] {
     const connect = packet as unknown as { clientId: string; keepalive: number; will?: { topic: string } }
-    gate.keepAlive(connect.keepalive)
+    gate.silence.keepAlive(connect.keepalive)
     connect.keepalive = 0 // Aedes does not see telemetry: its timer would cut a busy client
     const fault = connect.will && this.#willFault(gate, connect.will.topic)
     if (fault === 'ignored') delete connect.will
@@ -424,23 +417,6 @@ export class Broker {
 
   #denied(gate: Gate, error: DeniedError): void {
     this.#report(denial(error, peerOf(gate)))
-  }
-
-  /** Kept until nothing of it counts any more: a reconnect neither empties a window nor renews a rate. */
-  #share(name: string): Shared {
-    let shared = this.#shared.get(name)
-    if (shared === undefined) {
-      const rate = new Rate(this.#limits)
-      const window = new Window(() => {
-        const forget = (): void => {
-          if (window.isUnused && this.#shared.get(name)?.window === window) this.#shared.delete(name)
-        }
-        setTimeout(forget, rate.restsInMs(performance.now())).unref()
-      })
-      shared = { window, rate }
-      this.#shared.set(name, shared)
-    }
-    return shared
   }
 }
 

@@ -766,7 +766,7 @@ test('a CONNECT that is never answered is closed, though the gate itself has pau
   const timers = new FakeTimers(t)
   const bench = new GateBench(t)
   bench.arrive(Buffer.concat([packets.connect(), value(1)]))
-  bench.gate.keepAlive(65_535) // of a client that is open
+  bench.gate.silence.keepAlive(65_535) // of a client that is open
   assert.equal(bench.socket.isPaused(), true)
   timers.tick(connectTimeoutMs)
   assert.deepEqual(bench.denials, ['timeout'])

@@ -14,9 +14,6 @@ import type { Budget } from '../model/budget.ts'
 import { DeniedError, type DenyCode } from '../model/errors.ts'
 import {
   clientFiltersMax,
-  closeTimeoutMs,
-  connectTimeoutMs,
-  keepaliveSecondsMax,
   packetBytesMax,
   receivedMessagesMax,
   topicBytesMax,
@@ -30,6 +27,7 @@ import type { Rate } from './rate.ts'
 import { Received } from './received.ts'
 import { Rest } from './rest.ts'
 import { Runs } from './runs.ts'
+import { Silence } from './silence.ts'
 import { Unsent } from './unsent.ts'
 import type { Window } from './window.ts'
 
@@ -58,6 +56,7 @@ export class Gate extends Duplex implements Source {
   readonly address: string
   /** Those that were granted to this connection. */
   readonly filters = new Set<string>()
+  readonly silence = new Silence(seconds => this.#blame(seconds))
   readonly #socket: TLSSocket
   readonly #unsent: Unsent
   readonly #window: Window
@@ -85,8 +84,6 @@ export class Gate extends Duplex implements Source {
   /** Tickets of what is settled and not answered yet. */
   #settled: number[] = []
   readonly #received = new Received()
-  #silence: NodeJS.Timeout
-  #silenceMs = 1_500 * keepaliveSecondsMax
 
   constructor({ socket, identity, window, rate, budget, admission, run, denied, failed }: GateOptions) {
     super({ allowHalfOpen: false })
@@ -104,7 +101,6 @@ export class Gate extends Duplex implements Source {
     this.#failed = failed
     this.#own = new OwnTopics(identity)
     this.#runs = new Runs(run, this.#own, run => this.#admitRun(run))
-    this.#silence = this.#closeAfter(connectTimeoutMs)
     socket.on('data', chunk => this.#receive(chunk))
     socket.on('end', () => this.push(null))
     // That of a right that has ended is kept: `errored`.
@@ -115,14 +111,8 @@ export class Gate extends Duplex implements Source {
   /** CONNACK with return code 0 is written: telemetry may come. */
   open(): void {
     this.#stage = 'open'
-    clearTimeout(this.#silence)
-    this.#silence = this.#closeAfter(this.#silenceMs)
+    this.silence.open()
     if (this.#waiting === waitingForConnack) this.#goOn()
-  }
-
-  /** Takes over the keepalive from Aedes, which does not see telemetry. 0 and more than the limit count as the limit. */
-  keepAlive(seconds: number): void {
-    this.#silenceMs = 1_500 * Math.min(seconds || keepaliveSecondsMax, keepaliveSecondsMax)
   }
 
   /** Whether news may be sent to this subscriber; one that is far behind is cut instead, so that nobody waits for it. */
@@ -152,8 +142,7 @@ export class Gate extends Duplex implements Source {
     this.#stopped = true
     this.#socket.end()
     this.#socket.resume()
-    clearTimeout(this.#silence)
-    this.#silence = setTimeout(() => this.destroy(), closeTimeoutMs)
+    this.silence.close()
   }
 
   // --- what the client sends
@@ -162,7 +151,7 @@ export class Gate extends Duplex implements Source {
     // What was read before the socket was destroyed still comes.
     if (this.destroyed || this.#socket.writableEnded) return
     // Before CONNACK time runs, however slowly bytes come.
-    if (this.#stage === 'open') this.#silence.refresh()
+    if (this.#stage === 'open') this.silence.refresh()
     if (this.#waiting !== notWaiting || this.#rest.lacksMoreThan(chunk)) this.#rest.add(chunk)
     else this.#consume(this.#rest.takeWith(chunk))
   }
@@ -390,12 +379,11 @@ export class Gate extends Duplex implements Source {
     isHeld ? this.#budget.hold() : this.#budget.release()
   }
 
-  #closeAfter(ms: number): NodeJS.Timeout {
-    return setTimeout(() => {
-      // Whom we do not read, we do not blame for silence.
-      if (this.#socket.isPaused() && this.#stage === 'open') this.#silence.refresh()
-      else this.#deny('timeout', `expected ${awaited[this.#stage]} within ${ms / 1000} s, found none`)
-    }, ms)
+  #blame(seconds: number): void {
+    if (this.#socket.writableEnded) this.destroy()
+    // Whom we do not read, we do not blame for silence.
+    else if (this.#socket.isPaused() && this.#stage === 'open') this.silence.refresh()
+    else this.#deny('timeout', `expected ${awaited[this.#stage]} within ${seconds} s, found none`)
   }
 
   // --- faults of the client
@@ -444,7 +432,7 @@ export class Gate extends Duplex implements Source {
   }
 
   override _destroy(error: Error | null, done: (error?: Error | null) => void): void {
-    clearTimeout(this.#silence)
+    this.silence.forget()
     clearTimeout(this.#heldByRate)
     this.#unsent.forget()
     this.#window.forget(this)

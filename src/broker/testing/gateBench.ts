@@ -151,7 +151,7 @@ export class GateBench {
   /** After CONNECT and CONNACK. */
   static opened(t: TestContext, options: BenchOptions & { keepaliveSeconds?: number } = {}): GateBench {
     const bench = new GateBench(t, options)
-    if (options.keepaliveSeconds !== undefined) bench.gate.keepAlive(options.keepaliveSeconds)
+    if (options.keepaliveSeconds !== undefined) bench.gate.silence.keepAlive(options.keepaliveSeconds)
     bench.arrive(packets.connect())
     bench.passed()
     bench.open()
