@@ -47,7 +47,10 @@ const windowOf = (row: Record<string, unknown>): TariffWindow => ({
   toDay: (row.to_day as number | null) ?? Infinity,
   fromMinute: Number(row.from_minute),
   toMinute: Number(row.to_minute),
-  priceMicro: microOf(String(row.price)),
+  // Read when it is needed: a price that is no number (NaN) fails for those alone who pay it.
+  get priceMicro() {
+    return microOf(String(row.price))
+  },
   currency: String(row.currency)
 })
 
