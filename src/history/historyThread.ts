@@ -10,7 +10,8 @@ import type { ThreadData, ThreadMessage } from './thread.ts'
 export interface HistoryThreadOptions extends Omit<ThreadData, 'busy'> {
   /** Messages stored until now. */
   readonly committed: () => number
-  readonly failed: (error: Error) => void
+  /** As Maintenance tells it. */
+  readonly failed: (reason: string, charger?: string) => void
 }
 
 const lookMs = 1_000
@@ -69,14 +70,15 @@ export class HistoryThread {
       : new Worker(new URL('./thread.ts', import.meta.url), options)
     worker.unref()
     this.#worker = worker
-    worker.on('message', ({ last }: ThreadMessage) => {
+    worker.on('message', ({ last, failures }: ThreadMessage) => {
       this.#last = last
       if (last !== undefined && last.failure === undefined) this.#succeededAtMs = last.endedAtMs
-      if (last?.failure !== undefined) this.#options.failed(new Error(last.failure))
+      for (const { reason, charger } of failures) this.#options.failed(reason, charger)
     })
     worker.on('error', error => {
-      this.#last = { endedAtMs: Date.now(), tookMs: 0, failure: `its thread died: ${(error as Error).message}` }
-      this.#options.failed(error as Error)
+      const failure = `its thread died: ${(error as Error).message}`
+      this.#last = { endedAtMs: Date.now(), tookMs: 0, failure, failing: [] }
+      this.#options.failed((error as Error).message)
     })
     worker.on('exit', () => {
       this.#worker = undefined

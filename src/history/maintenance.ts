@@ -1,19 +1,22 @@
 // Keeps what is derived from raw rows up to date: partitions ahead, quarter hours, sessions, and with a retention the end of old
 // raw rows. One server at a time does it, under an advisory lock. A run that fails is told and tried again at the next turn:
-// storing readings never waits for it, and the process never ends by it. Whatever a killed run left is done again.
+// storing readings never waits for it, and the process never ends by it. Whatever a killed run left is done again. A charger
+// whose data makes it fail keeps no other one from its history: its ranges stay noted, and are tried again later.
 
 import { setTimeout as sleep } from 'node:timers/promises'
 import pg from 'pg'
 import { advisoryLocks } from '../model/advisoryLocks.ts'
 import {
   acceptFutureMs,
-  historyChangesMax,
   historyChangesMsMax,
+  historyFailingToldMax,
   historyIntervalMs,
   historyStatementTimeoutMs,
   historyStepMs,
   unsettledMs
 } from '../model/limits.ts'
+import { chargersWithChanges, noteChanges, readChanges, settleChanges } from './changes.ts'
+import { Failing, type FailingCharger, summaryOf } from './failing.ts'
 import { kindOfQuarterHours, type QuarterHours, refreshQuarterHours } from './quarterHours.ts'
 import { type ChargerRange, clipped, mergedByCharger } from './ranges.ts'
 import { dropRawRows } from './retention.ts'
@@ -30,20 +33,26 @@ export interface MaintenanceOptions {
   /** Raw rows older than this are dropped; undefined = never. */
   readonly retentionMs: number | undefined
   readonly derive: readonly Derive[]
-  readonly failed: (error: Error) => void
+  /** Of a run, each time; or of one charger (its name), once until it is mended. */
+  readonly failed: (error: Error, charger?: string) => void
   /** While true it works a tenth of the time. */
   readonly isBusy?: () => boolean
+  /** In ms; decides when a charger that failed is tried again. */
+  readonly now?: () => number
 }
 
 export interface MaintenanceRun {
   readonly endedAtMs: number
   readonly tookMs: number
-  /** Undefined = it did what there was to do. */
+  /** Undefined = it did what there was to do, but for those that fail. */
   readonly failure: string | undefined
+  readonly failing: readonly FailingCharger[]
 }
 
 export class Maintenance {
   readonly #options: MaintenanceOptions
+  readonly #now: () => number
+  readonly #failing = new Failing()
   #last: MaintenanceRun | undefined
   #succeededAtMs: number | undefined
   #db: pg.Client | undefined
@@ -54,6 +63,7 @@ export class Maintenance {
 
   constructor(options: MaintenanceOptions) {
     this.#options = options
+    this.#now = options.now ?? (() => performance.now())
   }
 
   /** The newest run of this server; undefined while another server does it, or before the first. */
@@ -61,7 +71,7 @@ export class Maintenance {
     return this.#last
   }
 
-  /** When a run of this server last did all that there was to do; undefined before the first. */
+  /** When a run of this server last did not fail; undefined before the first. */
   get succeededAtMs(): number | undefined {
     return this.#succeededAtMs
   }
@@ -118,7 +128,7 @@ export class Maintenance {
     }
     if (this.#stopped) return true
     const tookMs = Math.round(performance.now() - startedMs)
-    this.#last = { endedAtMs: Date.now(), tookMs, failure: failure?.message }
+    this.#last = { endedAtMs: Date.now(), tookMs, failure: failure?.message, failing: this.#failing.all }
     if (failure) this.#options.failed(failure)
     else this.#succeededAtMs = this.#last.endedAtMs
     return true
@@ -130,7 +140,7 @@ export class Maintenance {
     await db.query('UPDATE history_state SET ran_at = now(), took_ms = $1, node = $2, failure = $3', [
       Math.round(performance.now() - startedMs),
       this.#options.node,
-      failure?.message
+      failure?.message ?? summaryOf(this.#failing.all)
     ])
   }
 
@@ -141,11 +151,15 @@ export class Maintenance {
     const kind = await kindOfQuarterHours(db)
     const nowMs = await this.#deriveNew(db, kind)
     await this.#deriveChanged(db, kind, nowMs)
+    await this.#forgetMended(db)
     if (this.#options.retentionMs !== undefined && !this.#stopped)
       await dropRawRows(db, nowMs - this.#options.retentionMs)
   }
 
-  /** From where the last run ended until now, in steps; returns the database's time of the last step. */
+  /**
+   * From where the last run ended until now, in steps; returns the database's time of the last step. Who fails does not hold it
+   * up: what it passes over is noted.
+   */
   async #deriveNew(db: pg.Client, kind: QuarterHours): Promise<number> {
     for (;;) {
       const { nowMs, rawFromMs, derivedToMs } = await readState(db)
@@ -160,60 +174,95 @@ export class Maintenance {
       const ranges = chargers.map(chargerId => ({ chargerId, ...window! }))
       // Days without a row are passed over at once.
       const doneMs = isLast || ranges.length > 0 ? toMs : Math.min(nowMs, await oldestRawMs(db, toMs))
-      await this.#deriveAll(db, kind, ranges, rawFromMs, nowMs, () =>
-        db.query('UPDATE history_state SET derived_to = $1', [new Date(doneMs)])
-      )
-      if (isLast || this.#stopped) return nowMs
+      const failing = ranges.filter(({ chargerId }) => this.#failing.has(chargerId))
+      const sound = ranges.filter(({ chargerId }) => !this.#failing.has(chargerId))
+      const failed = await this.#deriveAll(db, kind, sound, rawFromMs, nowMs)
+      if (this.#stopped) return nowMs
+      await noteChanges(db, [...failing, ...failed]) // first: after a crash between it is derived twice
+      await db.query('UPDATE history_state SET derived_to = $1', [new Date(doneMs)])
+      if (isLast) return nowMs
     }
   }
 
-  /** What late rows have changed. */
+  /** What late rows have changed, and what failed an hour ago. */
   async #deriveChanged(db: pg.Client, kind: QuarterHours, nowMs: number): Promise<void> {
     // In the midst of more than can be derived, what is new has its turn, too.
     const untilMs = performance.now() + historyChangesMsMax
     while (!this.#stopped && performance.now() < untilMs) {
-      const { rows } = await db.query<{ id: string; charger_id: number; from_time: Date; to_time: Date }>(
-        'SELECT id, charger_id, from_time, to_time FROM history_changes ORDER BY id LIMIT $1',
-        [historyChangesMax]
-      )
-      if (rows.length === 0) return
+      const noted = await readChanges(db, this.#failing.restingAt(this.#now()))
+      if (noted.ids.length === 0) return
       const { rawFromMs } = await readState(db)
-      const noted = rows.map(({ charger_id, from_time, to_time }) => ({
-        chargerId: charger_id,
-        fromMs: from_time.getTime(),
-        toMs: to_time.getTime() + 1 // a time has microseconds, a Date has not
-      }))
-      const ranges = clipped(mergedByCharger(noted, unsettledMs), rawFromMs)
-      await this.#deriveAll(db, kind, ranges, rawFromMs, nowMs, () =>
-        db.query('DELETE FROM history_changes WHERE id = ANY ($1)', [rows.map(({ id }) => id)])
-      )
+      const ranges = clipped(mergedByCharger(noted.ranges, unsettledMs), rawFromMs)
+      const failed = await this.#deriveAll(db, kind, ranges, rawFromMs, nowMs)
+      if (!this.#stopped) await settleChanges(db, noted.ids, failed)
     }
   }
 
-  /** Some chargers at a time, so that a step is short; after a crash all of it is done again. */
+  /** Of whom nothing is noted any more, this server or another one has derived it all. */
+  async #forgetMended(db: pg.Client): Promise<void> {
+    const { ids } = this.#failing
+    if (ids.length > 0 && !this.#stopped) this.#failing.keepOnly(await chargersWithChanges(db, ids))
+  }
+
+  /**
+   * Some chargers at a time, so that a step is short; after a crash all of it is done again. Returns the ranges that failed by
+   * their data.
+   */
   async #deriveAll(
     db: pg.Client,
     kind: QuarterHours,
     ranges: readonly ChargerRange[],
     rawFromMs: number,
-    nowMs: number,
-    settle: () => Promise<unknown>
-  ): Promise<void> {
+    nowMs: number
+  ): Promise<readonly ChargerRange[]> {
+    const failed: ChargerRange[] = []
     // All chargers lie in one aggregate.
     if (kind === 'continuous aggregate') await this.#step(() => refreshQuarterHours(db, kind, ranges, nowMs))
     for (let done = 0; done < ranges.length && !this.#stopped; ) {
       const some = ranges.slice(done, done + this.#rangesAtOnce)
       const tookMs = await this.#step(async () => {
-        if (kind === 'table') await refreshQuarterHours(db, kind, some, nowMs)
-        await db.query('BEGIN')
-        for (const derive of this.#options.derive) await derive(db, some, rawFromMs)
-        await db.query('COMMIT')
+        failed.push(...(await this.#derive(db, kind, some, rawFromMs, nowMs)))
       })
       done += some.length
       if (tookMs < stepMsMin) this.#rangesAtOnce = Math.min(this.#rangesAtOnce * 2, rangesAtOnceMax)
       else if (tookMs > stepMsMax) this.#rangesAtOnce = Math.max(1, this.#rangesAtOnce >> 1)
     }
-    if (!this.#stopped) await settle()
+    return failed
+  }
+
+  /** What fails by its data is halved until the charger at fault stands alone: its ranges are returned, the others are derived. */
+  async #derive(
+    db: pg.Client,
+    kind: QuarterHours,
+    ranges: readonly ChargerRange[],
+    rawFromMs: number,
+    nowMs: number
+  ): Promise<readonly ChargerRange[]> {
+    try {
+      if (kind === 'table') await refreshQuarterHours(db, kind, ranges, nowMs)
+      await db.query('BEGIN')
+      for (const derive of this.#options.derive) await derive(db, ranges, rawFromMs)
+      await db.query('COMMIT')
+      return []
+    } catch (error) {
+      await undoDataError(db, error)
+      const { chargerId } = ranges[0]!
+      if (ranges.every(range => range.chargerId === chargerId)) {
+        await this.#fails(db, chargerId, error as Error)
+        return ranges
+      }
+      const half = ranges.length >> 1
+      const failed = await this.#derive(db, kind, ranges.slice(0, half), rawFromMs, nowMs)
+      return [...failed, ...(await this.#derive(db, kind, ranges.slice(half), rawFromMs, nowMs))]
+    }
+  }
+
+  async #fails(db: pg.Client, chargerId: number, error: Error): Promise<void> {
+    const { rows } = await db.query<{ name: string }>('SELECT name FROM chargers WHERE id = $1', [chargerId])
+    const charger = rows[0]?.name ?? String(chargerId)
+    const isNews = !this.#failing.has(chargerId)
+    this.#failing.add(chargerId, { charger, reason: error.message }, this.#now())
+    if (isNews && this.#failing.ids.length <= historyFailingToldMax) this.#options.failed(error, charger)
   }
 
   /** Afterwards who stores has the rest of the time, unless this turn has lasted long already: it must come to an end. */
@@ -243,6 +292,15 @@ const clockSkewMs = 60_000
 
 const partitionsAhead = `SELECT ensure_ev_readings_partitions(
   (now() AT TIME ZONE 'UTC')::date - 1, (now() AT TIME ZONE 'UTC')::date + 7)`
+
+/** Throws every other error: it is not for the data of a charger, but for the database, the connection or the schema. */
+async function undoDataError(db: pg.Client, error: unknown): Promise<void> {
+  if (error instanceof pg.DatabaseError && !/^2[23]/.test(error.code ?? '')) throw error
+  // Errors of ours and of a broken connection look alike; but one that still answers is not broken.
+  await db.query('ROLLBACK').catch(() => {
+    throw error
+  })
+}
 
 interface State {
   readonly nowMs: number

@@ -14,9 +14,10 @@ export interface ThreadData {
   readonly busy: SharedArrayBuffer
 }
 
-/** From the thread; `last` as Maintenance has it. */
+/** From the thread after each turn; `last` as Maintenance has it, and what it told. */
 export interface ThreadMessage {
   readonly last: MaintenanceRun | undefined
+  readonly failures: readonly { readonly reason: string; readonly charger: string | undefined }[]
 }
 
 const { databaseUrl, node, retentionMs, busy } = workerData as ThreadData
@@ -28,15 +29,19 @@ try {
   // Where it may not, it works like the others.
 }
 
+let failures: ThreadMessage['failures'][number][] = []
 const maintenance = new Maintenance({
   databaseUrl,
   node,
   retentionMs,
   derive: [deriveSessions],
-  failed: () => {}, // it is in `last`
+  failed: (error, charger) => failures.push({ reason: error.message, charger }),
   isBusy: () => Atomics.load(isBusy, 0) !== 0
 })
-const stop = maintenance.start(() => parentPort!.postMessage({ last: maintenance.last } satisfies ThreadMessage))
+const stop = maintenance.start(() => {
+  parentPort!.postMessage({ last: maintenance.last, failures } satisfies ThreadMessage)
+  failures = []
+})
 // The only message to it: that it shall end.
 parentPort!.once('message', async () => {
   await stop()

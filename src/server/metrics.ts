@@ -176,6 +176,11 @@ export class Metrics {
     this.#gauge('chargelift_maintenance_failed', '1 when the newest run of this server failed.', () =>
       Number(maintenance.last?.failure !== undefined)
     )
+    this.#gauge(
+      'chargelift_maintenance_failing_chargers',
+      'Chargers whose history this server cannot derive for their data; that of all others is.',
+      () => maintenance.last?.failing.length ?? 0
+    )
     this.#gaugeBy('chargelift_lane_backlog_messages', 'Messages admitted and not settled, by lane.', 'lane', () =>
       ingest.lanes.map(({ backlog }, lane) => [laneName(lane, ingest.lanes.length), backlog] as const)
     )

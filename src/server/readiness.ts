@@ -2,6 +2,7 @@
 
 import type pg from 'pg'
 import type { RedisLink } from '../broker/redisLink.ts'
+import { summaryOf } from '../history/failing.ts'
 import type { Maintenance } from '../history/maintenance.ts'
 import type { Ingest } from '../ingest/ingest.ts'
 import { attemptSlowMs } from '../model/limits.ts'
@@ -43,7 +44,7 @@ export async function readiness(parts: ReadinessParts): Promise<Readiness> {
 
 function warningsOf({ credentials, maintenance, link }: ReadinessParts): string[] {
   const warnings = [...credentials.warnings]
-  const failure = maintenance.last?.failure
+  const failure = maintenance.last?.failure ?? summaryOf(maintenance.last?.failing ?? [])
   if (failure !== undefined) warnings.push(`history is not brought up to date: ${failure}`)
   // No reason to send edges elsewhere: all servers share it, and each stores what it gets.
   if (link?.isReachable === false)

@@ -176,7 +176,7 @@ async function start(config: ServerConfig, log: Logger, stops: Stop[], abort: Ab
     node: config.nodeId,
     retentionMs: config.retentionMs,
     committed: () => ingest.counters.committed,
-    failed: error => log.error({ event: 'history_failed', reason: error.message }, 'history not brought up to date')
+    failed: (reason, charger) => log.error({ event: 'history_failed', charger, reason }, 'history is not up to date')
   })
   const stopMaintenance = maintenance.start()
   stops.push(() => atMost(stopRestMs, stopMaintenance()))

@@ -35,6 +35,7 @@ const aggregators: Readonly<Record<string, 'min' | 'max'>> = {
   chargelift_chargers_known: 'max',
   chargelift_database_failed_jobs: 'max',
   chargelift_maintenance_failed: 'max',
+  chargelift_maintenance_failing_chargers: 'max',
   chargelift_maintenance_last_success_timestamp_seconds: 'max'
 }
 

@@ -332,8 +332,8 @@ describe('history', () => {
       failures.map(({ message }) => message),
       ['no sessions today']
     )
-    assert.equal(fails.last?.failure, 'no sessions today')
-    assert.equal((await databaseStatus(db)).maintenance.failure, 'no sessions today')
+    assert.deepEqual(fails.last?.failing, [{ charger: 'c1', reason: 'no sessions today' }])
+    assert.equal((await databaseStatus(db)).maintenance.failure, 'charger c1: no sessions today')
     const counts = async (): Promise<unknown> =>
       (
         await db.query(`SELECT (SELECT count(*)::integer FROM ev_readings) AS raw,
