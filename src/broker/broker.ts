@@ -136,7 +136,7 @@ export class Broker {
   heard(newest: Newest): void {
     this.shadow.advance(newest, (topic, entry) => {
       this.#takeOver(topic, entry)
-      if (this.#interest.in(topic)) this.#persistence.emitHere?.(newsOf(topic, entry.payload))
+      if (this.#interest.in(topic)) this.#emitHere(newsOf(topic, entry.payload))
     })
   }
 
@@ -171,14 +171,14 @@ export class Broker {
       maySubscribe: (client, filter) => gateOf(client as Client).filters.has(filter),
       failed: this.#failed
     })
-    const { persistence, mq } = this.#persistence
+    const { persistence, bus } = this.#persistence
     const options: AedesOptions = {
       connectTimeout: connectTimeoutMs,
       drainTimeout: drainTimeoutMs,
       concurrency: 0, // no bound: news for one subscriber never waits for another
       maxClientsIdLength: 128,
       persistence,
-      ...(mq && { mq }),
+      ...(bus && { mq: bus.mq }),
       preConnect: (client, packet, done) =>
         done(
           ...this.#safely<[Error | null, boolean]>(
@@ -363,15 +363,18 @@ export class Broker {
    * subscribers the shared shadow brings what is newest.
    */
   #tell(topic: string, payload: string): void {
-    const { emitHere, isKeptFor } = this.#persistence
-    const isHere = this.#interest.in(topic)
-    if (emitHere !== undefined && !isKeptFor(topic)) {
-      if (isHere) emitHere(newsOf(topic, payload))
-    } else if (isHere || emitHere !== undefined) {
+    if (this.#persistence.isKeptFor(topic)) {
       this.#aedes.publish(newsOf(topic, payload), error => {
         if (error) this.#failed(error)
       })
-    }
+    } else if (this.#interest.in(topic)) this.#emitHere(newsOf(topic, payload))
+  }
+
+  /** To connected subscribers of this server, past Aedes' search for sessions that wait for it. */
+  #emitHere(news: ReturnType<typeof newsOf>): void {
+    const { bus } = this.#persistence
+    if (bus) bus.emitHere(news)
+    else (this.#aedes as unknown as { mq: Emitter }).mq.emit(news, () => {})
   }
 
   /** There is an answer for whoever asks for its own presence. An edge's filter names its charger. */
@@ -395,9 +398,8 @@ export class Broker {
   }
 
   /** Something newer is known, and on its way behind this; or it was sent already, as a retained value. */
-  #isSuperseded({ topic, payload }: Forwarded): boolean {
+  #isSuperseded({ topic, payload, text = payload.toString() }: Forwarded): boolean {
     const newest = this.shadow.get(topic)
-    const text = payload.toString()
     if (text === newest?.payload || parseTopic(topic) === undefined) return false
     const timeUs = timeUsOf(text) ?? 0
     if (newest !== undefined && timeUs < newest.timeUs) return true
@@ -418,6 +420,10 @@ export class Broker {
   #denied(gate: Gate, error: DeniedError): void {
     this.#report(denial(error, peerOf(gate)))
   }
+}
+
+interface Emitter {
+  emit(message: object, done: () => void): void
 }
 
 /** Whose client id it is: a name has no colon. */

@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
+import { setImmediate as turn } from 'node:timers/promises'
 import type { Identity } from '../model/admission.ts'
 import { Budget } from '../model/budget.ts'
 import {
@@ -812,15 +813,28 @@ test('whom we do not read we do not blame for silence', t => {
 
 // --- what Aedes writes
 
-test('what Aedes writes goes to the client, corked writes as one', t => {
+test('what Aedes writes in a turn goes to the client as one', async t => {
   const bench = GateBench.opened(t)
   bench.gate.write(Buffer.from('a'))
-  assert.deepEqual(bench.written(), [Buffer.from('a')])
   bench.gate.cork()
   bench.gate.write(Buffer.from('b'))
   bench.gate.write(Buffer.from('c'))
   bench.gate.uncork()
-  assert.deepEqual(bench.written(), [Buffer.from('bc')])
+  assert.deepEqual(bench.written(), [])
+  await turn()
+  assert.deepEqual(bench.written(), [Buffer.from('abc')])
+  bench.gate.write(Buffer.from('d'))
+  await turn()
+  assert.deepEqual(bench.written(), [Buffer.from('d')])
+})
+
+test('the last words leave before the socket is destroyed, or ended', t => {
+  for (const end of ['destroy', 'finish'] as const) {
+    const bench = GateBench.opened(t)
+    bench.gate.write(Buffer.from('refused'))
+    bench.gate[end]()
+    assert.deepEqual(bench.written(), [Buffer.from('refused')])
+  }
 })
 
 test('Aedes waits for a client only while much is unsent, and then until it has drained', async t => {
@@ -829,11 +843,11 @@ test('Aedes waits for a client only while much is unsent, and then until it has 
   const write = (name: string) =>
     new Promise<void>(resolve => bench.gate.write(name, () => resolve(void done.push(name))))
   bench.socket.takes = false
-  bench.socket.writableLength = unsentWaitBytes - 1
+  bench.socket.writableLength = unsentWaitBytes - 2 // and one more
   await write('a')
   bench.socket.writableLength = unsentWaitBytes
   const second = write('b')
-  await new Promise(resolve => setImmediate(resolve))
+  await turn()
   assert.deepEqual(done, ['a'])
   bench.socket.emit('drain')
   await second

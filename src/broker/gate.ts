@@ -140,6 +140,7 @@ export class Gate extends Duplex implements Source {
   /** After the last answer. What still comes is read and thrown away: unread, it would reset the connection, and answers be lost. */
   #end(): void {
     this.#stopped = true
+    this.#unsent.flush()
     this.#socket.end()
     this.#socket.resume()
     this.silence.close()
@@ -422,11 +423,13 @@ export class Gate extends Duplex implements Source {
   }
 
   #send(chunk: Buffer, done: (error?: Error | null) => void): void {
-    if (this.#unsent.write(chunk) || this.#socket.writableLength < unsentWaitBytes) done()
+    this.#unsent.gather(chunk)
+    if (this.#unsent.bytes < unsentWaitBytes || this.#unsent.flush()) done()
     else this.#socket.once('drain', done)
   }
 
   override _final(done: (error?: Error | null) => void): void {
+    this.#unsent.flush()
     this.#socket.end()
     done()
   }

@@ -5,10 +5,12 @@ import { parseTime } from '../model/envelope.ts'
 export interface Forwarded {
   readonly topic: string
   payload: Buffer | string
+  /** The payload, where it is known; Aedes' own copies of a packet lack it. */
+  readonly text?: string
 }
 
-export const newsOf = (topic: string, payload: string) =>
-  ({ cmd: 'publish', topic, payload: Buffer.from(payload), qos: 1, retain: false, dup: false }) as const
+export const newsOf = (topic: string, text: string) =>
+  ({ cmd: 'publish', topic, payload: Buffer.from(text), qos: 1, retain: false, dup: false, text }) as const
 
 /** From the queue of a session that was away: history in its order, which only such a message id tells. */
 export const isQueued = (packet: object): boolean => (packet as { messageId?: number }).messageId !== undefined

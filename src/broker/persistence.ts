@@ -3,8 +3,9 @@
 
 import { Readable } from 'node:stream'
 import MemoryPersistence from 'aedes-persistence/asyncPersistence.js'
+import { Interest } from './interest.ts'
 import { OfflineQueue, type QueuedPacket } from './offlineQueue.ts'
-import { openBus } from './redisBus.ts'
+import { type Bus, openBus } from './redisBus.ts'
 import type { RedisLink } from './redisLink.ts'
 import type { Shadow } from './shadow.ts'
 import { SharedPersistence } from './sharedPersistence.ts'
@@ -40,10 +41,8 @@ export interface PersistenceOptions {
 /** What Aedes' options take. */
 export interface OpenPersistence {
   readonly persistence: object
-  /** The message emitter; absent = Aedes' own, in memory. */
-  readonly mq?: object
-  /** To subscribers of this server alone; absent without `mq`. */
-  emitHere?(packet: object & { topic: string }): void
+  /** The message emitter that servers share; absent = Aedes' own, in memory. */
+  readonly bus?: Bus
   /** Whether a session that outlives its connection, on whatever server, may want it. */
   isKeptFor(topic: string): boolean
   forgetSubscription(clientId: string, filter: string): Promise<void>
@@ -56,34 +55,33 @@ export function openPersistence(options: PersistenceOptions): OpenPersistence {
   if (options.link !== undefined) return openShared(options.link, options)
   const { shadow, maySubscribe } = options
   const queue = new OfflineQueue()
-  const Persistence = withShadow(withQueue(MemoryPersistence as PersistenceClass, queue), shadow, maySubscribe)
+  const kept = new Interest()
+  const Persistence = withShadow(withQueue(MemoryPersistence as PersistenceClass, queue, kept), shadow, maySubscribe)
   const persistence = new Persistence({})
   return {
     persistence,
     forgetSubscription: (id, filter) => persistence.removeSubscriptions({ id }, [filter]),
     forgetSession: id => persistence.cleanSubscriptions({ id }),
-    isKeptFor: () => true,
+    isKeptFor: topic => kept.in(topic),
     offlineDropped: () => queue.dropped
   }
 }
 
 function openShared(link: RedisLink, { shadow, maySubscribe, known, failed }: PersistenceOptions): OpenPersistence {
-  const { mq, emitHere } = openBus(link)
   const Persistence = withShadow(SharedPersistence as unknown as PersistenceClass, shadow, maySubscribe)
   const persistence = new Persistence({ link, known, failed }) as unknown as SharedPersistence
   return {
     persistence,
     forgetSubscription: (id, filter) => persistence.removeSubscriptions({ id }, [filter]),
     forgetSession: id => persistence.cleanSubscriptions({ id }),
-    mq,
-    emitHere,
+    bus: openBus(link),
     isKeptFor: topic => persistence.kept.in(topic),
     offlineDropped: () => persistence.queue.dropped
   }
 }
 
-/** Aedes' own queues in memory have no bound, and search for each acknowledgement. */
-function withQueue(Base: PersistenceClass, queue: OfflineQueue): PersistenceClass {
+/** Aedes' own queues in memory have no bound, and search for each acknowledgement. `kept`: who waits for what in a session. */
+function withQueue(Base: PersistenceClass, queue: OfflineQueue, kept: Interest): PersistenceClass {
   return class QueuedPersistence extends Base {
     async outgoingEnqueue({ clientId }: { clientId: string }, packet: QueuedPacket): Promise<void> {
       queue.enqueue(clientId, packet)
@@ -105,8 +103,19 @@ function withQueue(Base: PersistenceClass, queue: OfflineQueue): PersistenceClas
       return Readable.from(queue.list(id))
     }
 
+    override async addSubscriptions(client: Subscribing, subscriptions: readonly Subscription[]): Promise<void> {
+      for (const { topic, qos } of subscriptions) if (qos > 0) kept.subscribe(client.id, topic)
+      await super.addSubscriptions(client, subscriptions)
+    }
+
+    override async removeSubscriptions(client: Subscribing, filters: readonly string[]): Promise<void> {
+      for (const filter of filters) kept.unsubscribe(client.id, filter)
+      await super.removeSubscriptions(client, filters)
+    }
+
     override async cleanSubscriptions(client: Subscribing): Promise<void> {
       queue.forget(client.id)
+      kept.forget(client.id)
       await super.cleanSubscriptions(client)
     }
   }

@@ -8,6 +8,9 @@ export class Unsent {
   readonly #socket: TLSSocket
   readonly #cut: (found: string) => void
   #timer: NodeJS.Timeout | undefined
+  #gathered: Buffer[] = []
+  #gatheredBytes = 0
+  #flushing: NodeJS.Immediate | undefined
 
   /** `cut` gets what was found. */
   constructor(socket: TLSSocket, cut: (found: string) => void) {
@@ -23,15 +26,40 @@ export class Unsent {
     return isTaken
   }
 
+  /** Writes it with what else there is to say in this turn: each write is a TLS record and a system call. */
+  gather(bytes: Buffer): void {
+    this.#gathered.push(bytes)
+    this.#gatheredBytes += bytes.length
+    this.#flushing ??= setImmediate(() => this.flush())
+  }
+
+  get bytes(): number {
+    return this.#socket.writableLength + this.#gatheredBytes
+  }
+
+  /** Writes what is gathered. */
+  flush(): boolean {
+    clearImmediate(this.#flushing)
+    this.#flushing = undefined
+    const gathered = this.#gathered
+    if (gathered.length === 0) return true
+    this.#gathered = []
+    this.#gatheredBytes = 0
+    return this.write(gathered.length === 1 ? gathered[0]! : Buffer.concat(gathered))
+  }
+
   /** False when there is too much, and the client was cut; `more` waits in front of the socket. */
   isBearable(more: number): boolean {
-    const bytes = this.#socket.writableLength + more
+    const bytes = this.bytes + more
     if (bytes < slowConsumerBytesMax) return true
     this.#cut(`${bytes} bytes unsent`)
     return false
   }
 
+  /** Before the socket is destroyed: the last words may be a refusal. */
   forget(): void {
+    if (!this.#socket.destroyed) this.flush()
+    clearImmediate(this.#flushing)
     clearTimeout(this.#timer)
   }
 
