@@ -186,3 +186,17 @@ test('it finds what a plain matcher finds, for filters and contents by chance', 
   }
   assert.ok(found > 3_000, `${found}`)
 })
+
+test('chargers whose names begin alike are kept apart, in whatever order they come', () => {
+  const shadow = new Shadow()
+  for (const charger of ['c1', 'c10', 'c1', 'c', 'c10']) {
+    for (const name of ['PowerOutput', 'OperationState'])
+      shadow.set(`chargers/${charger}/${name}`, 1, `${charger} ${name}`)
+  }
+  for (const charger of ['c', 'c1', 'c10']) {
+    assert.deepEqual(
+      [...shadow.valuesOf(charger)!].map(([name, { payload }]) => [name, payload]),
+      ['PowerOutput', 'OperationState'].map(name => [name, `${charger} ${name}`])
+    )
+  }
+})

@@ -13,6 +13,9 @@ export interface ShadowEntry {
 
 export class Shadow {
   readonly #chargers = new Map<string, Map<string, ShadowEntry>>()
+  /** `chargers/{charger}/` of the last one set, and its values: those of a poll come one after the other. */
+  #lastPrefix = '\n'
+  #lastValues = new Map<string, ShadowEntry>()
 
   /** By charger, then name: all of it, live. */
   get byCharger(): ReadonlyMap<string, ReadonlyMap<string, ShadowEntry>> {
@@ -30,7 +33,11 @@ export class Shadow {
   /** Takes over one value if it is newer; returns it then. */
   set(topic: string, timeUs: number, payload: string): ShadowEntry | undefined {
     const slash = topic.indexOf('/', topicRoot.length)
-    const values = this.#own(topic.slice(topicRoot.length, slash))
+    if (!topic.startsWith(this.#lastPrefix)) {
+      this.#lastValues = this.#own(topic.slice(topicRoot.length, slash))
+      this.#lastPrefix = topic.slice(0, slash + 1)
+    }
+    const values = this.#lastValues
     const name = topic.slice(slash + 1)
     const known = values.get(name)
     if (known !== undefined && known.timeUs >= timeUs) return undefined
