@@ -9,7 +9,7 @@ import { advisoryLocks } from '../model/advisoryLocks.ts'
 import {
   acceptFutureMs,
   historyChangesMsMax,
-  historyFailingToldMax,
+  historyFailingNamesMax,
   historyIntervalMs,
   historyStatementTimeoutMs,
   historyStepMs,
@@ -262,7 +262,7 @@ export class Maintenance {
     const charger = rows[0]?.name ?? String(chargerId)
     const isNews = !this.#failing.has(chargerId)
     this.#failing.add(chargerId, { charger, reason: error.message }, this.#now())
-    if (isNews && this.#failing.ids.length <= historyFailingToldMax) this.#options.failed(error, charger)
+    if (isNews && this.#failing.ids.length <= historyFailingNamesMax) this.#options.failed(error, charger)
   }
 
   /** Afterwards who stores has the rest of the time, unless this turn has lasted long already: it must come to an end. */

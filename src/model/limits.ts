@@ -96,7 +96,7 @@ export const historyChangesMax = 1_000
 export const historyChangesMsMax = 5 * 60_000
 /** History: a charger whose data makes it fail is tried again after this long, and so many of them are named in the log. */
 export const historyFailingRestMs = 3_600_000
-export const historyFailingToldMax = 100
+export const historyFailingNamesMax = 100
 /** History: above so many messages that are stored, deriving gives way. */
 export const historyBusyMessagesPerSecond = 1_000
 /** History: a single statement of maintenance is cancelled after this long, and tried again at the next turn. */

@@ -9,7 +9,7 @@ import type { ChargerRange } from '../../src/history/ranges.ts'
 import { deriveSessions } from '../../src/history/sessions.ts'
 import { databaseStatus } from '../../src/history/status.ts'
 import { migrateDatabase } from '../../src/ingest/migrate.ts'
-import { acceptFutureMs, historyFailingRestMs, historyFailingToldMax } from '../../src/model/limits.ts'
+import { acceptFutureMs, historyFailingNamesMax, historyFailingRestMs } from '../../src/model/limits.ts'
 import { Harness, until } from '../harness.ts'
 
 const harness = Harness.use()
@@ -259,12 +259,12 @@ describe('a charger whose data makes its history fail', () => {
   })
 
   it('is named in the log only while few are', async () => {
-    const count = historyFailingToldMax + 5
+    const count = historyFailingNamesMax + 5
     const at = await scene(count)
     for (const charger of upTo(count)) await note(at, charger, Date.now() - 5 * dayMs)
     const maintenance = at.maintenance({ derive: [deriveBut(new Set(upTo(count)))] })
     await maintenance.run()
-    assert.equal(at.told.length, historyFailingToldMax)
+    assert.equal(at.told.length, historyFailingNamesMax)
     assert.equal(maintenance.last?.failing.length, count)
     assert.equal((await noted(at)).length, count)
   })
