@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict'
 import { type TestContext, test } from 'node:test'
+import { setImmediate as turn } from 'node:timers/promises'
 import { Aedes, type AedesOptions, type Client } from 'aedes'
 import type { Identity } from '../model/admission.ts'
 import { Budget } from '../model/budget.ts'
@@ -55,14 +56,37 @@ test('a connection that ended before Aedes called it ready does not stay online 
   assert.deepEqual(stored, ['c2 online'])
 })
 
+const topic = 'chargers/c1/PowerOutput'
+const payloadAt = (second: number): string => encodeEnvelope({ timeUs: second * 1_000_000, value: second })
+const commit = (broker: Broker, second: number): void =>
+  broker.committed({ topics: [topic], timesUs: Float64Array.of(second * 1_000_000), payloads: [payloadAt(second)] })
+/** A subscriber of everything. */
+const client = {
+  id: 'reader',
+  conn: { identity: { role: 'consumer', chargers: undefined }, filters: new Set(), takesNews: () => true }
+} as unknown as Client
+
+test('of two values of a topic in one turn only the newer one goes on its way: somebody may be sent that one right now', async t => {
+  const { broker, hooks, aedes } = await open(t)
+  const sent: (string | undefined)[] = []
+  const { mq } = aedes as unknown as { mq: { on(filter: string, hear: (news: never, done: () => void) => void): void } }
+  mq.on('chargers/#', (news, done) => {
+    sent.push(hooks.authorizeForward!(client, news)?.payload.toString())
+    done()
+  })
+  aedes.emit('subscribe', [{ topic: 'chargers/#', qos: 1 }], client)
+  commit(broker, 5)
+  commit(broker, 6)
+  await turn()
+  assert.deepEqual(sent, [undefined, payloadAt(6)])
+  commit(broker, 7)
+  await turn()
+  assert.deepEqual(sent.slice(2), [payloadAt(7)])
+})
+
 test('on a topic nobody is sent anything older than the newest; only the queue of who was away is history', async t => {
   const { broker, hooks } = await open(t)
-  const topic = 'chargers/c1/PowerOutput'
-  const payloadAt = (second: number): string => encodeEnvelope({ timeUs: second * 1_000_000, value: second })
-  broker.committed({ topics: [topic], timesUs: Float64Array.of(5_000_000), payloads: [payloadAt(5)] })
-  const client = {
-    conn: { identity: { role: 'consumer', chargers: undefined }, takesNews: () => true }
-  } as unknown as Client
+  commit(broker, 5)
   const forwarded = (packet: object, second: number, of = topic): string | undefined => {
     const whole = {
       cmd: 'publish',

@@ -21,7 +21,7 @@ import * as access from './access.ts'
 import { Gate } from './gate.ts'
 import { isClientIdOf } from './identity.ts'
 import { Interest } from './interest.ts'
-import { type Forwarded, isQueued, newsOf, timeUsOf } from './news.ts'
+import { type Forwarded, isQueued, type News, newsOf, timeUsOf } from './news.ts'
 import { type OpenPersistence, openPersistence } from './persistence.ts'
 import { Presence, type PresenceOptions } from './presence.ts'
 import type { RateLimits } from './rate.ts'
@@ -59,6 +59,7 @@ export class Broker {
   readonly #failed: BrokerOptions['failed']
   readonly #advanced: BrokerOptions['advanced']
   readonly #interest = new Interest()
+  readonly #news: News[] = []
   readonly #shares: Shares
   readonly #sessions = new Sessions()
   #aedes!: Aedes
@@ -370,11 +371,19 @@ export class Broker {
     } else if (this.#interest.in(topic)) this.#emitHere(newsOf(topic, payload))
   }
 
-  /** To connected subscribers of this server, past Aedes' search for sessions that wait for it. */
-  #emitHere(news: ReturnType<typeof newsOf>): void {
-    const { bus } = this.#persistence
-    if (bus) bus.emitHere(news)
-    else (this.#aedes as unknown as { mq: Emitter }).mq.emit(news, () => {})
+  /**
+   * To connected subscribers of this server, past Aedes' search for sessions that wait for it. Not before all that is new now is
+   * in the shadow: of two values of a topic the older one would be on its way while somebody who subscribes gets the newer one.
+   */
+  #emitHere(news: News): void {
+    if (this.#news.push(news) > 1) return
+    queueMicrotask(() => {
+      const { bus } = this.#persistence
+      for (const news of this.#news.splice(0)) {
+        if (bus) bus.emitHere(news)
+        else (this.#aedes as unknown as { mq: Emitter }).mq.emit(news, () => {})
+      }
+    })
   }
 
   /** There is an answer for whoever asks for its own presence. An edge's filter names its charger. */

@@ -12,6 +12,8 @@ export interface Forwarded {
 export const newsOf = (topic: string, text: string) =>
   ({ cmd: 'publish', topic, payload: Buffer.from(text), qos: 1, retain: false, dup: false, text }) as const
 
+export type News = ReturnType<typeof newsOf>
+
 /** From the queue of a session that was away: history in its order, which only such a message id tells. */
 export const isQueued = (packet: object): boolean => (packet as { messageId?: number }).messageId !== undefined
 
