@@ -6,6 +6,7 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import type { TLSSocket } from 'node:tls'
 import { Aedes, type AedesOptions, type AuthenticateError, type Client } from 'aedes'
 import { type Admission, type Identity, type Newest, Run } from '../model/admission.ts'
+import { atMost } from '../model/atMost.ts'
 import type { Budget } from '../model/budget.ts'
 import { DeniedError } from '../model/errors.ts'
 import {
@@ -157,6 +158,7 @@ export class Broker {
 
   async close(): Promise<void> {
     this.presence.stop()
+    // A client that does not close must not keep the server.
     const closed = [...this.gates].map(gate => new Promise(resolve => gate.once('close', resolve)))
     for (const gate of this.gates) gate.finish()
     await atMost(closeTimeoutMs, Promise.all(closed))
@@ -441,8 +443,3 @@ const nameIn = (clientId: string): string => clientId.split(':')[0]!
 const gateOf = (client: Client): Gate => client.conn as Gate
 
 const peerOf = ({ identity, address }: Gate): Peer => ({ identity: identity.name, serial: identity.serial, address })
-
-/** A client that does not close must not keep the server. */
-async function atMost(ms: number, work: Promise<unknown>): Promise<void> {
-  await Promise.race([work, sleep(ms, undefined, { ref: false })])
-}

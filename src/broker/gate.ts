@@ -140,8 +140,7 @@ export class Gate extends Duplex implements Source {
   /** After the last answer. What still comes is read and thrown away: unread, it would reset the connection, and answers be lost. */
   #end(): void {
     this.#stopped = true
-    this.#unsent.flush()
-    this.#socket.end()
+    this.#unsent.end()
     this.#socket.resume()
     this.silence.close()
   }
@@ -241,7 +240,7 @@ export class Gate extends Duplex implements Source {
     if (fault.returnCode === 0) return this.#deny(fault.code, message)
     // Closed when the client has been told.
     this.#denied(this, new DeniedError(fault.code, message))
-    this.#socket.write(Buffer.from(frames.connack(fault.returnCode)))
+    this.#write(frames.connack(fault.returnCode))
     this.#end()
     return false
   }
@@ -429,8 +428,7 @@ export class Gate extends Duplex implements Source {
   }
 
   override _final(done: (error?: Error | null) => void): void {
-    this.#unsent.flush()
-    this.#socket.end()
+    this.#unsent.end()
     done()
   }
 

@@ -5,6 +5,7 @@
 import { randomBytes } from 'node:crypto'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { Cluster, Redis } from 'ioredis'
+import { atMost } from '../model/atMost.ts'
 import { redisAnswerMs } from '../model/limits.ts'
 import { parseRedisUrl, type RedisPlace } from './redisUrl.ts'
 
@@ -121,7 +122,10 @@ export class RedisLink {
     if (this.#isClosed) return
     if (this.isReachable) {
       const said = this.ask(redis => redis.publish(busChannel, this.headOf('bye') + this.run))
-      await Promise.race([said.catch(() => {}), sleep(redisAnswerMs, undefined, { ref: false })])
+      await atMost(
+        redisAnswerMs,
+        said.catch(() => {})
+      )
     }
     this.#isClosed = true
     clearInterval(this.#timer)

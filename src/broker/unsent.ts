@@ -48,6 +48,12 @@ export class Unsent {
     return this.write(gathered.length === 1 ? gathered[0]! : Buffer.concat(gathered))
   }
 
+  /** Writes what is gathered, and ends the socket behind it. */
+  end(): void {
+    this.flush()
+    this.#socket.end()
+  }
+
   /** False when there is too much, and the client was cut; `more` waits in front of the socket. */
   isBearable(more: number): boolean {
     const bytes = this.bytes + more

@@ -2,8 +2,8 @@
 // Every admitted message is settled once, or kept; QoS 0 over the budget is dropped and counted.
 
 import { availableParallelism } from 'node:os'
-import { setTimeout as sleep } from 'node:timers/promises'
 import type { Admission, Newest, Run, Source } from '../model/admission.ts'
+import { atMost } from '../model/atMost.ts'
 import type { Budget } from '../model/budget.ts'
 import type { RejectCode } from '../model/errors.ts'
 import type { Batch } from './batch.ts'
@@ -91,7 +91,7 @@ export class Ingest implements Admission {
   /** Stores and acknowledges what is admitted, for at most `timeoutMs`; then ends the workers. True when nothing is left. */
   async close(timeoutMs: number): Promise<boolean> {
     const drained = this.#drain()
-    await Promise.race([drained, sleep(timeoutMs, undefined, { ref: false })])
+    await atMost(timeoutMs, drained)
     for (const lane of this.lanes) lane.stop()
     await this.#dispatch.close() // an attempt under way ends with its worker, and its batch is kept
     await drained

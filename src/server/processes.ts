@@ -3,8 +3,8 @@
 // other, and owns the embedded database.
 
 import cluster, { type Worker } from 'node:cluster'
-import { setTimeout as sleep } from 'node:timers/promises'
 import type { Logger } from 'pino'
+import { atMost } from '../model/atMost.ts'
 import { ConfigError, exitCodeConfig } from '../model/errors.ts'
 import { stopTotalMs } from '../model/limits.ts'
 import type { ServerConfig } from './config.ts'
@@ -127,7 +127,7 @@ class Crew {
     this.tell({ kind: 'stop' })
     const ended = this.#until(() => this.#places.every(({ worker }) => worker === undefined))
     const timeoutMs = this.#config.drainMs + stopTotalMs + 2_000
-    await Promise.race([ended, sleep(timeoutMs, undefined, { ref: false })])
+    await atMost(timeoutMs, ended)
     for (const { worker } of this.#places) worker?.process.kill('SIGKILL')
   }
 

@@ -8,6 +8,7 @@ import { Broker } from '../broker/broker.ts'
 import { HistoryThread } from '../history/historyThread.ts'
 import { Ingest, type IngestReport } from '../ingest/ingest.ts'
 import { type Engine, migrateDatabase, startFault } from '../ingest/migrate.ts'
+import { atMost } from '../model/atMost.ts'
 import { Budget } from '../model/budget.ts'
 import { ConfigError, RetryableError } from '../model/errors.ts'
 import { stopBatchesMs, stopLeastMs, stopRestMs, stopTotalMs } from '../model/limits.ts'
@@ -393,9 +394,6 @@ async function askOthers(
 }
 
 /** A database that does not answer must not keep the server from stopping. */
-const atMost = (ms: number, work: Promise<unknown>): Promise<unknown> =>
-  Promise.race([work, sleep(ms, undefined, { ref: false })])
-
 /** Tries until the database answers: at boot it may come up later than the server, or go away once more. */
 async function whenDatabaseAnswers<T>(log: Logger, abort: AbortSignal, work: () => Promise<T>): Promise<T> {
   for (let attempt = 1; ; attempt++) {

@@ -5,8 +5,8 @@ import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
 import { cards, columns, states, words } from '../../bench/load/columns.ts'
 import { Session as SimulatedCharger } from '../../bench/load/session.ts'
-import type { SessionRow } from '../../src/history/counters.ts'
 import { Course } from '../../src/history/course.ts'
+import { changedRow } from '../../src/history/testing/generatedCharger.ts'
 
 const pollSeconds = 30
 const polls = (30 * 86_400) / pollSeconds
@@ -62,7 +62,7 @@ describe('the charger of the load generator', () => {
             truth.push([open.startedUs, timeUs, shown.totalWh - open.totalWh, open.vehicle])
             open = undefined
           }
-          course.take(changes(timeUs, before, shown))
+          course.take(changedRow(timeUs, before, shown))
           before = shown
         }
         charger.advance(pollSeconds)
@@ -73,17 +73,3 @@ describe('the charger of the load generator', () => {
     assert.ok(count > 1_000, `${count} sessions`)
   })
 })
-
-function changes(timeUs: number, before: Shown | undefined, shown: Shown): SessionRow {
-  const news = <Name extends keyof Shown>(name: Name): Shown[Name] | null =>
-    before?.[name] === shown[name] ? null : shown[name]
-  return {
-    timeUs,
-    state: news('state'),
-    totalWh: news('totalWh'),
-    sessionWh: news('sessionWh'),
-    powerW: news('powerW'),
-    vehicle: news('vehicle'),
-    status: news('status')
-  }
-}

@@ -39,6 +39,21 @@ export const generatedTimeZone = 'Europe/Berlin'
 
 type Values = Omit<SessionRow, 'timeUs'>
 
+/** What is told at this time: the values that are not what they were. */
+export function changedRow(timeUs: number, before: Values | undefined, values: Values): SessionRow {
+  const news = <Name extends keyof Values>(name: Name): Values[Name] | null =>
+    before?.[name] === values[name] ? null : values[name]
+  return {
+    timeUs,
+    state: news('state'),
+    totalWh: news('totalWh'),
+    sessionWh: news('sessionWh'),
+    powerW: news('powerW'),
+    vehicle: news('vehicle'),
+    status: news('status')
+  }
+}
+
 export function generateCharger(options: LifeOptions): GeneratedCharger {
   return new Life(options).live()
 }
@@ -154,20 +169,8 @@ class Life {
   #tell(change: Partial<Values>): void {
     this.#values = { ...this.#values, ...change }
     if (this.#isLost) return
-    const told = this.#told
-    const values = this.#values
-    const news = <Name extends keyof Values>(name: Name): Values[Name] | null =>
-      told?.[name] === values[name] ? null : values[name]
-    const row: SessionRow = {
-      timeUs: this.#second * 1_000_000,
-      state: news('state'),
-      totalWh: news('totalWh'),
-      sessionWh: news('sessionWh'),
-      powerW: news('powerW'),
-      vehicle: news('vehicle'),
-      status: news('status')
-    }
-    this.#told = values
+    const row = changedRow(this.#second * 1_000_000, this.#told, this.#values)
+    this.#told = this.#values
     const last = this.#rows.at(-1)
     if (last?.timeUs === row.timeUs) this.#rows[this.#rows.length - 1] = merged(last, row)
     else this.#rows.push(row)

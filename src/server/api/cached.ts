@@ -1,7 +1,7 @@
 // A value that is read anew when it is asked for and no longer fresh. All who ask meanwhile share one reading; when that fails, or
 // takes too long, what was known before is as good as it gets.
 
-import { setTimeout as sleep } from 'node:timers/promises'
+import { atMost } from '../../model/atMost.ts'
 
 export interface CachedOptions<Value> {
   readonly read: () => Promise<Value>
@@ -26,7 +26,7 @@ export class Cached<Value> {
     if (this.#known === undefined) return this.#read()
     if (performance.now() - this.#readMs <= freshMs) return this.#known.value
     const reading = this.#read().catch(() => {})
-    await Promise.race([reading, sleep(patienceMs, undefined, { ref: false })])
+    await atMost(patienceMs, reading)
     return this.#known.value
   }
 
