@@ -37,11 +37,17 @@ export function startLean({ flags, malloc }: Lean): void {
   again(missing, leanEnvironment(malloc))
 }
 
-/** When what was loaded since `before` had to be compiled: starts once more, this time from the cache. */
-export function startFromCache(before: CodeCache): void {
+/**
+ * When what was loaded since `before` had to be compiled: starts once more, this time from the cache. `loadLater` loads what
+ * threads will load: one module that the cache lacks brings the stripper into the process.
+ */
+export async function startFromCache(before: CodeCache, loadLater?: () => Promise<void>): Promise<void> {
   if (before.changedMs === undefined || isSecondStart() || !canStartAgain()) return
   flushCompileCache()
-  if (lookAtCodeCache().changedMs !== before.changedMs) again([], secondEnvironment())
+  if (lookAtCodeCache().changedMs === before.changedMs) return
+  await loadLater?.()
+  flushCompileCache()
+  again([], secondEnvironment())
 }
 
 export interface CodeCache {

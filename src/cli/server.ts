@@ -1,5 +1,6 @@
 // `chargelift server`. Loads nothing of the server before it is asked to run.
 
+import { createRequire } from 'node:module'
 import { isPart } from './config.ts'
 import { lookAtCodeCache, serverLean, startFromCache, startLean } from './lean.ts'
 
@@ -18,6 +19,12 @@ export async function serverCommand(args: readonly string[]): Promise<void> {
   startLean(serverLean)
   const before = lookAtCodeCache()
   const { runServer } = await import('./server/run.ts')
-  startFromCache(before)
+  await startFromCache(before, loadThreads)
   await runServer(args)
+}
+
+/** As they do it: Piscina asks for its file by require, and the cache knows a module by how it was asked for. */
+async function loadThreads(): Promise<void> {
+  createRequire(import.meta.url)('../ingest/writer.ts')
+  await import('../history/thread.ts')
 }

@@ -2,7 +2,7 @@
 // as far as it lets a thread do that.
 
 import { setPriority } from 'node:os'
-import { parentPort, workerData } from 'node:worker_threads'
+import { type MessagePort, parentPort, workerData } from 'node:worker_threads'
 import { Maintenance, type MaintenanceRun } from './maintenance.ts'
 import { deriveSessions } from './sessions.ts'
 
@@ -20,30 +20,34 @@ export interface ThreadMessage {
   readonly failures: readonly { readonly reason: string; readonly charger: string | undefined }[]
 }
 
-const { databaseUrl, node, retentionMs, busy } = workerData as ThreadData
-const isBusy = new Int32Array(busy)
+// Elsewhere it is only loaded, so that it is in the code cache (cli/server.ts).
+if (parentPort !== null) work(parentPort, workerData as ThreadData)
 
-try {
-  setPriority(0, 10) // on Linux: of this thread alone
-} catch {
-  // Where it may not, it works like the others.
+function work(port: MessagePort, { databaseUrl, node, retentionMs, busy }: ThreadData): void {
+  const isBusy = new Int32Array(busy)
+
+  try {
+    setPriority(0, 10) // on Linux: of this thread alone
+  } catch {
+    // Where it may not, it works like the others.
+  }
+
+  let failures: ThreadMessage['failures'][number][] = []
+  const maintenance = new Maintenance({
+    databaseUrl,
+    node,
+    retentionMs,
+    derive: [deriveSessions],
+    failed: (error, charger) => failures.push({ reason: error.message, charger }),
+    isBusy: () => Atomics.load(isBusy, 0) !== 0
+  })
+  const stop = maintenance.start(() => {
+    port.postMessage({ last: maintenance.last, failures } satisfies ThreadMessage)
+    failures = []
+  })
+  // The only message to it: that it shall end.
+  port.once('message', async () => {
+    await stop()
+    port.close()
+  })
 }
-
-let failures: ThreadMessage['failures'][number][] = []
-const maintenance = new Maintenance({
-  databaseUrl,
-  node,
-  retentionMs,
-  derive: [deriveSessions],
-  failed: (error, charger) => failures.push({ reason: error.message, charger }),
-  isBusy: () => Atomics.load(isBusy, 0) !== 0
-})
-const stop = maintenance.start(() => {
-  parentPort!.postMessage({ last: maintenance.last, failures } satisfies ThreadMessage)
-  failures = []
-})
-// The only message to it: that it shall end.
-parentPort!.once('message', async () => {
-  await stop()
-  parentPort!.close()
-})

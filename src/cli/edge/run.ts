@@ -40,7 +40,7 @@ export async function runCommand(args: readonly string[]): Promise<void> {
   ])
   const config = await reading
   await loadEdge(config)
-  startFromCache(before)
+  await startFromCache(before)
   const log = pino({ level })
   const signal = untilStopped()
   const energyStartWh = energyStartOf(energyStart, config.chargers)

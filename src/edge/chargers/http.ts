@@ -24,7 +24,8 @@ export class ChargerHttp {
   readonly #client: Client
   readonly #basePath: string
   readonly #timeoutMs: number
-  readonly #closed = new AbortController()
+  /** The request that runs. */
+  #running: AbortController | undefined
 
   constructor({ url, timeoutMs = pollTimeoutMs, connectTimeoutMs = pollConnectTimeoutMs }: ChargerOptions) {
     const { origin, pathname } = new URL(url)
@@ -41,7 +42,14 @@ export class ChargerHttp {
 
   /** The body of a 200 as text. Throws PollError. */
   async get({ path, call, accept, keyIsWrong, mayBeEmpty = false }: Request): Promise<string> {
-    const timeout = AbortSignal.timeout(this.#timeoutMs)
+    const abort = new AbortController()
+    this.#running = abort
+    let timedOut = false
+    // Not AbortSignal.timeout: that cannot be taken back, and fires for every poll that was answered long ago.
+    const timer = setTimeout(() => {
+      timedOut = true
+      abort.abort()
+    }, this.#timeoutMs)
     try {
       const { statusCode, headers, body } = await request.call(this.#client, {
         method: 'GET',
@@ -49,20 +57,22 @@ export class ChargerHttp {
         headers: { accept },
         // Whether a box keeps connections alive is not known: a new one per request cannot be a stale one.
         reset: true,
-        signal: AbortSignal.any([timeout, this.#closed.signal])
+        signal: abort.signal
       })
       const bytes = Buffer.from(await body.arrayBuffer())
       checkStatus(statusCode, call, keyIsWrong)
       checkEncoding(headers['content-encoding'], call)
       return textOf(bytes, call, mayBeEmpty)
     } catch (error) {
-      throw error instanceof PollError ? error : classify(error, call, timeout.aborted)
+      throw error instanceof PollError ? error : classify(error, call, timedOut)
+    } finally {
+      clearTimeout(timer)
     }
   }
 
   /** Ends a request that runs. */
   async close(): Promise<void> {
-    this.#closed.abort()
+    this.#running?.abort()
     await this.#client.destroy()
   }
 }
