@@ -2,9 +2,9 @@
 
 import { type ChildProcess, spawn } from 'node:child_process'
 import { once } from 'node:events'
-import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
+import { rssBytesOf } from '../../bench/rig/processes.ts'
 import { freePort } from '../../src/server/ports.ts'
 import { until } from '../harness.ts'
 
@@ -91,8 +91,7 @@ export class ServerProcess {
 
   /** Resident memory in MiB. */
   rssMb(): number {
-    const status = readFileSync(`/proc/${this.#child!.pid}/status`, 'utf8')
-    return Math.round(Number(/VmRSS:\s+(\d+)/.exec(status)?.[1]) / 1024)
+    return Math.round(rssBytesOf(this.#child!.pid!) / 2 ** 20)
   }
 
   /** All metrics of one scrape by name; those with labels are summed. */

@@ -9,6 +9,7 @@ import { createInterface } from 'node:readline'
 import { type TestContext, test } from 'node:test'
 import { setTimeout as delay } from 'node:timers/promises'
 import { fileURLToPath } from 'node:url'
+import { rssBytesOf } from '../../bench/rig/processes.ts'
 import { startSimulatedCharger } from '../../src/demo/simulatedCharger.ts'
 import { TestAuthority } from '../../src/edge/testing/certificates.ts'
 import { FakeBroker } from '../../src/edge/testing/fakeBroker.ts'
@@ -52,8 +53,7 @@ function cpuSeconds(pid: number): number {
   return (Number(fields[11]) + Number(fields[12])) / 100
 }
 
-const residentMb = (pid: number): number =>
-  Number(/VmRSS:\s+(\d+)/.exec(readFileSync(`/proc/${pid}/status`, 'utf8'))![1]) / 1024
+const residentMb = (pid: number): number => rssBytesOf(pid) / 2 ** 20
 
 // Three at once, and the cheapest of them counts: a core that slept takes two to four times as long for the first work after it,
 // in CPU time too where it is a virtual one, and whichever edge polls first in a second pays that for the others.

@@ -22,6 +22,12 @@ it('20,000 seeded mutations: same process, acknowledgements within 3 s, memory g
   await server.ready()
   const client = await harness.client({ mqttPorts: [server.mqttPort] }, 'neighbour')
   const neighbour = new Neighbour(client, 'neighbour')
+  // The thread of history begins some seconds after the start, and is no growth of hostile bytes.
+  await until(
+    () => server.metrics(),
+    seen => seen.get('chargelift_maintenance_last_success_timestamp_seconds')! > 0,
+    30_000
+  )
   const startMb = server.rssMb()
   let highestMb = startMb
   let cut = 0

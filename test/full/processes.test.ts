@@ -5,6 +5,7 @@ import { existsSync, readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { describe, it } from 'node:test'
 import pg from 'pg'
+import { rssBytesOf } from '../../bench/rig/processes.ts'
 import { initAuthority } from '../../src/pki/authority.ts'
 import { issueDevice } from '../../src/pki/devices.ts'
 import { envelope, until } from '../harness.ts'
@@ -78,6 +79,26 @@ describe('server process', () => {
     assert.equal(await second.exit, 0)
     assert.equal((await second.line('stopped')).clean, true)
     assert.equal(existsSync(join(cwd, 'data/postgres/postmaster.pid')), false)
+  })
+
+  it('is no larger at its first start, which compiles everything, than at the next', async t => {
+    const cwd = folder()
+    await initAuthority({ dir: join(cwd, 'certs') })
+    const start = async (): Promise<number> => {
+      const server = new Program(cwd, ['server', ...anyPorts], { NODE_COMPILE_CACHE: join(cwd, 'cache') })
+      const { httpPort } = await server.line('listening')
+      await until(
+        async () => (await fetch(`http://127.0.0.1:${httpPort}/metrics`)).text(),
+        text => /^chargelift_maintenance_last_success_timestamp_seconds [1-9]/m.test(text) // its last thread works
+      )
+      const mb = Math.round(rssBytesOf(server.child.pid!) / 2 ** 20)
+      server.kill('SIGTERM')
+      assert.equal(await server.exit, 0)
+      return mb
+    }
+    const [first, next] = [await start(), await start()]
+    t.diagnostic(`${first} MB, then ${next} MB`)
+    assert.ok(first < next + 14, `${first} MB, then ${next} MB`) // Node's TypeScript stripper would be 20 more
   })
 })
 
