@@ -5,7 +5,8 @@ import { Piscina } from 'piscina'
 import type { AcceptWindow } from '../model/envelope.ts'
 import { acceptFutureMs, columnstoreAgeMs } from '../model/limits.ts'
 import type { Batch } from './batch.ts'
-import type { BatchKept, BatchResult } from './outcome.ts'
+import type { BatchKept, BatchResult, WorkerResult } from './outcome.ts'
+import { ToldTopics } from './toldTopics.ts'
 import type { BatchTask, WriterOptions } from './writer.ts'
 
 export interface DispatchOptions extends WriterOptions {
@@ -20,8 +21,9 @@ export interface DispatchOptions extends WriterOptions {
 const lateThreadIdleMs = 600_000
 
 export class Dispatch {
-  readonly #pool: Piscina<BatchTask, BatchResult | BatchKept>
+  readonly #pool: Piscina<BatchTask, WorkerResult | BatchKept>
   readonly #acceptPastMs: number
+  readonly #told = new ToldTopics()
 
   constructor({ workers, acceptPastMs, databaseUrl, workerDied }: DispatchOptions) {
     this.#acceptPastMs = acceptPastMs
@@ -40,6 +42,7 @@ export class Dispatch {
     })
     // Without a listener a dying thread would end the process.
     this.#pool.on('error', error => workerDied(error as Error))
+    this.#pool.on('workerDestroy', () => this.#told.keep(new Set(this.#pool.threads.map(({ threadId }) => threadId))))
   }
 
   /** For an ordinary lane: stores nothing of the identities with these numbers, nor of others from their first late row on. */
@@ -54,7 +57,10 @@ export class Dispatch {
 
   async #store(task: BatchTask): Promise<BatchResult | BatchKept> {
     try {
-      return await this.#pool.run(task, { transferList: [task.packed] })
+      const result = await this.#pool.run(task, { transferList: [task.packed] })
+      if ('retry' in result) return result
+      const { newest } = result
+      return { ...result, newest: { ...newest, topics: this.#told.textsOf(newest.topics) } }
     } catch (error) {
       return { retry: { code: 'worker_died', message: (error as Error).message } }
     }

@@ -2,6 +2,7 @@
 
 import type { Newest } from '../model/admission.ts'
 import type { RejectCode } from '../model/errors.ts'
+import type { NumberedTopics } from './toldTopics.ts'
 
 /** Outcomes per message; a message that nobody names stays `kept`. */
 export const kept = 0
@@ -19,6 +20,11 @@ export interface BatchResult {
   readonly lateIdentities: readonly number[]
   /** Rows written or merged. */
   readonly rows: number
+}
+
+/** As it crosses threads. */
+export interface WorkerResult extends Omit<BatchResult, 'newest'> {
+  readonly newest: Omit<Newest, 'topics'> & { readonly topics: NumberedTopics }
 }
 
 /** Nothing was stored, or nobody knows: the lane keeps the batch and tries again. */

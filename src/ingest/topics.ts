@@ -3,11 +3,13 @@
 // topic that followed the last one before is tried first, by its bytes. The profile that pays for it: making a string of every
 // topic, and looking that up, was a fifth of the CPU of a worker.
 
+import { threadId } from 'node:worker_threads'
 import { valueSpecs } from '../model/chargerState.ts'
 import { topicsKeptMax } from '../model/limits.ts'
 import { topicRoot } from '../model/topics.ts'
 import type { Records } from './batch.ts'
 import { Row } from './row.ts'
+import type { NumberedTopics } from './toldTopics.ts'
 import { isAt, type Words, wordsOf } from './words.ts'
 
 /** The rows of one charger in the current batch. Nearly always they come in order: only when they do not they are looked up. */
@@ -59,6 +61,8 @@ export class Topic {
   /** For whoever looks for it, and puts it back: time and place of the newest message. */
   newestUs = Number.NEGATIVE_INFINITY
   newestAt = -1
+  /** By which it is told; negative until it is. */
+  number = -1
   readonly words: Words
   /** What followed it when it was last seen. */
   next: Topic | undefined
@@ -85,6 +89,8 @@ export class Topics {
   readonly #chargers = new Map<string, ChargerRows>()
   /** Those with rows. */
   readonly #filled: ChargerRows[] = []
+  #table = 0
+  #told = 0
   #last: Topic | undefined
 
   /** Forgets the rows of the batch before; and all topics when they have become too many to keep. */
@@ -95,6 +101,8 @@ export class Topics {
     this.#topics.clear()
     this.#chargers.clear()
     this.#last = undefined
+    this.#table++
+    this.#told = 0
   }
 
   /** The topic of the current record. Topics that are admitted are ASCII: the names' patterns say so. */
@@ -107,6 +115,24 @@ export class Topics {
     }
     this.#last = topic
     return topic
+  }
+
+  /** A topic whose text was made elsewhere. */
+  named(text: string): Topic {
+    return this.#find(text)
+  }
+
+  /** For the main thread, which must get all that is told. */
+  tell(topics: readonly Topic[]): NumberedTopics {
+    const added: string[] = []
+    const numbers = Uint32Array.from(topics, topic => {
+      if (topic.number < 0) {
+        topic.number = this.#told++
+        added.push(topic.topic)
+      }
+      return topic.number
+    })
+    return { thread: threadId, table: this.#table, numbers, added }
   }
 
   /** The row of this charger and time; a new one goes to `rows`. */

@@ -4,7 +4,6 @@
 
 import { workerData } from 'node:worker_threads'
 import { Client } from 'pg'
-import type { Newest } from '../model/admission.ts'
 import { type AcceptWindow, encodeEnvelope } from '../model/envelope.ts'
 import type { RejectCode } from '../model/errors.ts'
 import { freshMs, ingestAttemptTimeoutMs, ingestStatementTimeoutMs } from '../model/limits.ts'
@@ -12,7 +11,7 @@ import { Records } from './batch.ts'
 import * as sql from './copy.ts'
 import { type Decoded, decode, type Reject, type Status } from './decode.ts'
 import { historyChanges } from './historyChanges.ts'
-import { type BatchKept, type BatchResult, committed, kept, late, rejected } from './outcome.ts'
+import { type BatchKept, committed, kept, late, rejected, type WorkerResult } from './outcome.ts'
 import { sqlState, verdictOf } from './retry.ts'
 import type { Row } from './row.ts'
 import { type Topic, Topics } from './topics.ts'
@@ -43,7 +42,7 @@ class Writer {
     this.#options = options
   }
 
-  async write(task: BatchTask): Promise<BatchResult | BatchKept> {
+  async write(task: BatchTask): Promise<WorkerResult | BatchKept> {
     // The server's time limits do not help when the server is gone without a word.
     const deadline = setTimeout(() => this.#disconnect(), ingestAttemptTimeoutMs)
     try {
@@ -51,7 +50,7 @@ class Writer {
       const db = await this.#connection()
       await this.#assignChargerIds(db, decoded)
       const rejects = await store(db, task, decoded)
-      return resultOf(decoded, rejects)
+      return resultOf(decoded, rejects, this.#topics)
     } catch (error) {
       // Whatever state the connection is in, the next attempt starts with a fresh one.
       this.#disconnect()
@@ -257,7 +256,7 @@ function rejectedMessages(task: BatchTask, rejects: readonly Reject[]): sql.Reje
   return messages
 }
 
-function resultOf(decoded: Decoded, rejects: readonly Reject[]): BatchResult {
+function resultOf(decoded: Decoded, rejects: readonly Reject[], topics: Topics): WorkerResult {
   const outcomes = new Uint8Array(decoded.count).fill(kept)
   const rejectedByCode: Partial<Record<RejectCode, number>> = {}
   for (const index of decoded.messages.indices) outcomes[index] = committed
@@ -270,14 +269,14 @@ function resultOf(decoded: Decoded, rejects: readonly Reject[]): BatchResult {
   return {
     outcomes,
     rejectedByCode,
-    newest: newestOf(decoded, outcomes),
+    newest: newestOf(decoded, outcomes, topics),
     lateIdentities: [...decoded.lateIdentities],
     rows: decoded.rows.length
   }
 }
 
 /** Per topic the newest committed value; of one time the first. */
-function newestOf({ messages, statuses }: Decoded, outcomes: Uint8Array): Newest {
+function newestOf({ messages, statuses }: Decoded, outcomes: Uint8Array, topics: Topics): WorkerResult['newest'] {
   const found: Topic[] = []
   for (let i = 0; i < messages.length; i++) {
     if (outcomes[messages.indices[i]!] !== committed) continue
@@ -295,11 +294,11 @@ function newestOf({ messages, statuses }: Decoded, outcomes: Uint8Array): Newest
   for (const topic of found) topic.forgetNewest()
   const newestStatus = newestStatuses(statuses.filter(({ index }) => outcomes[index] === committed))
   return {
-    topics: [...found.map(({ topic }) => topic), ...newestStatus.map(({ topic }) => topic)],
+    topics: topics.tell([...found, ...newestStatus.map(({ topic }) => topics.named(topic))]),
     timesUs: Float64Array.from([...timesUs, ...newestStatus.map(({ timeUs }) => timeUs)]),
     payloads: [...payloads, ...newestStatus.map(({ payload }) => payload)]
   }
 }
 
 const writer = new Writer(workerData as WriterOptions)
-export const write = (task: BatchTask): Promise<BatchResult | BatchKept> => writer.write(task)
+export const write = (task: BatchTask): Promise<WorkerResult | BatchKept> => writer.write(task)

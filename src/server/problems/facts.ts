@@ -35,8 +35,8 @@ export interface EdgeFacts {
 export type Entries = ReadonlyMap<string, ShadowEntry>
 
 export class FactReader {
-  /** An entry that is replaced takes what was read of it along. */
-  readonly #edges = new WeakMap<ShadowEntry, EdgeFacts>()
+  /** What was read of an entry, and of which payload: it moves forward in place. */
+  readonly #edges = new WeakMap<ShadowEntry, { readonly payload: string; readonly facts: EdgeFacts }>()
 
   /** Undefined for a charger that never told anything: a name that somebody asked for. */
   read(entries: Entries): ChargerFacts | undefined {
@@ -55,11 +55,10 @@ export class FactReader {
   }
 
   #edgeOf(entry: ShadowEntry): EdgeFacts {
-    let facts = this.#edges.get(entry)
-    if (facts === undefined) {
-      facts = readEdge(entry)
-      this.#edges.set(entry, facts)
-    }
+    const known = this.#edges.get(entry)
+    if (known?.payload === entry.payload) return known.facts
+    const facts = readEdge(entry)
+    this.#edges.set(entry, { payload: entry.payload, facts })
     return facts
   }
 }
