@@ -45,6 +45,8 @@ export class Connection {
   readonly #index: number
   readonly #shared: Shared
   readonly #context: () => SecureContext
+  /** Made before the connection; let go with it, since thousands of them are memory. */
+  #prepared: SecureContext | undefined
   readonly #session: Session
   readonly #writer: PollWriter
   // Rings over the polls in flight.
@@ -92,12 +94,17 @@ export class Connection {
     return (this.#next - this.#head + this.#backlog.length) * this.#shared.columns.length - this.#headAcks
   }
 
+  prepare(): void {
+    if (!this.#isOpen) this.#prepared = this.#context()
+  }
+
   /** Resolves after CONNACK, with whether the TLS session was resumed. Rejects when the server says no. */
   async open(resume: boolean): Promise<boolean> {
     const { host, port } = this.#shared
     this.isLost = false
     const session = resume ? this.#ticket : undefined
-    const socket = connect({ host, port, secureContext: this.#context(), ...(session && { session }) }).setNoDelay(true)
+    const secureContext = this.#prepared ?? this.#context()
+    const socket = connect({ host, port, secureContext, ...(session && { session }) }).setNoDelay(true)
     this.#socket = socket
     this.#rest = undefined
     await new Promise<void>((resolve, reject) => {
@@ -117,6 +124,7 @@ export class Connection {
         if (this.#isOpen) return this.#receive(chunk)
         if (chunk[0] !== connack || chunk[3] !== 0) return fail(`CONNACK ${chunk[3]}`)
         clearTimeout(timer)
+        this.#prepared = undefined
         this.#isOpen = true
         resolve()
       })

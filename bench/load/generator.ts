@@ -58,6 +58,8 @@ export interface Second {
 }
 
 export interface GeneratorCalls {
+  /** Makes the certificates of those connections that are not open, so that opening them is nothing but that. */
+  prepare(): Promise<void>
   /** Opens those connections that are not open, so many at once. */
   open(how: { atOnce: number; resume: boolean }): Promise<Opened>
   start(): Promise<void>
@@ -110,6 +112,10 @@ class Generator implements GeneratorCalls {
 
   static async create(options: GeneratorOptions): Promise<Generator> {
     return new Generator(options, await Credentials.open(options.certs, options.names))
+  }
+
+  async prepare(): Promise<void> {
+    for (const connection of this.#connections) connection.prepare()
   }
 
   async open({ atOnce, resume }: { atOnce: number; resume: boolean }): Promise<Opened> {

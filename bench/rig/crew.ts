@@ -58,6 +58,10 @@ export class Crew {
     return crew
   }
 
+  async prepare(): Promise<void> {
+    await this.#all(child => child.call('prepare'))
+  }
+
   async open(atOnce: number, resume: boolean): Promise<OpenReport> {
     const startedMs = performance.now()
     const share = Math.max(1, Math.ceil(atOnce / this.#children.length))

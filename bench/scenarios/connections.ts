@@ -63,6 +63,7 @@ interface Storm {
 }
 
 async function openAll(fleet: Fleet, product: Product, atOnce: number, resume: boolean): Promise<Storm> {
+  await fleet.crew.prepare()
   const before = serverMs(product)
   const { seconds, resumed, retries, latency } = await fleet.open(atOnce, resume)
   return { seconds, resumed, retries, serverMs: serverMs(product) - before, p99Ms: latency.atMs(0.99) }
