@@ -4,9 +4,8 @@ import { type ChildProcess, spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
-import { rssBytesOf } from '../../bench/rig/processes.ts'
 import { freePort } from '../../src/server/ports.ts'
-import { until } from '../harness.ts'
+import { residentMb, until } from '../harness.ts'
 
 const cli = fileURLToPath(new URL('../../src/cli.ts', import.meta.url))
 
@@ -91,7 +90,7 @@ export class ServerProcess {
 
   /** Resident memory in MiB. */
   rssMb(): number {
-    return Math.round(rssBytesOf(this.#child!.pid!) / 2 ** 20)
+    return residentMb(this.#child!.pid!)
   }
 
   /** All metrics of one scrape by name; those with labels are summed. */

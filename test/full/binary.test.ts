@@ -19,7 +19,7 @@ import {
 import { tmpdir } from 'node:os'
 import { dirname, join } from 'node:path'
 import { after, before, describe, it } from 'node:test'
-import { Harness, until } from '../harness.ts'
+import { Harness, residentMb, until } from '../harness.ts'
 import { build, builtProducts, noQemu, packageFile, qemu, qemuArgs, root } from '../products.ts'
 
 const folder = mkdtempSync(join(tmpdir(), 'chargelift-binary-'))
@@ -199,8 +199,7 @@ describe('single binary', () => {
       // After the name, which may hold anything: fields 14 and 15 of proc(5) are CPU time in hundredths of a second.
       const fields = readFileSync(`/proc/${pid}/stat`, 'utf8').split(') ').at(-1)!.split(' ')
       const cpuMs = (Number(fields[11]) + Number(fields[12])) * 10
-      const [, resident] = /VmRSS:\s+(\d+)/.exec(readFileSync(`/proc/${pid}/status`, 'utf8'))!
-      starts.push({ wallMs: Math.round(wallMs), cpuMs, residentMb: Math.round(Number(resident) / 1024) })
+      starts.push({ wallMs: Math.round(wallMs), cpuMs, residentMb: residentMb(pid!) })
       await server.end()
     }
     for (const start of starts) t.diagnostic(JSON.stringify(start))

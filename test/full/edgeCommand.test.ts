@@ -9,12 +9,11 @@ import { createInterface } from 'node:readline'
 import { type TestContext, test } from 'node:test'
 import { setTimeout as delay } from 'node:timers/promises'
 import { fileURLToPath } from 'node:url'
-import { rssBytesOf } from '../../bench/rig/processes.ts'
 import { startSimulatedCharger } from '../../src/demo/simulatedCharger.ts'
 import { TestAuthority } from '../../src/edge/testing/certificates.ts'
 import { FakeBroker } from '../../src/edge/testing/fakeBroker.ts'
 import { temporaryFolder } from '../../src/edge/testing/folder.ts'
-import { until } from '../harness.ts'
+import { residentMb, until } from '../harness.ts'
 
 const root = fileURLToPath(new URL('../..', import.meta.url))
 
@@ -53,8 +52,6 @@ function cpuSeconds(pid: number): number {
   return (Number(fields[11]) + Number(fields[12])) / 100
 }
 
-const residentMb = (pid: number): number => rssBytesOf(pid) / 2 ** 20
-
 // Three at once, and the cheapest of them counts: a core that slept takes two to four times as long for the first work after it,
 // in CPU time too where it is a virtual one, and whichever edge polls first in a second pays that for the others.
 test('memory and processor at a poll a second, from source', async t => {
@@ -76,7 +73,7 @@ test('memory and processor at a poll a second, from source', async t => {
   const shares = pids.map((pid, at) => ((cpuSeconds(pid) - before[at]!) / seconds) * 100)
   const resident = Math.max(...pids.map(residentMb))
   t.diagnostic(
-    `resident ${resident.toFixed(0)} MB (aim 80, never over 110), ` +
+    `resident ${resident} MB (aim 80, never over 110), ` +
       `${shares.map(share => share.toFixed(1)).join(', ')} % of a core (the least under 2)`
   )
   assert.ok(resident < 110, `${resident} MB`)

@@ -5,10 +5,9 @@ import { existsSync, readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { describe, it } from 'node:test'
 import pg from 'pg'
-import { rssBytesOf } from '../../bench/rig/processes.ts'
 import { initAuthority } from '../../src/pki/authority.ts'
 import { issueDevice } from '../../src/pki/devices.ts'
-import { envelope, until } from '../harness.ts'
+import { envelope, residentMb, until } from '../harness.ts'
 import { anyPorts, folder, Program, run } from '../programs.ts'
 import { WireClient } from '../wire.ts'
 
@@ -91,7 +90,7 @@ describe('server process', () => {
         async () => (await fetch(`http://127.0.0.1:${httpPort}/metrics`)).text(),
         text => /^chargelift_maintenance_last_success_timestamp_seconds [1-9]/m.test(text) // its last thread works
       )
-      const mb = Math.round(rssBytesOf(server.child.pid!) / 2 ** 20)
+      const mb = residentMb(server.child.pid!)
       server.kill('SIGTERM')
       assert.equal(await server.exit, 0)
       return mb
