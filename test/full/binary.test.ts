@@ -86,6 +86,14 @@ chargers:
   )
 }
 
+/** CPU time of a Node that does nothing on a quiet machine of 2026 (Intel Xeon, virtual). */
+const bareStartQuietMs = 28
+
+function bareStartMs(): number {
+  const used = 'const { user, system } = process.cpuUsage(); (user + system) / 1000'
+  return Math.round(Number(execFileSync(process.execPath, ['-p', used], { encoding: 'utf8' })))
+}
+
 describe('single binary', () => {
   const h = Harness.use()
   let databaseUrl = ''
@@ -190,8 +198,9 @@ describe('single binary', () => {
       .exec(unit)![1]!
       .split(' ')
       .map(pair => pair.split('=') as [string, string])
-    const starts: { wallMs: number; cpuMs: number; residentMb: number }[] = []
+    const starts: { bareMs: number; wallMs: number; cpuMs: number; residentMb: number }[] = []
     for (let i = 0; i < 5; i++) {
+      const bareMs = bareStartMs()
       const beginMs = performance.now()
       const { server } = await startServer(databaseUrl, Object.fromEntries(malloc))
       const wallMs = performance.now() - beginMs
@@ -199,12 +208,17 @@ describe('single binary', () => {
       // After the name, which may hold anything: fields 14 and 15 of proc(5) are CPU time in hundredths of a second.
       const fields = readFileSync(`/proc/${pid}/stat`, 'utf8').split(') ').at(-1)!.split(' ')
       const cpuMs = (Number(fields[11]) + Number(fields[12])) * 10
-      starts.push({ wallMs: Math.round(wallMs), cpuMs, residentMb: residentMb(pid!) })
+      starts.push({ bareMs, wallMs: Math.round(wallMs), cpuMs, residentMb: residentMb(pid!) })
       await server.end()
     }
     for (const start of starts) t.diagnostic(JSON.stringify(start))
-    // CPU, not the clock on the wall: other processes may want this machine, too.
-    assert.ok(Math.min(...starts.map(({ cpuMs }) => cpuMs)) < 400)
+    // CPU, not the clock on the wall: other processes may want this machine, too. They may also have its caches, or be on the other
+    // half of its cores: 400 ms are meant where nothing slows Node itself down.
+    const slowdown = Math.max(1, Math.min(...starts.map(({ bareMs }) => bareMs)) / bareStartQuietMs)
+    assert.ok(
+      Math.min(...starts.map(({ cpuMs }) => cpuMs)) < 400 * slowdown,
+      `${slowdown} times as slow as a quiet machine`
+    )
     assert.ok(Math.min(...starts.map(({ residentMb }) => residentMb)) < 140)
   })
 
