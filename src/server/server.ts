@@ -317,9 +317,9 @@ async function start(config: ServerConfig, log: Logger, stops: Stop[], abort: Ab
 
   const mqttPorts = door.ports
   const httpPort = http?.port ?? config.httpPort
-  siblings?.listening(mqttPorts, httpPort)
   const event = { event: 'listening', mqttPort: mqttPorts[0], mqttPorts, httpPort, engine: engine.name }
   log.info(event, siblings ? 'a process listens' : 'listening')
+  siblings?.listening(mqttPorts, httpPort) // after its own line: that of all comes last
   return {
     mqttPorts,
     httpPort,
