@@ -110,16 +110,21 @@ export class Topics {
     const last = this.#last
     let topic = last?.next
     if (topic === undefined || topic.words.length !== topicEnd - topicAt || !isAt(view, topicAt, topic.words)) {
-      topic = this.#find(bytes.toString('latin1', topicAt, topicEnd))
+      topic = this.named(bytes.toString('latin1', topicAt, topicEnd))
       if (last !== undefined) last.next = topic
     }
     this.#last = topic
     return topic
   }
 
-  /** A topic whose text was made elsewhere. */
+  /** The topic of this text. */
   named(text: string): Topic {
-    return this.#find(text)
+    let topic = this.#topics.get(text)
+    if (topic === undefined) {
+      topic = this.#takeApart(text)
+      this.#topics.set(text, topic)
+    }
+    return topic
   }
 
   /** For the main thread, which must get all that is told. */
@@ -144,15 +149,6 @@ export class Topics {
     charger.add(row)
     rows.push(row)
     return row
-  }
-
-  #find(text: string): Topic {
-    let topic = this.#topics.get(text)
-    if (topic === undefined) {
-      topic = this.#takeApart(text)
-      this.#topics.set(text, topic)
-    }
-    return topic
   }
 
   #takeApart(topic: string): Topic {
