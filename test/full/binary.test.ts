@@ -19,7 +19,7 @@ import {
 import { tmpdir } from 'node:os'
 import { dirname, join } from 'node:path'
 import { after, before, describe, it } from 'node:test'
-import { Harness, residentMb, until } from '../harness.ts'
+import { cpuMs, Harness, residentMb, until } from '../harness.ts'
 import { build, builtProducts, noQemu, packageFile, qemu, qemuArgs, root } from '../products.ts'
 
 const folder = mkdtempSync(join(tmpdir(), 'chargelift-binary-'))
@@ -205,10 +205,7 @@ describe('single binary', () => {
       const { server } = await startServer(databaseUrl, Object.fromEntries(malloc))
       const wallMs = performance.now() - beginMs
       const { pid } = server.child
-      // After the name, which may hold anything: fields 14 and 15 of proc(5) are CPU time in hundredths of a second.
-      const fields = readFileSync(`/proc/${pid}/stat`, 'utf8').split(') ').at(-1)!.split(' ')
-      const cpuMs = (Number(fields[11]) + Number(fields[12])) * 10
-      starts.push({ bareMs, wallMs: Math.round(wallMs), cpuMs, residentMb: residentMb(pid!) })
+      starts.push({ bareMs, wallMs: Math.round(wallMs), cpuMs: cpuMs(pid!), residentMb: residentMb(pid!) })
       await server.end()
     }
     for (const start of starts) t.diagnostic(JSON.stringify(start))
