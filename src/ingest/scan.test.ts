@@ -108,8 +108,8 @@ const leftToTheEnvelope = [
   withTime('2026-13-23T10:20:30.456Z'),
   withTime('2026-00-23T10:20:30.456Z'),
   withTime('2026-11-00T10:20:30.456Z'),
-  withTime('2026-11-30T10:20:30.456Z'),
-  withTime('2026-02-31T10:20:30.456Z'),
+  withTime('2026-11-31T10:20:30.456Z'),
+  withTime('2026-02-29T10:20:30.456Z'),
   withTime('1969-11-23T10:20:30.456Z'),
   withTime('2026-11-2aT10:20:30.456Z'),
   withTime('2026-1a-23T10:20:30.456Z'),
@@ -129,6 +129,18 @@ const leftToTheEnvelope = [
 ]
 test('whatever is not exactly canonical is left to the envelope', () => {
   for (const payload of leftToTheEnvelope) assert.equal(scan(payload), undefined, payload)
+})
+
+// The last days of a month were the other parser's once, at three times the CPU of a worker.
+test('every day from 1970 to 2100 is scanned, and the days after the end of a month are not', () => {
+  const endMs = Date.UTC(2101, 0, 1)
+  for (let ms = 0; ms < endMs; ms += 86_400_000) {
+    const payload = encodeEnvelope({ timeUs: ms * 1000, value: 1 })
+    assert.equal(scan(payload)?.timeUs, ms * 1000, payload)
+  }
+  for (const day of ['2026-01-32', '2028-02-30', '2100-02-29', '2026-04-31', '2026-12-32']) {
+    assert.equal(scan(withTime(`${day}T00:00:00.000Z`)), undefined, day)
+  }
 })
 
 test('a date is checked again after another one, wrong ones among them', () => {

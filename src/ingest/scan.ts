@@ -3,6 +3,7 @@
 // canonical it leaves to JSON.parse and the checks of model/envelope.ts, which decide alone what is wrong.
 // The profile that pays for it: JSON.parse and the objects around it were half of the CPU of a worker.
 
+import { daysOfMonth } from '../model/envelope.ts'
 import { isAt, wordsOf } from './words.ts'
 
 const head = wordsOf('{"SamplingTime":"')
@@ -68,8 +69,7 @@ export class Scanner {
     const year = two(bytes, at) * 100 + two(bytes, at + 2)
     const month = two(bytes, at + 5)
     const day = two(bytes, at + 8)
-    // Month's ends are the other parser's.
-    if (!(year >= 1970 && month >= 1 && month <= 12 && day >= 1 && day <= 28)) return false
+    if (!(year >= 1970 && day >= 1 && day <= daysOfMonth(year, month))) return false
     this.#yearBytes = view.getInt32(at)
     this.#monthBytes = view.getInt32(at + 4)
     this.#dayBytes = view.getInt16(at + 8)

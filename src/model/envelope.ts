@@ -110,7 +110,13 @@ export function decodeTime(text: unknown, window: AcceptWindow): number {
 }
 
 const timePattern = /^(\d{4})-(\d{2})-(\d{2})[Tt](\d{2}):(\d{2}):(\d{2})(?:\.(\d{1,9}))?(?:[Zz]|([+-])(\d{2}):(\d{2}))$/
-const daysOfMonth = [31, 28, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31]
+const commonMonths = [31, 28, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31]
+
+/** NaN for a month that is none. */
+export function daysOfMonth(year: number, month: number): number {
+  const isLeapYear = (year % 4 === 0 && year % 100 !== 0) || year % 400 === 0
+  return month === 2 && isLeapYear ? 29 : (commonMonths[month - 1] ?? Number.NaN)
+}
 
 /** Strict RFC 3339, cut to the microsecond; undefined for anything looser. A leap second is its following second. */
 export const parseTime = (text: string): number | undefined => parseCanonicalTime(text) ?? parseAnyTime(text)
@@ -127,7 +133,7 @@ function parseCanonicalTime(text: string): number | undefined {
   const second = digits(text, 17, 19)
   const ms = digits(text, 20, 23)
   // What is rare or wrong is the other function's: a NaN fails every comparison.
-  if (!(year >= 1970 && month >= 1 && month <= 12 && day >= 1 && day <= 28)) return undefined
+  if (!(year >= 1970 && day >= 1 && day <= daysOfMonth(year, month))) return undefined
   if (!(hour < 24 && minute < 60 && second < 60 && ms < 1000)) return undefined
   return Date.UTC(year, month - 1, day, hour, minute, second, ms) * 1000
 }
@@ -154,9 +160,7 @@ function parseAnyTime(text: string): number | undefined {
     number,
     number
   ]
-  const leapYear = (year % 4 === 0 && year % 100 !== 0) || year % 400 === 0
-  const days = month === 2 && leapYear ? 29 : daysOfMonth[month - 1]
-  if (days === undefined || day < 1 || day > days || hour > 23 || minute > 59 || second > 60) return undefined
+  if (!(day >= 1 && day <= daysOfMonth(year, month)) || hour > 23 || minute > 59 || second > 60) return undefined
   const offsetHours = Number(parts[9] ?? 0)
   const offsetMinutes = Number(parts[10] ?? 0)
   if (offsetHours > 23 || offsetMinutes > 59) return undefined
