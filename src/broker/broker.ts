@@ -89,7 +89,7 @@ export class Broker {
         const entry = this.shadow.set(topic, timeUs, payload)
         if (entry === undefined) return
         presented(topic, entry)
-        if (isNews) this.#tell(topic, payload)
+        if (isNews) this.#tell(topic, entry)
       }
     })
   }
@@ -130,7 +130,7 @@ export class Broker {
   committed(newest: Newest): void {
     this.shadow.advance(newest, (topic, entry) => {
       this.#advanced(topic, entry)
-      this.#tell(topic, entry.payload)
+      this.#tell(topic, entry)
     })
   }
 
@@ -365,12 +365,12 @@ export class Broker {
    * With several servers: through Redis only what a session that outlives its connection is to get. To the others' connected
    * subscribers the shared shadow brings what is newest.
    */
-  #tell(topic: string, payload: string): void {
+  #tell(topic: string, entry: ShadowEntry): void {
     if (this.#persistence.isKeptFor(topic)) {
-      this.#aedes.publish(newsOf(topic, payload), error => {
+      this.#aedes.publish(newsOf(topic, entry.payload), error => {
         if (error) this.#failed(error)
       })
-    } else if (this.#interest.in(topic)) this.#emitHere(newsOf(topic, payload))
+    } else if (this.#interest.in(topic)) this.#emitHere(newsOf(topic, entry.payload))
   }
 
   /**

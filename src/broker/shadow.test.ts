@@ -1,10 +1,12 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
+import type { Payload } from '../model/admission.ts'
+import { encodeEnvelope } from '../model/envelope.ts'
 import { below, pick, seededRandom } from '../model/testing/random.ts'
-import { covers, Shadow } from './shadow.ts'
+import { covers, Shadow, type ShadowEntry } from './shadow.ts'
 import { matches, randomFilter } from './testing/filters.ts'
 
-type News = [topic: string, timeUs: number, payload: string][]
+type News = [topic: string, timeUs: number, payload: Payload][]
 
 /** Advances the shadow and returns the topics that moved, in order. */
 function advance(shadow: Shadow, news: News): string[] {
@@ -16,7 +18,7 @@ function advance(shadow: Shadow, news: News): string[] {
       payloads: news.map(([, , payload]) => payload)
     },
     (topic, entry) => {
-      assert.deepEqual(shadow.get(topic), entry)
+      assert.equal(shadow.get(topic), entry)
       moved.push(`${topic} ${entry.payload}`)
     }
   )
@@ -25,15 +27,35 @@ function advance(shadow: Shadow, news: News): string[] {
 
 const matched = (shadow: Shadow, filter: string): string[] => [...shadow.match(filter)].map(({ topic }) => topic).sort()
 
+/** What is known of a topic. */
+function known(shadow: Shadow, topic: string): ShadowEntry {
+  const { timeUs, payload } = shadow.get(topic)!
+  return { timeUs, payload }
+}
+
 const power = 'chargers/c1/PowerOutput'
 
 test('a topic moves forward in time only', () => {
   const shadow = new Shadow()
   assert.deepEqual(advance(shadow, [[power, 10, 'a']]), [`${power} a`])
   assert.deepEqual(advance(shadow, [[power, 9, 'older']]), [])
-  assert.deepEqual(shadow.get(power), { timeUs: 10, payload: 'a' })
+  assert.deepEqual(known(shadow, power), { timeUs: 10, payload: 'a' })
   assert.deepEqual(advance(shadow, [[power, 11, 'newer']]), [`${power} newer`])
-  assert.deepEqual(shadow.get(power), { timeUs: 11, payload: 'newer' })
+  assert.deepEqual(known(shadow, power), { timeUs: 11, payload: 'newer' })
+})
+
+test('a number is the value of a payload, which is of its time however late and often it is read', () => {
+  const shadow = new Shadow()
+  advance(shadow, [[power, 1_000_000, 7.5]])
+  const first = encodeEnvelope({ timeUs: 1_000_000, value: 7.5 })
+  assert.deepEqual(known(shadow, power), { timeUs: 1_000_000, payload: first })
+  assert.deepEqual(known(shadow, power), { timeUs: 1_000_000, payload: first })
+  assert.deepEqual([...shadow.match('#')], [{ topic: power, payload: first }])
+  const second = encodeEnvelope({ timeUs: 2_000_001, value: -0.25 })
+  assert.deepEqual(advance(shadow, [[power, 2_000_001, -0.25]]), [`${power} ${second}`])
+  advance(shadow, [[power, 3_000_000, 0]])
+  advance(shadow, [[power, 2_500_000, 1]])
+  assert.equal(known(shadow, power).payload, encodeEnvelope({ timeUs: 3_000_000, value: 0 }))
 })
 
 test('of two values with the same time the first stays', () => {
@@ -45,9 +67,9 @@ test('of two values with the same time the first stays', () => {
 
 test('one value set moves its topic forward only, and tells whether it did', () => {
   const shadow = new Shadow()
-  assert.deepEqual(shadow.set(power, 10, 'a'), { timeUs: 10, payload: 'a' })
+  assert.equal(shadow.set(power, 10, 'a'), shadow.get(power))
   assert.deepEqual([shadow.set(power, 10, 'b'), shadow.set(power, 9, 'c')], [undefined, undefined])
-  assert.deepEqual(shadow.get(power), { timeUs: 10, payload: 'a' })
+  assert.deepEqual(known(shadow, power), { timeUs: 10, payload: 'a' })
   assert.deepEqual(matched(shadow, '#'), [power])
 })
 

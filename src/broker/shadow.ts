@@ -2,7 +2,8 @@
 // It only moves forward in SamplingTime (equal time keeps the first) and holds nothing that is not committed; only presence is the
 // broker's own word.
 
-import type { Newest } from '../model/admission.ts'
+import type { Newest, Payload } from '../model/admission.ts'
+import { encodeEnvelope } from '../model/envelope.ts'
 import { topicOf, topicRoot } from '../model/topics.ts'
 
 /** Live: it moves forward in place. */
@@ -12,9 +13,26 @@ export interface ShadowEntry {
   readonly payload: string
 }
 
-interface Entry {
+class Entry implements ShadowEntry {
   timeUs: number
-  payload: string
+  #payload: Payload
+
+  constructor(timeUs: number, payload: Payload) {
+    this.timeUs = timeUs
+    this.#payload = payload
+  }
+
+  get payload(): string {
+    if (typeof this.#payload === 'number') {
+      this.#payload = encodeEnvelope({ timeUs: this.timeUs, value: this.#payload })
+    }
+    return this.#payload
+  }
+
+  move(timeUs: number, payload: Payload): void {
+    this.timeUs = timeUs
+    this.#payload = payload
+  }
 }
 
 export class Shadow {
@@ -36,12 +54,11 @@ export class Shadow {
   }
 
   /** Takes over one value if it is newer; returns it then. */
-  set(topic: string, timeUs: number, payload: string): ShadowEntry | undefined {
+  set(topic: string, timeUs: number, payload: Payload): ShadowEntry | undefined {
     const known = this.#entries.get(topic)
-    if (known === undefined) return this.#add(topic, { timeUs, payload })
+    if (known === undefined) return this.#add(topic, new Entry(timeUs, payload))
     if (known.timeUs >= timeUs) return undefined
-    known.timeUs = timeUs
-    known.payload = payload
+    known.move(timeUs, payload)
     return known
   }
 

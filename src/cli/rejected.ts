@@ -2,6 +2,7 @@
 
 import { parseArgs } from 'node:util'
 import type pg from 'pg'
+import { Shadow } from '../broker/shadow.ts'
 import { Ingest } from '../ingest/ingest.ts'
 import { Budget } from '../model/budget.ts'
 import { ConfigError, type ConfigFault } from '../model/errors.ts'
@@ -83,17 +84,14 @@ async function replay(db: pg.Pool, databaseUrl: string, { filter, shiftUs, dryRu
     return
   }
   const latest = new LatestWriter(db, error => print(`latest readings not written: ${error.message}`))
+  const shadow = new Shadow()
   const ingest = new Ingest({
     databaseUrl,
     workers: 1,
     acceptPastMs: server.acceptPastMs,
     budget: new Budget(server.budgetBytes),
     now: Date.now,
-    committed: ({ topics, timesUs, payloads }) => {
-      topics.forEach((topic, i) => {
-        latest.note(topic, { timeUs: timesUs[i]!, payload: payloads[i]! })
-      })
-    },
+    committed: newest => shadow.advance(newest, (topic, entry) => latest.note(topic, entry)),
     report: {
       stored() {},
       acknowledged() {},

@@ -288,9 +288,10 @@ function newestOf({ messages, statuses }: Decoded, outcomes: Uint8Array, topics:
     topic.newestAt = i
   }
   const timesUs = found.map(({ newestUs }) => newestUs)
-  const payloads = found.map(({ newestUs, newestAt }) =>
-    encodeEnvelope({ timeUs: newestUs, value: messages.values[newestAt]! })
-  )
+  const payloads = found.map(({ newestUs, newestAt }) => {
+    const value = messages.values[newestAt]!
+    return typeof value === 'number' ? value : encodeEnvelope({ timeUs: newestUs, value })
+  })
   for (const topic of found) topic.forgetNewest()
   const newestStatus = newestStatuses(statuses.filter(({ index }) => outcomes[index] === committed))
   return {

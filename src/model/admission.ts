@@ -86,6 +86,11 @@ export interface Admission {
 export interface Newest {
   readonly topics: readonly string[]
   readonly timesUs: Float64Array
-  /** Canonical payloads. */
-  readonly payloads: readonly string[]
+  readonly payloads: readonly Payload[]
 }
+
+/**
+ * Canonical; or a number instead, when the payload is the envelope of that number and of its time: it is encoded for whoever
+ * reads it, and most are replaced unread.
+ */
+export type Payload = string | number

@@ -1,7 +1,15 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { type ValueName, valueSpecs } from './chargerState.ts'
-import { type AcceptWindow, decodeEnvelope, decodeObject, encodeEnvelope, excerpt, parseTime } from './envelope.ts'
+import {
+  type AcceptWindow,
+  decodeEnvelope,
+  decodeObject,
+  encodeEnvelope,
+  excerpt,
+  formatTime,
+  parseTime
+} from './envelope.ts'
 import { type RejectCode, RejectedError } from './errors.ts'
 import {
   chargerStatusCodePointsMax,
@@ -97,6 +105,21 @@ const legalTimes: [string, string, number?][] = [
 ]
 test('SamplingTime may have any offset and up to nine digits of a fraction, cut to the microsecond', () => {
   for (const [text, iso, us = 0] of legalTimes) assert.equal(parseTime(text), Date.parse(iso) * 1000 + us, text)
+})
+
+test('a time is written as Date writes it, whatever was written before, and with its microseconds', () => {
+  const random = seededRandom(29)
+  const minutes = [0, -1, 29_400_000, Date.UTC(2255, 0, 1) / 60_000, Date.UTC(1700, 1, 28, 23, 59) / 60_000]
+  for (let i = 0; i < 5_000; i++) {
+    const ms = pick(random, minutes) * 60_000 + below(random, 60_000)
+    const us = below(random, 1_000)
+    const iso = new Date(ms).toISOString()
+    assert.equal(formatTime(ms * 1000), iso)
+    const text = us === 0 ? iso : iso.replace('Z', `${`${us}`.padStart(3, '0')}Z`)
+    assert.equal(formatTime(ms * 1000 + us), text)
+  }
+  assert.match(formatTime(Date.UTC(9999, 11, 31, 23, 59, 59, 999) * 1000), /^9999-12-31T23:59:59\.\d{3,6}Z$/)
+  assert.throws(() => formatTime(Number.NaN), RangeError)
 })
 
 const illegalTimes = [

@@ -27,10 +27,22 @@ export const encodeEnvelope = ({ timeUs, value }: Envelope): string =>
 /** `YYYY-MM-DDTHH:MM:SS.fffZ`, with six digits only where the microseconds are not whole milliseconds. */
 export function formatTime(timeUs: number): string {
   const ms = Math.floor(timeUs / 1000)
-  const rest = timeUs - ms * 1000
-  const text = new Date(ms).toISOString()
-  return rest === 0 ? text : `${text.slice(0, -1)}${String(rest).padStart(3, '0')}Z`
+  const minute = Math.floor(ms / minuteMs)
+  if (minute !== lastMinute.number) {
+    lastMinute.text = new Date(minute * minuteMs).toISOString().slice(0, -'00.000Z'.length)
+    lastMinute.number = minute
+  }
+  const second = Math.floor((ms - minute * minuteMs) / 1000)
+  const text = `${lastMinute.text}${twoDigits[second]}.${threeDigits[ms - minute * minuteMs - second * 1000]}`
+  const us = timeUs - ms * 1000 // from the year 2255 on a double holds no single ones, and this may be anything
+  return us > 0 && us < 1000 ? `${text}${threeDigits[us]}Z` : `${text}Z`
 }
+
+const minuteMs = 60_000
+/** Times come in minutes, and a Date is most of the cost of a time: of a payload more than half. */
+const lastMinute = { number: Number.NaN, text: '' }
+const twoDigits = Array.from({ length: 60 }, (_, i) => String(i).padStart(2, '0'))
+const threeDigits = Array.from({ length: 1000 }, (_, i) => String(i).padStart(3, '0'))
 
 /** The envelope in `payload`, which is not kept. Throws RejectedError with the code and a sentence for the operator. */
 export function decodeEnvelope(payload: Buffer, spec: ValueSpec, window: AcceptWindow): Envelope {

@@ -3,6 +3,7 @@
 // Who comes back, or reads slowly, goes on from the journal; who is slow for too long is cut. What other processes committed
 // is told here by `note`, like what this one did.
 
+import type { ShadowEntry } from '../broker/shadow.ts'
 import type { IngestFigures } from '../model/api.ts'
 import {
   liveBehindMsMax,
@@ -45,6 +46,9 @@ export interface Listening {
   close(): void
 }
 
+/** It moves forward meanwhile. */
+type Fresh = Pick<ShadowEntry, 'payload'>
+
 const figuresIntervalMs = 1_000
 const reconnectMs = 2_000
 const encoder = new TextEncoder()
@@ -52,8 +56,8 @@ const encoder = new TextEncoder()
 export class LiveFeed {
   readonly #options: LiveFeedOptions
   readonly #listeners = new Set<Listener>()
-  /** The newest payload of each topic since the last flush. */
-  readonly #fresh = new Map<string, string>()
+  /** The topics that moved since the last flush. */
+  readonly #fresh = new Map<string, Fresh>()
   /** While somebody listens, and a while after. */
   #journal: LiveJournal | undefined
   #timers: NodeJS.Timeout[] = []
@@ -68,8 +72,8 @@ export class LiveFeed {
   }
 
   /** A topic of the shadow moved forward; the payload is canonical. */
-  note(topic: string, payload: string): void {
-    if (this.#journal !== undefined) this.#fresh.set(topic, payload)
+  note(topic: string, entry: Fresh): void {
+    if (this.#journal !== undefined) this.#fresh.set(topic, entry)
   }
 
   listen(options: ListenOptions): Listening {
@@ -103,7 +107,8 @@ export class LiveFeed {
   flush(): void {
     const journal = this.#journal
     if (journal === undefined) return
-    for (const entries of journal.add(this.#fresh)) this.#tell(journal, entries)
+    const payloads = Array.from(this.#fresh, ([topic, { payload }]) => [topic, payload] as const)
+    for (const entries of journal.add(payloads)) this.#tell(journal, entries)
     this.#fresh.clear()
     const nowMs = performance.now()
     for (const listener of [...this.#listeners]) {

@@ -38,8 +38,8 @@ export class LiveJournal {
   }
 
   /** Takes over the newest payload of each topic; returns an event's entries for each kind that there is. */
-  add(payloads: ReadonlyMap<string, string>): LiveEntry[][] {
-    const byKind: [topic: string, payload: string][][] = liveKinds.map(() => [])
+  add(payloads: Iterable<readonly [topic: string, payload: string]>): LiveEntry[][] {
+    const byKind: (readonly [topic: string, payload: string])[][] = liveKinds.map(() => [])
     for (const entry of payloads) byKind[kindAt(entry[0])]!.push(entry)
     const events = byKind.flatMap((entries, at) => (entries.length > 0 ? [this.#event(liveKinds[at]!, entries)] : []))
     this.#makeRoom()

@@ -192,13 +192,13 @@ async function start(config: ServerConfig, log: Logger, stops: Stop[], abort: Ab
     advanced: (topic, entry) => {
       latest.note(topic, entry)
       shared?.note(topic, entry)
-      feed.note(topic, entry.payload)
+      feed.note(topic, entry)
     },
     presented: (topic, entry) => {
       shared?.note(topic, entry)
-      feed.note(topic, entry.payload)
+      feed.note(topic, entry)
     },
-    heard: (topic, entry) => feed.note(topic, entry.payload),
+    heard: (topic, entry) => feed.note(topic, entry),
     presence: {
       node: config.nodeId,
       graceMs: config.presenceGraceMs,
