@@ -340,8 +340,10 @@ export class Gate extends Duplex implements Source {
   }
 
   acknowledge(): void {
-    if (this.#settled.length > 0 && !this.destroyed) this.#unsent.write(answersTo(this.#settled, this.#received))
-    this.#settled = []
+    if (this.#settled.length > 0) {
+      if (!this.destroyed) this.#unsent.write(answersTo(this.#settled, this.#received))
+      this.#settled.length = 0
+    }
     this.#window.releaseIfBelow()
     this.#endIfFinished()
     if (this.#heldByBudget && this.#budget.mayRead(this.#inFlight, this.#inFlightBytes)) {

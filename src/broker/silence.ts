@@ -4,13 +4,16 @@ import { closeTimeoutMs, connectTimeoutMs, keepaliveSecondsMax } from '../model/
 
 export class Silence {
   readonly #ended: (seconds: number) => void
-  #timer: NodeJS.Timeout
+  #timer: NodeJS.Timeout | undefined
+  /** How long it may be, and since when it is. */
+  #ms = 0
+  #sinceMs = 0
   #openMs = 1_500 * keepaliveSecondsMax
 
-  /** Time runs from now on; `ended` gets how long it was. */
+  /** Time runs from now on; `ended` gets how long it was, and may begin it anew. */
   constructor(ended: (seconds: number) => void) {
     this.#ended = ended
-    this.#timer = this.#endAfter(connectTimeoutMs)
+    this.#begin(connectTimeoutMs)
   }
 
   /** Takes over the keepalive from Aedes, which does not see telemetry. 0 and more than the limit count as the limit. */
@@ -28,21 +31,32 @@ export class Silence {
     this.#begin(closeTimeoutMs)
   }
 
-  /** It said something, or was not asked: its time begins anew. */
+  /**
+   * It said something, or was not asked: its time begins anew. Of this the timer learns when it runs out: with each read put
+   * at the end of the list of all connections' timers, it touched two others, whose memory is cold.
+   */
   refresh(): void {
-    this.#timer.refresh()
+    this.#sinceMs = performance.now()
   }
 
   forget(): void {
+    this.#ms = Number.NEGATIVE_INFINITY
     clearTimeout(this.#timer)
   }
 
   #begin(ms: number): void {
     clearTimeout(this.#timer)
-    this.#timer = this.#endAfter(ms)
+    this.#ms = ms
+    this.refresh()
+    this.#look()
   }
 
-  #endAfter(ms: number): NodeJS.Timeout {
-    return setTimeout(() => this.#ended(ms / 1000), ms)
+  #look(): void {
+    if (this.#leftMs <= 0) this.#ended(this.#ms / 1000)
+    if (this.#leftMs > 0) this.#timer = setTimeout(() => this.#look(), this.#leftMs)
+  }
+
+  get #leftMs(): number {
+    return this.#sinceMs + this.#ms - performance.now()
   }
 }

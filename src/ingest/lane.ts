@@ -155,11 +155,10 @@ export class Lane {
   /** One write per connection per batch, then what advanced. */
   #settle(batch: Batch, result: BatchResult): void {
     this.#options.settled(batch, result)
-    const touched = new Set<Source>()
     const settles = result.outcomes.includes(late) ? settleStored : settleAll
-    settles(batch, result.outcomes, touched)
+    settles(batch, result.outcomes)
     this.backlog -= batch.count
-    for (const source of touched) source.acknowledge()
+    for (const source of batch.sources) source.acknowledge()
     this.#options.report.acknowledged(batch, result.outcomes)
     batch.clear()
     if (this.#spare.length < spareBatchesMax) this.#spare.push(batch)
@@ -167,23 +166,20 @@ export class Lane {
   }
 }
 
-function settleAll({ sources, ends, tickets }: Batch, _outcomes: Uint8Array, touched: Set<Source>): void {
+function settleAll({ sources, ends, tickets }: Batch): void {
   let from = 0
   for (let i = 0; i < sources.length; i++) {
     const end = ends[i]!
     sources[i]!.settle(tickets, from, end)
-    touched.add(sources[i]!)
     from = end
   }
 }
 
 /** What is late is handed on: the late lane settles it. */
-function settleStored({ sources, ends, tickets }: Batch, outcomes: Uint8Array, touched: Set<Source>): void {
+function settleStored({ sources, ends, tickets }: Batch, outcomes: Uint8Array): void {
   for (let i = 0, message = 0; i < sources.length; i++) {
     for (; message < ends[i]!; message++) {
-      if (outcomes[message] === late) continue
-      sources[i]!.settle(tickets, message, message + 1)
-      touched.add(sources[i]!)
+      if (outcomes[message] !== late) sources[i]!.settle(tickets, message, message + 1)
     }
   }
 }

@@ -23,7 +23,7 @@ export interface Source {
   readonly identity: Identity
   /** The messages with these tickets, `from` to `end` (exclusive), are stored or rejected: answer them. Each once, in admission order. */
   settle(tickets: readonly number[], from: number, end: number): void
-  /** Called once per settled batch, after its `settle` calls: write what they gathered. */
+  /** Called after the `settle` calls of a batch, for each run of it: write what they gathered, if it is not written yet. */
   acknowledge(): void
 }
 

@@ -3,7 +3,7 @@
 import { Run, runOf, type Source } from '../../model/admission.ts'
 import { Batch, Records } from '../batch.ts'
 
-/** A connection that notes what it is told: `settle` per message, then `acknowledge` per batch. */
+/** A connection that notes what it is told: `settle` per message, then one `ack` for what it would write. */
 export class FakeSource implements Source {
   readonly identity: Source['identity']
   readonly told: (number | 'ack')[] = []
@@ -18,6 +18,7 @@ export class FakeSource implements Source {
   }
 
   acknowledge(): void {
+    if (this.told.length === 0 || this.told.at(-1) === 'ack') return
     this.told.push('ack')
     this.onAcknowledge()
   }
