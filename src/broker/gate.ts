@@ -12,18 +12,13 @@ import type { TLSSocket } from 'node:tls'
 import type { Admission, Identity, Run, Source } from '../model/admission.ts'
 import type { Budget } from '../model/budget.ts'
 import { DeniedError, type DenyCode } from '../model/errors.ts'
-import {
-  clientFiltersMax,
-  packetBytesMax,
-  receivedMessagesMax,
-  topicBytesMax,
-  unsentWaitBytes
-} from '../model/limits.ts'
+import { clientFiltersMax, packetBytesMax, receivedMessagesMax, topicBytesMax } from '../model/limits.ts'
 import * as access from './access.ts'
 import { answersTo, ticketOf } from './answers.ts'
 import * as frames from './frames.ts'
 import { isConnection, OwnTopics } from './ownTopics.ts'
 import type { Rate } from './rate.ts'
+import { readFrom } from './reads.ts'
 import { Received } from './received.ts'
 import { Rest } from './rest.ts'
 import { Runs } from './runs.ts'
@@ -101,7 +96,7 @@ export class Gate extends Duplex implements Source {
     this.#failed = failed
     this.#own = new OwnTopics(identity)
     this.#runs = new Runs(run, this.#own, run => this.#admitRun(run))
-    socket.on('data', chunk => this.#receive(chunk))
+    readFrom(socket, chunk => this.#receive(chunk))
     socket.on('end', () => this.push(null))
     // That of a right that has ended is kept: `errored`.
     socket.on('error', error => this.destroy(error instanceof DeniedError ? error : undefined))
@@ -152,7 +147,8 @@ export class Gate extends Duplex implements Source {
     if (this.destroyed || this.#socket.writableEnded) return
     // Before CONNACK time runs, however slowly bytes come.
     if (this.#stage === 'open') this.silence.refresh()
-    if (this.#waiting !== notWaiting || this.#rest.lacksMoreThan(chunk)) this.#rest.add(chunk)
+    const waits = this.#waiting !== notWaiting || this.#socket.isPaused()
+    if (waits || this.#rest.lacksMoreThan(chunk)) this.#rest.add(chunk)
     else this.#consume(this.#rest.takeWith(chunk))
   }
 
@@ -372,7 +368,12 @@ export class Gate extends Duplex implements Source {
     const isHeld = this.#heldByWindow || this.#heldByBudget || this.#heldByRate !== undefined
     const pause = isHeld || this.#waiting !== notWaiting
     this.#countHeld(isHeld || this.#waiting === waitingForAcks)
-    if (pause !== this.#socket.isPaused()) pause ? this.#socket.pause() : this.#socket.resume()
+    if (pause === this.#socket.isPaused()) return
+    if (pause) this.#socket.pause()
+    else {
+      this.#socket.resume()
+      if (!this.#rest.isEmpty) this.#consume(this.#rest.take())
+    }
   }
 
   #countHeld(isHeld: boolean): void {
@@ -416,17 +417,11 @@ export class Gate extends Duplex implements Source {
   }
 
   override _write(chunk: Buffer, _encoding: BufferEncoding, done: (error?: Error | null) => void): void {
-    this.#send(chunk, done)
+    this.#unsent.take(chunk, done)
   }
 
   override _writev(chunks: { chunk: Buffer }[], done: (error?: Error | null) => void): void {
-    this.#send(Buffer.concat(chunks.map(({ chunk }) => chunk)), done)
-  }
-
-  #send(chunk: Buffer, done: (error?: Error | null) => void): void {
-    this.#unsent.gather(chunk)
-    if (this.#unsent.bytes < unsentWaitBytes || this.#unsent.flush()) done()
-    else this.#socket.once('drain', done)
+    this.#unsent.take(Buffer.concat(chunks.map(({ chunk }) => chunk)), done)
   }
 
   override _final(done: (error?: Error | null) => void): void {

@@ -2,7 +2,7 @@
 // not read, and devices that do not read their acknowledgements.
 
 import type { TLSSocket } from 'node:tls'
-import { drainTimeoutMs, slowConsumerBytesMax } from '../model/limits.ts'
+import { drainTimeoutMs, slowConsumerBytesMax, unsentWaitBytes } from '../model/limits.ts'
 
 export class Unsent {
   readonly #socket: TLSSocket
@@ -26,11 +26,13 @@ export class Unsent {
     return isTaken
   }
 
-  /** Writes it with what else there is to say in this turn: each write is a TLS record and a system call. */
-  gather(bytes: Buffer): void {
+  /** Writes it with what else there is to say in this turn: each write is a TLS record and a system call. `done`: there is room for more. */
+  take(bytes: Buffer, done: () => void): void {
     this.#gathered.push(bytes)
     this.#gatheredBytes += bytes.length
     this.#flushing ??= setImmediate(() => this.flush())
+    if (this.bytes < unsentWaitBytes || this.flush()) done()
+    else this.#socket.once('drain', done)
   }
 
   get bytes(): number {
