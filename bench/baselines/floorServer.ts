@@ -6,6 +6,7 @@ import type { AddressInfo } from 'node:net'
 import { join } from 'node:path'
 import { createServer, type TLSSocket } from 'node:tls'
 import * as frames from '../../src/broker/frames.ts'
+import { readFrom } from '../../src/broker/reads.ts'
 import { packetBytesMax } from '../../src/model/limits.ts'
 import { serveCalls } from '../load/calls.ts'
 
@@ -35,7 +36,7 @@ function serve(socket: TLSSocket): void {
     }
   }
   socket.setNoDelay(true).on('error', () => {})
-  socket.on('data', (read: Buffer) => {
+  readFrom(socket, read => {
     const chunk = rest === undefined ? read : Buffer.concat([rest, read])
     const acks: number[] = []
     let at = 0

@@ -2,7 +2,8 @@
 // ledger, measures the time from a poll (from when it was due, if it had to wait) to its last acknowledgement. After a loss
 // of the connection it sends again what was not acknowledged, with DUP, in order.
 
-import { connect, type SecureContext, type TLSSocket } from 'node:tls'
+import type { OnReadOpts } from 'node:net'
+import { type ConnectionOptions, connect, type SecureContext, type TLSSocket } from 'node:tls'
 import type { Column } from './columns.ts'
 import type { Flow } from './flow.ts'
 import type { Ledger } from './ledger.ts'
@@ -35,6 +36,8 @@ const connack = 0x20
 const pingreq = Buffer.from([0xc0, 0])
 const keepaliveSeconds = 120
 const openTimeoutMs = 30_000
+/** Of all connections: what is read is consumed or copied at once. */
+const readBuffer = Buffer.alloc(64 * 1024)
 
 export class Connection {
   acknowledged = 0
@@ -104,7 +107,16 @@ export class Connection {
     this.isLost = false
     const session = resume ? this.#ticket : undefined
     const secureContext = this.#prepared ?? this.#context()
-    const socket = connect({ host, port, secureContext, ...(session && { session }) }).setNoDelay(true)
+    let receive: (chunk: Buffer) => void = () => {}
+    const onread = {
+      buffer: readBuffer,
+      callback(bytes: number): boolean {
+        receive(readBuffer.subarray(0, bytes))
+        return true
+      }
+    }
+    const options: ConnectionOptions & { onread: OnReadOpts } = { host, port, secureContext, onread }
+    const socket = connect({ ...options, ...(session && { session }) }).setNoDelay(true)
     this.#socket = socket
     this.#rest = undefined
     await new Promise<void>((resolve, reject) => {
@@ -120,14 +132,14 @@ export class Connection {
       })
       socket.on('error', error => fail(error.message))
       socket.on('close', () => (this.#isOpen && socket === this.#socket ? this.#lost() : fail('a closed connection')))
-      socket.on('data', chunk => {
+      receive = chunk => {
         if (this.#isOpen) return this.#receive(chunk)
         if (chunk[0] !== connack || chunk[3] !== 0) return fail(`CONNACK ${chunk[3]}`)
         clearTimeout(timer)
         this.#prepared = undefined
         this.#isOpen = true
         resolve()
-      })
+      }
     })
     this.#resend()
     return socket.isSessionReused()
@@ -234,7 +246,7 @@ export class Connection {
       acks++
       if (type === pubrec) releases.push(0x62, 2, id >> 8, id & 255)
     }
-    this.#rest = at < bytes.length ? bytes.subarray(at) : undefined
+    this.#rest = at < bytes.length ? Buffer.from(bytes.subarray(at)) : undefined
     if (releases.length > 0) this.#socket!.write(Buffer.from(releases))
     if (acks > 0) this.#acknowledge(acks)
   }

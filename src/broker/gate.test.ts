@@ -590,6 +590,26 @@ test('over its window it is not read until half of it is acknowledged; what was 
   assert.equal(bench.payloads.length, windowMessagesMax + 12)
 })
 
+test('what was on its way when it was held waits, and goes in first when it is read again, by itself or with a new hold', t => {
+  const bench = GateBench.opened(t)
+  bench.arrive(values(1, windowMessagesMax + 1))
+  const waiting = values(windowMessagesMax + 2, 2 * windowMessagesMax + 2)
+  for (const piece of [waiting.subarray(0, 7), waiting.subarray(7, 5000), waiting.subarray(5000)]) {
+    bench.socket.emit('data', piece)
+  }
+  bench.arrive(value(2 * windowMessagesMax + 3))
+  assert.equal(bench.payloads.length, windowMessagesMax + 1)
+  bench.settle(windowMessagesMax + 1)
+  assert.equal(bench.payloads.length, 2 * windowMessagesMax + 2)
+  assert.equal(bench.socket.isPaused(), true)
+  bench.settle(windowMessagesMax + 1)
+  assert.equal(bench.socket.isPaused(), false)
+  assert.deepEqual(
+    bench.payloads,
+    Array.from({ length: 2 * windowMessagesMax + 3 }, (_, i) => `p${i + 1}`)
+  )
+})
+
 test('the window is one for all connections of an identity', t => {
   const window = new Window()
   const one = GateBench.opened(t, { window })
