@@ -20,6 +20,7 @@ import {
 import { denial, type Peer, type ReportSecurity } from '../model/security.ts'
 import { connectionName, parseTopic, topicOf } from '../model/topics.ts'
 import * as access from './access.ts'
+import { deliverDirectly } from './delivery.ts'
 import { Gate } from './gate.ts'
 import { isClientIdOf } from './identity.ts'
 import { Interest } from './interest.ts'
@@ -124,7 +125,7 @@ export class Broker {
       this.presence.close(gate, identity)
       window.part()
     })
-    this.#aedes.handle(gate)
+    deliverDirectly(this.#aedes.handle(gate), gate, packet => this.#isForwardedSafely(gate, packet))
   }
 
   /** Call after the acknowledgements of a batch: moves the shadow, and tells the subscribers what is news. */
@@ -217,13 +218,7 @@ export class Broker {
             ? subscription
             : null
         ),
-      authorizeForward: (client, packet) =>
-        this.#safely(
-          () => this.#isForwarded(gateOf(client), packet),
-          () => false
-        )
-          ? packet
-          : null
+      authorizeForward: (client, packet) => (this.#isForwardedSafely(gateOf(client), packet) ? packet : null)
     }
     this.#aedes = await Aedes.createBroker(options)
     this.#listen(this.#aedes)
@@ -353,6 +348,13 @@ export class Broker {
   #forgetSubscription(clientId: string, filter: string): void {
     this.#interest.unsubscribe(clientId, filter)
     this.#persistence.forgetSubscription(clientId, filter).catch(this.#failed)
+  }
+
+  #isForwardedSafely(gate: Gate, packet: Forwarded & { readonly retain: boolean }): boolean {
+    return this.#safely(
+      () => this.#isForwarded(gate, packet),
+      () => false
+    )
   }
 
   /** Whether the packet goes to this client; what is retained is made up to date. */

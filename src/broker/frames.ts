@@ -237,6 +237,22 @@ function fieldEnd(chunk: Buffer, at: number, end: number): number {
   return fieldEnd <= end ? fieldEnd : -1
 }
 
+/** A PUBLISH of QoS 0. */
+export function publish(topic: string, payload: Buffer | string, retain: boolean): Buffer {
+  const topicBytes = Buffer.byteLength(topic)
+  const length = 2 + topicBytes + Buffer.byteLength(payload)
+  const lengthBytes = length < 1 << 7 ? 1 : length < 1 << 14 ? 2 : length < 1 << 21 ? 3 : 4
+  const packet = Buffer.allocUnsafe(1 + lengthBytes + length)
+  packet[0] = (PUBLISH << 4) | (retain ? 1 : 0)
+  for (let i = 1, rest = length; i <= lengthBytes; i++, rest >>= 7)
+    packet[i] = (rest & 127) | (i < lengthBytes ? 128 : 0)
+  const at = packet.writeUInt16BE(topicBytes, 1 + lengthBytes)
+  packet.write(topic, at)
+  if (typeof payload === 'string') packet.write(payload, at + topicBytes)
+  else packet.set(payload, at + topicBytes)
+  return packet
+}
+
 /** A CONNACK that refuses. */
 export const connack = (returnCode: number): number[] => [0x20, 2, 0, returnCode]
 

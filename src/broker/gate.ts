@@ -107,7 +107,13 @@ export class Gate extends Duplex implements Source {
   open(): void {
     this.#stage = 'open'
     this.silence.open()
+    this.#unsent.open()
     if (this.#waiting === waitingForConnack) this.#goOn()
+  }
+
+  /** A whole packet for the client, past the stream that Aedes writes to; `done`: there is room for more, or nobody. */
+  deliver(packet: Buffer, done: () => void): void {
+    this.#unsent.deliver(packet, done)
   }
 
   /** Whether news may be sent to this subscriber; one that is far behind is cut instead, so that nobody waits for it. */

@@ -11,6 +11,10 @@ export class Unsent {
   #gathered: Buffer[] = []
   #gatheredBytes = 0
   #flushing: NodeJS.Immediate | undefined
+  #isOpen = false
+  readonly #early: Buffer[] = []
+  /** Who waits for room. */
+  #waiting: (() => void)[] = []
 
   /** `cut` gets what was found. */
   constructor(socket: TLSSocket, cut: (found: string) => void) {
@@ -26,13 +30,28 @@ export class Unsent {
     return isTaken
   }
 
-  /** Writes it with what else there is to say in this turn: each write is a TLS record and a system call. `done`: there is room for more. */
+  /** Writes it with what else there is to say in this turn: each write is a TLS record and a system call. `done`: there is room for more, or nobody. */
   take(bytes: Buffer, done: () => void): void {
     this.#gathered.push(bytes)
     this.#gatheredBytes += bytes.length
     this.#flushing ??= setImmediate(() => this.flush())
-    if (this.bytes < unsentWaitBytes || this.flush()) done()
-    else this.#socket.once('drain', done)
+    if (this.bytes < unsentWaitBytes || this.flush() || this.#socket.destroyed) done()
+    else this.#waiting.push(done)
+  }
+
+  /** Like `take`. What is delivered before CONNACK waits for it [MQTT-3.2.0-1]. */
+  deliver(packet: Buffer, done: () => void): void {
+    if (this.#isOpen && !this.#socket.destroyed) this.take(packet, done)
+    else {
+      if (!this.#isOpen) this.#early.push(packet)
+      done()
+    }
+  }
+
+  /** CONNACK is written. */
+  open(): void {
+    this.#isOpen = true
+    for (const packet of this.#early.splice(0)) this.deliver(packet, () => {})
   }
 
   get bytes(): number {
@@ -69,6 +88,11 @@ export class Unsent {
     if (!this.#socket.destroyed) this.flush()
     clearImmediate(this.#flushing)
     clearTimeout(this.#timer)
+    this.#goOn()
+  }
+
+  #goOn(): void {
+    for (const done of this.#waiting.splice(0)) done()
   }
 
   #watch(): void {
@@ -77,6 +101,7 @@ export class Unsent {
     this.#socket.once('drain', () => {
       clearTimeout(this.#timer)
       this.#timer = undefined
+      this.#goOn()
     })
   }
 }
