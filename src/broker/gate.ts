@@ -365,8 +365,7 @@ export class Gate extends Duplex implements Source {
 
   #goOn(): void {
     this.#waiting = notWaiting
-    if (this.#rest.isEmpty) this.#pauseOrResume()
-    else this.#consume(this.#rest.take())
+    this.#pauseOrResume()
   }
 
   #pauseOrResume(): void {
