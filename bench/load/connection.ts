@@ -37,7 +37,7 @@ const pingreq = Buffer.from([0xc0, 0])
 const keepaliveSeconds = 120
 const openTimeoutMs = 30_000
 /** Of all connections: what is read is consumed or copied at once. */
-const readBuffer = Buffer.alloc(64 * 1024)
+const readBuffer = Buffer.alloc(16 * 1024)
 
 export class Connection {
   acknowledged = 0

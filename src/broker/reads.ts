@@ -5,8 +5,8 @@
 
 import type { TLSSocket } from 'node:tls'
 
-/** As much as Node's TLS hands on at once; what is more comes in the next call. */
-const shared = Buffer.alloc(64 * 1024)
+/** As much as TLS hands on at once: a record. */
+const shared = Buffer.alloc(16 * 1024)
 
 interface Internals {
   readonly buffer: symbol
