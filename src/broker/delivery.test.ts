@@ -3,6 +3,7 @@ import { test } from 'node:test'
 import { setImmediate as turn } from 'node:timers/promises'
 import { Aedes, type Client } from 'aedes'
 import { type IPublishPacket, parser } from 'mqtt-packet'
+import { slowConsumerBytesMax } from '../model/limits.ts'
 import { type Delivered, deliverDirectly } from './delivery.ts'
 import { GateBench } from './testing/gateBench.ts'
 
@@ -119,7 +120,7 @@ test('the Aedes at hand delivers by what is put in its place', async t => {
 
 // --- what a gate does with it
 
-const packet = Buffer.from('packet')
+const packet = Buffer.alloc(1_000, 'packet')
 
 test('what is delivered before CONNACK waits for it', async t => {
   const bench = new GateBench(t)
@@ -130,6 +131,15 @@ test('what is delivered before CONNACK waits for it', async t => {
   bench.open()
   await turn()
   assert.deepEqual(bench.written(), [Buffer.concat([packet, packet])])
+})
+
+test('who is sent too much before his CONNACK is cut, like everybody', t => {
+  const bench = new GateBench(t)
+  for (let bytes = 0; bytes < slowConsumerBytesMax; bytes += packet.length) {
+    assert.equal(bench.gate.takesNews(), true)
+    bench.gate.deliver(packet, () => {})
+  }
+  assert.deepEqual([bench.gate.takesNews(), bench.gate.destroyed, bench.denials], [false, true, ['slow_consumer']])
 })
 
 test('who brings more than the socket takes is called back when it takes more, or when there is nobody', async t => {
@@ -145,7 +155,9 @@ test('who brings more than the socket takes is called back when it takes more, o
     else bench.gate.destroy()
     assert.equal(done, 3, end)
     bench.gate.destroy()
-    bench.gate.deliver(large, () => done++)
-    assert.equal(done, 4, `${end}, then gone`)
+    const written = bench.socket.written.length
+    for (let i = 0; i < 3; i++) bench.gate.deliver(large, () => done++)
+    await turn()
+    assert.deepEqual([done, bench.socket.written.length], [6, written], `${end}, then gone`)
   }
 })

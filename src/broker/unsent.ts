@@ -12,7 +12,9 @@ export class Unsent {
   #gatheredBytes = 0
   #flushing: NodeJS.Immediate | undefined
   #isOpen = false
+  #isGone = false
   readonly #early: Buffer[] = []
+  #earlyBytes = 0
   /** Who waits for room. */
   #waiting: (() => void)[] = []
 
@@ -35,15 +37,17 @@ export class Unsent {
     this.#gathered.push(bytes)
     this.#gatheredBytes += bytes.length
     this.#flushing ??= setImmediate(() => this.flush())
-    if (this.bytes < unsentWaitBytes || this.flush() || this.#socket.destroyed) done()
+    if (this.bytes < unsentWaitBytes || this.flush() || this.#isGone) done()
     else this.#waiting.push(done)
   }
 
   /** Like `take`. What is delivered before CONNACK waits for it [MQTT-3.2.0-1]. */
   deliver(packet: Buffer, done: () => void): void {
-    if (this.#isOpen && !this.#socket.destroyed) this.take(packet, done)
+    if (this.#isGone) setImmediate(done)
+    else if (this.#isOpen) this.take(packet, done)
     else {
-      if (!this.#isOpen) this.#early.push(packet)
+      this.#early.push(packet)
+      this.#earlyBytes += packet.length
       done()
     }
   }
@@ -51,11 +55,12 @@ export class Unsent {
   /** CONNACK is written. */
   open(): void {
     this.#isOpen = true
+    this.#earlyBytes = 0
     for (const packet of this.#early.splice(0)) this.deliver(packet, () => {})
   }
 
   get bytes(): number {
-    return this.#socket.writableLength + this.#gatheredBytes
+    return this.#socket.writableLength + this.#gatheredBytes + this.#earlyBytes
   }
 
   /** Writes what is gathered. */
@@ -85,6 +90,7 @@ export class Unsent {
 
   /** Before the socket is destroyed: the last words may be a refusal. */
   forget(): void {
+    this.#isGone = true
     if (!this.#socket.destroyed) this.flush()
     clearImmediate(this.#flushing)
     clearTimeout(this.#timer)
