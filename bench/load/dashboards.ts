@@ -2,10 +2,11 @@
 // SamplingTime and value of every topic, and counts where time went back.
 
 import { connect, type TLSSocket } from 'node:tls'
+import { remainingLength } from '../../src/broker/frames.ts'
 import { serveCalls } from './calls.ts'
 import { Credentials } from './credentials.ts'
 import { Histogram } from './histogram.ts'
-import { connectPacket, remainingLength } from './pollWriter.ts'
+import { connectPacket } from './pollWriter.ts'
 import { reporting } from './report.ts'
 
 export interface DashboardOptions {

@@ -2,6 +2,7 @@
 // A poll is one buffer for one socket write. Only when a value has more or fewer characters than before is it encoded anew.
 // Source: OASIS MQTT 3.1.1, section 3.3.
 
+import { remainingLength } from '../../src/broker/frames.ts'
 import { topicOf } from '../../src/model/topics.ts'
 import { type Column, literalOf } from './columns.ts'
 
@@ -136,17 +137,6 @@ export class PollWriter {
       topic.length & 255
     ]
     return Buffer.concat([Buffer.from(header), topic, id, payload])
-  }
-}
-
-/** [MQTT-2.2.3] */
-export function remainingLength(length: number): number[] {
-  const bytes: number[] = []
-  for (let rest = length; ; ) {
-    const seven = rest & 127
-    rest >>= 7
-    bytes.push(rest > 0 ? seven | 128 : seven)
-    if (rest === 0) return bytes
   }
 }
 

@@ -237,16 +237,25 @@ function fieldEnd(chunk: Buffer, at: number, end: number): number {
   return fieldEnd <= end ? fieldEnd : -1
 }
 
+/** [MQTT-2.2.3] */
+export function remainingLength(length: number): number[] {
+  const bytes: number[] = []
+  for (let rest = length; ; ) {
+    const seven = rest & 127
+    rest >>= 7
+    bytes.push(rest > 0 ? seven | 128 : seven)
+    if (rest === 0) return bytes
+  }
+}
+
 /** A PUBLISH of QoS 0. */
 export function publish(topic: string, payload: Buffer | string, retain: boolean): Buffer {
   const topicBytes = Buffer.byteLength(topic)
   const length = 2 + topicBytes + Buffer.byteLength(payload)
-  const lengthBytes = length < 1 << 7 ? 1 : length < 1 << 14 ? 2 : length < 1 << 21 ? 3 : 4
-  const packet = Buffer.allocUnsafe(1 + lengthBytes + length)
-  packet[0] = (PUBLISH << 4) | (retain ? 1 : 0)
-  for (let i = 1, rest = length; i <= lengthBytes; i++, rest >>= 7)
-    packet[i] = (rest & 127) | (i < lengthBytes ? 128 : 0)
-  const at = packet.writeUInt16BE(topicBytes, 1 + lengthBytes)
+  const header = [(PUBLISH << 4) | (retain ? 1 : 0), ...remainingLength(length)]
+  const packet = Buffer.allocUnsafe(header.length + length)
+  packet.set(header)
+  const at = packet.writeUInt16BE(topicBytes, header.length)
   packet.write(topic, at)
   if (typeof payload === 'string') packet.write(payload, at + topicBytes)
   else packet.set(payload, at + topicBytes)

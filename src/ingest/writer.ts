@@ -4,7 +4,8 @@
 
 import { workerData } from 'node:worker_threads'
 import { Client } from 'pg'
-import { type AcceptWindow, encodeEnvelope } from '../model/envelope.ts'
+import { payloadOf } from '../model/admission.ts'
+import type { AcceptWindow } from '../model/envelope.ts'
 import type { RejectCode } from '../model/errors.ts'
 import { freshMs, ingestAttemptTimeoutMs, ingestStatementTimeoutMs } from '../model/limits.ts'
 import { Records } from './batch.ts'
@@ -288,10 +289,9 @@ function newestOf({ messages, statuses }: Decoded, outcomes: Uint8Array, topics:
     topic.newestAt = i
   }
   const timesUs = found.map(({ newestUs }) => newestUs)
-  const payloads = found.map(({ newestUs, newestAt }) => {
-    const value = messages.values[newestAt]!
-    return typeof value === 'number' ? value : encodeEnvelope({ timeUs: newestUs, value })
-  })
+  const payloads = found.map(({ newestUs, newestAt }) =>
+    payloadOf({ timeUs: newestUs, value: messages.values[newestAt]! })
+  )
   for (const topic of found) topic.forgetNewest()
   const newestStatus = newestStatuses(statuses.filter(({ index }) => outcomes[index] === committed))
   return {

@@ -1,6 +1,8 @@
 // What the broker and the ingest path say to each other: who sent a message, and what became of it.
 // The broker is given `admit`; it does not know the lanes behind it. An admitted message is settled exactly once.
 
+import { type Envelope, encodeEnvelope } from './envelope.ts'
+
 /** Roles by certificate OU. */
 export const roles = ['edge', 'consumer', 'operator'] as const
 export type Role = (typeof roles)[number]
@@ -94,3 +96,6 @@ export interface Newest {
  * reads it, and most are replaced unread.
  */
 export type Payload = string | number
+
+export const payloadOf = (envelope: Envelope): Payload =>
+  typeof envelope.value === 'number' ? envelope.value : encodeEnvelope(envelope)

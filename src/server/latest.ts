@@ -3,9 +3,9 @@
 
 import type { Pool } from 'pg'
 import type { ShadowEntry } from '../broker/shadow.ts'
-import type { Newest } from '../model/admission.ts'
+import { type Newest, payloadOf } from '../model/admission.ts'
 import { valueSpecs } from '../model/chargerState.ts'
-import { encodeEnvelope, formatTime, type Value } from '../model/envelope.ts'
+import { formatTime, type Value } from '../model/envelope.ts'
 import { edgeStatusName, parseTopic, topicOf } from '../model/topics.ts'
 import { WriteBehind } from './writeBehind.ts'
 
@@ -122,7 +122,7 @@ interface StatusRow {
 const newestOf = (rows: readonly Omit<LatestRow, 'id'>[]): Newest => ({
   topics: rows.map(({ charger, name }) => topicOf(charger, name)),
   timesUs: Float64Array.from(rows, ({ time_us }) => Number(time_us)),
-  payloads: rows.map(({ time_us, value }) => encodeEnvelope({ timeUs: Number(time_us), value }))
+  payloads: rows.map(({ time_us, value }) => payloadOf({ timeUs: Number(time_us), value }))
 })
 
 const statusesOf = ({ rows }: { rows: StatusRow[] }): Newest => ({
