@@ -4,7 +4,7 @@
 import { mkdirSync, writeFileSync } from 'node:fs'
 import { dirname, join } from 'node:path'
 import { ConfigError, exitCodeConfig } from '../src/model/errors.ts'
-import { initAuthority } from '../src/pki/authority.ts'
+import { initAuthority } from '../src/pki/authority/authority.ts'
 import { baselines } from './baselines/baselines.ts'
 import { copyFloorName, copyFloorSummary } from './baselines/copyFloor.ts'
 import { fleetModel, fleetModelHelp } from './model/command.ts'

@@ -23,13 +23,13 @@ export async function bundle(root: string): Promise<Bundles> {
     bundleOne(root, 'node_modules/piscina/dist/worker.js', [
       inFile(/piscina[/\\]dist[/\\]worker\.js$/, loadHandler, `require(${JSON.stringify(join(root, writer))})`)
     ]),
-    bundleOne(root, 'src/history/thread.ts', [])
+    bundleOne(root, 'src/history/derive/thread.ts', [])
   ])
   const packageFolders = new Set([main, worker, history].flatMap(({ metafile }) => packagesOf(root, metafile)))
   return { main: main.bytes, worker: worker.bytes, history: history.bytes, packageFolders: [...packageFolders].sort() }
 }
 
-const writer = 'src/ingest/writer.ts'
+const writer = 'src/ingest/worker/writer.ts'
 const startWorker = 'new node_worker_threads_1.Worker(filename, workerOpts)'
 const workerOfAsset =
   'new node_worker_threads_1.Worker(require("node:sea").getAsset("worker.js", "utf8"), { ...workerOpts, eval: true })'
@@ -55,7 +55,7 @@ async function bundleOne(
     platform: 'node',
     target: 'node24',
     format: 'cjs',
-    define: { 'import.meta.url': JSON.stringify('file:///chargelift/src/ingest/any.ts') },
+    define: { 'import.meta.url': JSON.stringify('file:///chargelift/src/ingest/lane/any.ts') },
     external,
     // Names stay: they are in logs and in what is thrown.
     minifySyntax: true,

@@ -9,10 +9,11 @@ import type { AddressInfo } from 'node:net'
 import { join } from 'node:path'
 import { after, before, describe, it } from 'node:test'
 import { type ConnectionOptions, connect, createServer, type Server, type TlsOptions } from 'node:tls'
-import { Listener } from '../src/broker/listener.ts'
+import { Listener } from '../src/broker/listener/listener.ts'
 import * as packets from '../src/broker/testing/packets.ts'
-import { makeCrl, makeCrlEntry } from '../src/pki/crl.ts'
+import { makeCrl, makeCrlEntry } from '../src/pki/authority/crl.ts'
 import { authorityFiles } from '../src/pki/files.ts'
+import { Trust } from '../src/pki/revocation/trust.ts'
 import {
   clientAuth,
   cn,
@@ -25,7 +26,6 @@ import {
   serverAuth,
   signerOf
 } from '../src/pki/testing/oddCertificates.ts'
-import { Trust } from '../src/pki/trust.ts'
 import type { RunningServer } from '../src/server/server.ts'
 import { envelope, Harness } from './harness.ts'
 import type { WireClient } from './wire.ts'

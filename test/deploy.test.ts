@@ -78,8 +78,8 @@ test('compose: a read-only server without capabilities, with settings that it ta
 })
 
 test('Kubernetes: probes that exist, a drain that fits the grace period, secrets as secrets, nothing writable but /tmp', () => {
-  const routes = readdirSync(join(root, 'src/server')).map(file =>
-    file.endsWith('.ts') ? read(`src/server/${file}`) : ''
+  const routes = readdirSync(join(root, 'src/server/http')).map(file =>
+    file.endsWith('.ts') ? read(`src/server/http/${file}`) : ''
   )
   for (const probe of [container.readinessProbe, container.livenessProbe]) {
     assert.ok(

@@ -4,7 +4,7 @@
 import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { type EmbeddedDatabase, startEmbeddedDatabase } from '../src/server/database.ts'
+import { type EmbeddedDatabase, startEmbeddedDatabase } from '../src/server/store/embeddedDatabase.ts'
 
 let folder: string | undefined
 let database: EmbeddedDatabase | undefined

@@ -5,9 +5,9 @@ import { readFileSync } from 'node:fs'
 import type { AddressInfo } from 'node:net'
 import { join } from 'node:path'
 import { createServer, type TLSSocket } from 'node:tls'
-import * as frames from '../../src/broker/frames.ts'
-import { readFrom } from '../../src/broker/reads.ts'
-import { packetBytesMax } from '../../src/model/limits.ts'
+import * as frames from '../../src/broker/gate/frames.ts'
+import { readFrom } from '../../src/broker/gate/reads.ts'
+import { packetBytesMax } from '../../src/model/server/limits.ts'
 import { serveCalls } from '../load/calls.ts'
 
 export interface FloorOptions {

@@ -6,14 +6,14 @@ import { createPrivateKey, randomBytes, sign, X509Certificate } from 'node:crypt
 import { existsSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { createSecureContext, type SecureContext } from 'node:tls'
-import type { Role } from '../../src/model/admission.ts'
+import type { Role } from '../../src/model/server/admission.ts'
 import {
   type Issuer,
   type KeyedCertificate,
   makeDeviceCertificate,
   makeKey,
   privateKeyPem
-} from '../../src/pki/certificates.ts'
+} from '../../src/pki/authority/certificates.ts'
 import { childrenOf, readDer } from '../../src/pki/der.ts'
 import { encodePem } from '../../src/pki/pem.ts'
 

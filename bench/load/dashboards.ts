@@ -2,7 +2,7 @@
 // SamplingTime and value of every topic, and counts where time went back.
 
 import { connect, type TLSSocket } from 'node:tls'
-import { remainingLength } from '../../src/broker/frames.ts'
+import { remainingLength } from '../../src/broker/gate/frames.ts'
 import { serveCalls } from './calls.ts'
 import { Credentials } from './credentials.ts'
 import { Histogram } from './histogram.ts'

@@ -2,8 +2,8 @@
 // A poll is one buffer for one socket write. Only when a value has more or fewer characters than before is it encoded anew.
 // Source: OASIS MQTT 3.1.1, section 3.3.
 
-import { remainingLength } from '../../src/broker/frames.ts'
-import { topicOf } from '../../src/model/topics.ts'
+import { remainingLength } from '../../src/broker/gate/frames.ts'
+import { topicOf } from '../../src/model/wire/topics.ts'
 import { type Column, literalOf } from './columns.ts'
 
 export interface PollWriterOptions {

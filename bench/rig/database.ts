@@ -2,7 +2,7 @@
 // database in it, dropped afterwards.
 
 import pg from 'pg'
-import { startEmbeddedDatabase } from '../../src/server/database.ts'
+import { startEmbeddedDatabase } from '../../src/server/store/embeddedDatabase.ts'
 import { databaseCpuMs, postmasterOf } from './processes.ts'
 
 export class BenchDatabase {

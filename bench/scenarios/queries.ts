@@ -4,7 +4,7 @@
 // time where it is of one.
 
 import pg from 'pg'
-import { Maintenance } from '../../src/history/maintenance.ts'
+import { Maintenance } from '../../src/history/derive/maintenance.ts'
 import { migrateDatabase } from '../../src/ingest/migrate.ts'
 import { Histogram } from '../load/histogram.ts'
 import type { Run } from '../report/result.ts'

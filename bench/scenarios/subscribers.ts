@@ -2,8 +2,8 @@
 // Verified beside the rows: no dashboard was cut, none saw time go back, and each ends with what the database has as newest.
 
 import { setTimeout as sleep } from 'node:timers/promises'
-import { encodeEnvelope } from '../../src/model/envelope.ts'
-import { topicOf } from '../../src/model/topics.ts'
+import { encodeEnvelope } from '../../src/model/wire/envelope.ts'
+import { topicOf } from '../../src/model/wire/topics.ts'
 import { type Child, startChild } from '../load/calls.ts'
 import { literalOf, unitsSql } from '../load/columns.ts'
 import type { DashboardOptions } from '../load/dashboards.ts'

@@ -1,9 +1,9 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import type { Identity, Role } from '../model/admission.ts'
-import { topicBytesMax, topicLevelsMax } from '../model/limits.ts'
+import type { Identity, Role } from '../model/server/admission.ts'
 import { seededRandom } from '../model/testing/random.ts'
 import { mayPublish, mayRead, maySubscribe } from './access.ts'
+import { topicBytesMax, topicLevelsMax } from './limits.ts'
 import { matches, randomFilter } from './testing/filters.ts'
 
 const identity = (role: Role, chargers?: readonly string[]): Identity => ({

@@ -1,9 +1,9 @@
 // Who may publish, subscribe and receive what, beside telemetry (which the gate decides by its first bytes).
 // Pure; denies by default.
 
-import type { Identity } from '../model/admission.ts'
-import { topicBytesMax, topicLevelsMax } from '../model/limits.ts'
-import { commandChargerOf, isChargerName, topicRoot } from '../model/topics.ts'
+import type { Identity } from '../model/server/admission.ts'
+import { commandChargerOf, isChargerName, topicRoot } from '../model/wire/topics.ts'
+import { topicBytesMax, topicLevelsMax } from './limits.ts'
 
 /** Publishes that reach Aedes: an operator's commands. */
 export const mayPublish = (identity: Identity, topic: string): boolean =>

@@ -6,32 +6,26 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import type { TLSSocket } from 'node:tls'
 import { Aedes, type AedesOptions, type AuthenticateError, type Client } from 'aedes'
 import { writeToStream } from 'mqtt-packet'
-import { type Admission, type Identity, type Newest, Run } from '../model/admission.ts'
 import { atMost } from '../model/atMost.ts'
-import type { Budget } from '../model/budget.ts'
 import { DeniedError } from '../model/errors.ts'
-import {
-  clientFiltersMax,
-  clientIdCharactersMax,
-  closeTimeoutMs,
-  connectTimeoutMs,
-  drainTimeoutMs
-} from '../model/limits.ts'
-import { denial, type Peer, type ReportSecurity } from '../model/security.ts'
-import { connectionName, parseTopic, topicOf } from '../model/topics.ts'
+import { type Admission, type Identity, type Newest, Run } from '../model/server/admission.ts'
+import type { Budget } from '../model/server/budget.ts'
+import { denial, type Peer, type ReportSecurity } from '../model/server/security.ts'
+import { connectionName, parseTopic, topicOf } from '../model/wire/topics.ts'
 import * as access from './access.ts'
-import { deliverDirectly } from './delivery.ts'
-import { Gate } from './gate.ts'
+import { deliverDirectly } from './aedes/delivery.ts'
+import { Interest } from './aedes/interest.ts'
+import { type Forwarded, isQueued, type News, newsOf, timeUsOf } from './aedes/news.ts'
+import { Sessions } from './aedes/sessions.ts'
+import { Gate } from './gate/gate.ts'
+import type { RateLimits } from './gate/rate.ts'
+import { Shares } from './gate/shares.ts'
 import { isClientIdOf } from './identity.ts'
-import { Interest } from './interest.ts'
-import { type Forwarded, isQueued, type News, newsOf, timeUsOf } from './news.ts'
+import { clientFiltersMax, clientIdCharactersMax, closeTimeoutMs, connectTimeoutMs, drainTimeoutMs } from './limits.ts'
 import { type OpenPersistence, openPersistence } from './persistence.ts'
 import { Presence, type PresenceOptions } from './presence.ts'
-import type { RateLimits } from './rate.ts'
-import type { RedisLink } from './redisLink.ts'
-import { Sessions } from './sessions.ts'
+import type { RedisLink } from './redis/redisLink.ts'
 import { covers, Shadow, type ShadowEntry } from './shadow.ts'
-import { Shares } from './shares.ts'
 
 export interface BrokerOptions {
   readonly admission: Admission
@@ -269,7 +263,7 @@ export class Broker {
 
   #preConnect(gate: Gate, packet: Parameters<NonNullable<AedesOptions['preConnect']>>[1]): [Error | null, boolean] {
     const connect = packet as unknown as { clientId: string; keepalive: number; will?: { topic: string } }
-    gate.silence.keepAlive(connect.keepalive)
+    gate.keepalive.keepAlive(connect.keepalive)
     connect.keepalive = 0 // Aedes does not see telemetry: its timer would cut a busy client
     const fault = connect.will && this.#willFault(gate, connect.will.topic)
     if (fault === 'ignored') delete connect.will

@@ -3,10 +3,10 @@
 // `urn:chargelift:charger:{name}` of which all must parse. Everything else is refused with its reason.
 
 import type { X509Certificate } from 'node:crypto'
-import { type Identity, type Role, roles } from '../model/admission.ts'
 import { DeniedError } from '../model/errors.ts'
-import { clientIdCharactersMax } from '../model/limits.ts'
-import { chargerNameRule, chargerUrnPrefix, isChargerName } from '../model/topics.ts'
+import { type Identity, type Role, roles } from '../model/server/admission.ts'
+import { chargerNameRule, chargerUrnPrefix, isChargerName } from '../model/wire/topics.ts'
+import { clientIdCharactersMax } from './limits.ts'
 
 const clientAuth = '1.3.6.1.5.5.7.3.2'
 

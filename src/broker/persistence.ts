@@ -3,12 +3,12 @@
 
 import { Readable } from 'node:stream'
 import MemoryPersistence from 'aedes-persistence/asyncPersistence.js'
-import { Interest } from './interest.ts'
-import { OfflineQueue, type QueuedPacket } from './offlineQueue.ts'
-import { type Bus, openBus } from './redisBus.ts'
-import type { RedisLink } from './redisLink.ts'
+import { Interest } from './aedes/interest.ts'
+import { OfflineQueue, type QueuedPacket } from './aedes/offlineQueue.ts'
+import { type Bus, openBus } from './redis/redisBus.ts'
+import type { RedisLink } from './redis/redisLink.ts'
+import { SharedPersistence } from './redis/sharedPersistence.ts'
 import type { Shadow } from './shadow.ts'
-import { SharedPersistence } from './sharedPersistence.ts'
 
 interface Subscribing {
   readonly id: string

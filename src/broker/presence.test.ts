@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { type TestContext, test } from 'node:test'
 import { setImmediate as turn } from 'node:timers/promises'
-import type { Identity } from '../model/admission.ts'
+import type { Identity } from '../model/server/admission.ts'
 import { below, pick, seededRandom } from '../model/testing/random.ts'
 import { type EdgeConnection, Presence } from './presence.ts'
 

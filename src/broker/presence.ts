@@ -5,8 +5,8 @@
 // A link is what an identity has with a charger: `connected`, then `closing` for the grace, then gone (offline). Every
 // connection moves the retained state and the stored row; subscribers are told only when the state changes.
 
-import type { Identity } from '../model/admission.ts'
-import { encodeEnvelope } from '../model/envelope.ts'
+import type { Identity } from '../model/server/admission.ts'
+import { encodeEnvelope } from '../model/wire/envelope.ts'
 
 export type PresenceState = 'online' | 'offline'
 

@@ -1,8 +1,8 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import type { Payload } from '../model/admission.ts'
-import { encodeEnvelope } from '../model/envelope.ts'
+import type { Payload } from '../model/server/admission.ts'
 import { below, pick, seededRandom } from '../model/testing/random.ts'
+import { encodeEnvelope } from '../model/wire/envelope.ts'
 import { covers, Shadow, type ShadowEntry } from './shadow.ts'
 import { matches, randomFilter } from './testing/filters.ts'
 

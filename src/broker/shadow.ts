@@ -2,9 +2,9 @@
 // It only moves forward in SamplingTime (equal time keeps the first) and holds nothing that is not committed; only presence is the
 // broker's own word.
 
-import type { Newest, Payload } from '../model/admission.ts'
-import { encodeEnvelope } from '../model/envelope.ts'
-import { topicOf, topicRoot } from '../model/topics.ts'
+import type { Newest, Payload } from '../model/server/admission.ts'
+import { encodeEnvelope } from '../model/wire/envelope.ts'
+import { topicOf, topicRoot } from '../model/wire/topics.ts'
 
 /** Live: it moves forward in place. */
 export interface ShadowEntry {

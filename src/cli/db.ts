@@ -2,7 +2,7 @@
 
 import { parseArgs } from 'node:util'
 import type pg from 'pg'
-import { type DatabaseStatus, databaseStatus } from '../history/status.ts'
+import { type DatabaseStatus, databaseStatus } from '../history/query/databaseStatus.ts'
 import { describeEngine, type Engine, migrateDatabase } from '../ingest/migrate.ts'
 import { ConfigError, type ConfigFault, RetryableError } from '../model/errors.ts'
 import type { ServerConfig } from '../server/config.ts'

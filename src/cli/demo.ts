@@ -6,7 +6,7 @@ import { type RunningDemo, startDemo } from '../demo/demo.ts'
 import { fleetDefault, fleetMax } from '../demo/simulatedFleet.ts'
 import { ConfigError } from '../model/errors.ts'
 import { parseServerConfig, serverFlagsHelp } from '../server/config.ts'
-import { prepareDataDir } from '../server/dataDir.ts'
+import { prepareDataDir } from '../server/store/dataDir.ts'
 import { untilStopped } from './signals.ts'
 
 const isCharger = ([name]: readonly string[]): boolean => name === 'charger'

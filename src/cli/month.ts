@@ -2,8 +2,16 @@
 
 import { parseArgs } from 'node:util'
 import type pg from 'pg'
-import { closeMonth, notice, pendingCorrections, type Statement, sha256Of, sum, type Total } from '../history/month.ts'
-import { readStatements, type StoredStatement } from '../history/monthRows.ts'
+import {
+  closeMonth,
+  notice,
+  pendingCorrections,
+  type Statement,
+  sha256Of,
+  sum,
+  type Total
+} from '../history/billing/month.ts'
+import { readStatements, type StoredStatement } from '../history/billing/monthRows.ts'
 import { ConfigError, type ConfigFault } from '../model/errors.ts'
 import type { ServerConfig } from '../server/config.ts'
 import { databaseOptions, databaseOptionsHelp, serverConfigOf, withDatabase } from './database.ts'

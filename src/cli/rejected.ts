@@ -4,18 +4,18 @@ import { parseArgs } from 'node:util'
 import type pg from 'pg'
 import { Shadow } from '../broker/shadow.ts'
 import { Ingest } from '../ingest/ingest.ts'
-import { Budget } from '../model/budget.ts'
 import { ConfigError, type ConfigFault } from '../model/errors.ts'
-import { chargerNameRule, isChargerName } from '../model/topics.ts'
+import { Budget } from '../model/server/budget.ts'
+import { chargerNameRule, isChargerName } from '../model/wire/topics.ts'
 import type { ServerConfig } from '../server/config.ts'
-import { LatestWriter } from '../server/latest.ts'
+import { LatestWriter } from '../server/store/latest.ts'
 import {
   countRejected,
   newestRejected,
   type RejectedFilter,
   type RejectedRow,
   replayRejected
-} from '../server/rejectedReplay.ts'
+} from '../server/store/rejectedReplay.ts'
 import { databaseOptions, databaseOptionsHelp, serverConfigOf, withDatabase } from './database.ts'
 import { timeMs, timeRule } from './times.ts'
 

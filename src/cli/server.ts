@@ -25,6 +25,6 @@ export async function serverCommand(args: readonly string[]): Promise<void> {
 
 /** As they do it: Piscina asks for its file by require, and the cache knows a module by how it was asked for. */
 async function loadThreads(): Promise<void> {
-  createRequire(import.meta.url)('../ingest/writer.ts')
-  await import('../history/thread.ts')
+  createRequire(import.meta.url)('../ingest/worker/writer.ts')
+  await import('../history/derive/thread.ts')
 }

@@ -3,14 +3,14 @@
 
 import { setTimeout as sleep } from 'node:timers/promises'
 import { ConfigError, type ConfigFault } from '../model/errors.ts'
-import { chargerNameRule, isChargerName } from '../model/topics.ts'
+import { chargerNameRule, isChargerName } from '../model/wire/topics.ts'
 import { untilStopped } from './signals.ts'
 import { refused } from './top.ts'
 import { AskFault, open } from './watch/ask.ts'
 import { EventReader } from './watch/events.ts'
+import { harmless, reasonOf } from './watch/figures.ts'
 import { addressHelp, parseWatchArgs, readAddress, type ServerAddress } from './watch/flags.ts'
 import { jsonLines, textLines } from './watch/lines.ts'
-import { harmless, reasonOf } from './watch/words.ts'
 
 export const tailHelp = `Usage: chargelift tail [CHARGER] [flags]
 

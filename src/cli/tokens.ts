@@ -3,10 +3,18 @@
 import { parseArgs } from 'node:util'
 import type pg from 'pg'
 import { ConfigError, type ConfigFault } from '../model/errors.ts'
-import { tokenDaysMax } from '../model/limits.ts'
-import { chargerNameRule, isChargerName } from '../model/topics.ts'
+import { isoDay } from '../model/isoDay.ts'
+import { chargerNameRule, isChargerName } from '../model/wire/topics.ts'
+import { tokenDaysMax } from '../server/access/limits.ts'
+import {
+  type AccessRole,
+  accessRoles,
+  addToken,
+  type ListedToken,
+  listTokens,
+  revokeToken
+} from '../server/access/tokens.ts'
 import type { ServerConfig } from '../server/config.ts'
-import { type AccessRole, accessRoles, addToken, type ListedToken, listTokens, revokeToken } from '../server/tokens.ts'
 import { databaseOptions, databaseOptionsHelp, serverConfigOf, withDatabase } from './database.ts'
 
 export const tokensHelp = `Usage: chargelift tokens add NAME [--role ROLE] [--days N]
@@ -148,8 +156,6 @@ function daysOf(text: string, faults: ConfigFault[]): number {
   faults.push({ path: '--days', expected: `1 to ${tokenDaysMax}`, found: JSON.stringify(text) })
   return 1
 }
-
-const isoDay = (time: Date): string => time.toISOString().slice(0, 10)
 
 function print(line: string): void {
   process.stdout.write(`${line}\n`)

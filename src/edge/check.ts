@@ -8,18 +8,20 @@ import { accessSync, constants, existsSync, statfsSync } from 'node:fs'
 import { dirname } from 'node:path'
 import { DatabaseSync } from 'node:sqlite'
 import type { Logger } from 'pino'
-import type { ChargerValues } from '../model/chargerState.ts'
-import { encodeEnvelope } from '../model/envelope.ts'
-import { certificateNoteMs, checkAckTimeoutMs, clockOffsetMsMax } from '../model/limits.ts'
-import { topicOf } from '../model/topics.ts'
-import type { Clock, Sample } from './chargers/charger.ts'
+import { isoDay } from '../model/isoDay.ts'
+import type { ChargerValues } from '../model/wire/chargerState.ts'
+import { encodeEnvelope } from '../model/wire/envelope.ts'
+import { topicOf } from '../model/wire/topics.ts'
+import type { Sample } from './chargers/charger.ts'
+import { pollOf } from './chargers/probe.ts'
 import { CheckLine, type Lost } from './checkLine.ts'
-import { askKernel, EdgeTime, systemClock } from './clock.ts'
 import type { ChargerConfig, EdgeConfig } from './config.ts'
-import type { Message } from './feed.ts'
-import { pollOf } from './probe.ts'
-import { whatToDo } from './reasons.ts'
-import { takesEarly } from './serverCheck.ts'
+import { certificateNoteMs, checkAckTimeoutMs, clockOffsetMsMax } from './limits.ts'
+import type { Clock } from './time/clock.ts'
+import { askKernel, EdgeTime, systemClock } from './time/clock.ts'
+import type { Message } from './uplink/feed.ts'
+import { whatToDo } from './uplink/reasons.ts'
+import { takesEarly } from './uplink/serverCheck.ts'
 
 export interface Step {
   readonly name: 'config' | 'certificate' | 'clock' | 'spool' | 'broker' | 'charger' | 'store'
@@ -234,6 +236,5 @@ function messagesOf(charger: string, timeMs: number, values: Partial<ChargerValu
 const ok = (name: Step['name'], found: string): Step => ({ name, outcome: 'ok', found })
 const fail = (name: Step['name'], found: string, whatToDo: string): Step => ({ name, outcome: 'fail', found, whatToDo })
 const addressOf = ({ broker }: EdgeConfig): string => `mqtts://${broker.host}:${broker.port}`
-const isoDay = (ms: number): string => new Date(ms).toISOString().slice(0, 10)
 const mebibytes = (bytes: number): number => Math.floor(bytes / 1024 / 1024)
 const sentence = (text: string): string => `${text[0]!.toUpperCase()}${text.slice(1)}${/[.?!]$/.test(text) ? '' : '.'}`

@@ -3,14 +3,14 @@
 // current: a PUBACK alone may also mean that they were rejected.
 
 import { createSecureContext } from 'node:tls'
-import { valueNames } from '../model/chargerState.ts'
-import { answerTimeoutMs, retainedGraceMs } from '../model/limits.ts'
-import { connectionName, parseTopic, topicOf } from '../model/topics.ts'
-import { type Heard, readHeard } from './ask.ts'
+import { valueNames } from '../model/wire/chargerState.ts'
+import { connectionName, parseTopic, topicOf } from '../model/wire/topics.ts'
 import type { EdgeConfig } from './config.ts'
-import { Connection, type Mqtt } from './connection.ts'
-import type { Message, Parcel } from './feed.ts'
-import type { TakesEarly } from './serverCheck.ts'
+import { answerTimeoutMs, retainedGraceMs } from './limits.ts'
+import { type Heard, readHeard } from './uplink/ask.ts'
+import { Connection, type Mqtt } from './uplink/connection.ts'
+import type { Message, Parcel } from './uplink/feed.ts'
+import type { TakesEarly } from './uplink/serverCheck.ts'
 
 /** Why there is no connection; see reasons.ts. */
 export interface Lost {

@@ -8,15 +8,15 @@ import { dirname, resolve } from 'node:path'
 import { LineCounter, parseDocument } from 'yaml'
 import { z } from 'zod'
 import { ConfigError, type ConfigFault } from '../model/errors.ts'
+import { chargerNameRule, chargerUrnPrefix, isChargerName } from '../model/wire/topics.ts'
+import { devKeyOf, driverNames } from './chargers/registry.ts'
 import {
   heartbeatMsDefault,
   pollIntervalMsKind,
   pollIntervalMsMin,
   spoolBytesDefault,
   spoolBytesMin
-} from '../model/limits.ts'
-import { chargerNameRule, chargerUrnPrefix, isChargerName } from '../model/topics.ts'
-import { devKeyOf, driverNames } from './chargers/registry.ts'
+} from './limits.ts'
 import { Secret } from './secret.ts'
 
 // Every message below is the `expected` of a fault.

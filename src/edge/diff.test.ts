@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
-import type { ChargerValues } from '../model/chargerState.ts'
+import type { ChargerValues } from '../model/wire/chargerState.ts'
 import { diff, type KnownValues, remember } from './diff.ts'
 
 const heartbeatMs = 1_000

@@ -1,7 +1,7 @@
 // What has to be published: the values of a new sample that differ from what was spooled last, and those that have been
 // silent for a heartbeat. Pure; a value that the new sample does not tell stays as it was.
 
-import { type ChargerValues, type ValueName, valueNames } from '../model/chargerState.ts'
+import { type ChargerValues, type ValueName, valueNames } from '../model/wire/chargerState.ts'
 
 /** What was spooled last, by value: a value and its own sampling time, ms since the Unix epoch unless it is held. */
 export type KnownValues = { readonly [Name in ValueName]?: Known<ChargerValues[Name]> }

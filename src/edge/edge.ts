@@ -3,21 +3,21 @@
 
 import type { Logger } from 'pino'
 import { readVersion } from '../model/assets.ts'
-import { drainOnStopMs, pollStuckMs } from '../model/limits.ts'
-import type { Clock } from './chargers/charger.ts'
+import { ChargerRecorder } from './chargerRecorder.ts'
 import { loadDriver } from './chargers/registry.ts'
-import { askKernel, EdgeTime, readBootId, systemClock } from './clock.ts'
 import type { EdgeConfig } from './config.ts'
-import { EnergyFile } from './energyFile.ts'
-import { Held } from './held.ts'
+import { EnergyFile } from './energy/energyFile.ts'
+import { drainOnStopMs, pollStuckMs } from './limits.ts'
 import { type Polling, startPolling } from './polling.ts'
-import { Publisher } from './publish.ts'
-import { takeReplayRequests } from './replay.ts'
-import { takesEarly } from './serverCheck.ts'
-import { openSpool, type Spool } from './spool.ts'
-import { faultLog, spoolLog } from './spoolLog.ts'
-import { factsOf, type StatusSource } from './status.ts'
-import { Watch } from './watch.ts'
+import { takeReplayRequests } from './spool/replay.ts'
+import { openSpool, type Spool } from './spool/spool.ts'
+import { faultLog, spoolLog } from './spool/spoolLog.ts'
+import { Held } from './spool/undatedSamples.ts'
+import type { Clock } from './time/clock.ts'
+import { askKernel, EdgeTime, readBootId, systemClock } from './time/clock.ts'
+import { Publisher } from './uplink/publish.ts'
+import { takesEarly } from './uplink/serverCheck.ts'
+import { factsOf, type StatusSource } from './uplink/status.ts'
 
 export interface RunningEdge {
   /** False when a charger's polls have stood still for minutes, which no charger can bring about. */
@@ -61,7 +61,7 @@ interface Site {
   readonly time: EdgeTime
   readonly spool: Spool
   /** By charger. */
-  readonly watches: ReadonlyMap<string, Watch>
+  readonly watches: ReadonlyMap<string, ChargerRecorder>
 }
 
 /** Runs until stop. Throws ConfigError when the spool cannot be opened. */
@@ -71,7 +71,7 @@ export async function startEdge(config: EdgeConfig, parts: EdgeParts): Promise<R
   const time = new EdgeTime({ clock, kernel, log, onKnown: () => timeIsKnown() })
   const spool = openSpool({ ...config.spool, ...spoolLog(log), nowMs: () => time.now() ?? clock.nowMs() })
   const energyFile = new EnergyFile(config.spool.path, log, clock.monotonicMs)
-  const watches = new Map<string, Watch>()
+  const watches = new Map<string, ChargerRecorder>()
   const site: Site = { config, parts, log, clock, bootId: readBootId(), time, spool, watches }
   const held = newHeld(site)
   const status = statusOf(site)
@@ -151,8 +151,8 @@ const newWatch = (
   charger: string,
   energyFile: EnergyFile,
   onAppended: (isHeld: boolean) => void
-): Watch =>
-  new Watch({
+): ChargerRecorder =>
+  new ChargerRecorder({
     charger,
     spool,
     heartbeatMs: config.heartbeatMs,

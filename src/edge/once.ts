@@ -2,9 +2,9 @@
 // What is not acknowledged in time stays in the spool for the next run, as always.
 
 import { setTimeout as delay } from 'node:timers/promises'
-import { onceTimeoutMs } from '../model/limits.ts'
 import type { EdgeConfig } from './config.ts'
 import { type EdgeParts, startEdge } from './edge.ts'
+import { onceTimeoutMs } from './limits.ts'
 
 export interface OnceResult {
   /** Chargers that gave no sample. */

@@ -2,15 +2,16 @@
 
 import { once } from 'node:events'
 import { setTimeout as delay } from 'node:timers/promises'
-import { type Charger, type Clock, PollError, type Sample } from './chargers/charger.ts'
+import type { ChargerRecorder } from './chargerRecorder.ts'
+import { type Charger, PollError, type Sample } from './chargers/charger.ts'
+import { pollForever } from './chargers/poll.ts'
 import { openCharger } from './chargers/registry.ts'
 import type { ChargerConfig } from './config.ts'
-import { pollForever } from './poll.ts'
-import type { Watch } from './watch.ts'
+import type { Clock } from './time/clock.ts'
 
 export interface PollingOptions {
   readonly config: ChargerConfig
-  readonly watch: Pick<Watch, 'miss' | 'openGap' | 'fill'>
+  readonly watch: Pick<ChargerRecorder, 'miss' | 'openGap' | 'fill'>
   readonly clock: Clock
   /** Throws PollError for a sample that is as good as none, and what the spool throws. */
   readonly onSample: (sample: Sample) => void

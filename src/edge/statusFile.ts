@@ -3,8 +3,8 @@
 
 import { renameSync, rmSync, writeFileSync } from 'node:fs'
 import type { Logger } from 'pino'
-import { statusFileIntervalMs } from '../model/limits.ts'
 import type { RunningEdge } from './edge.ts'
+import { statusFileIntervalMs } from './limits.ts'
 
 export class StatusFile {
   readonly #path: string

@@ -1,6 +1,6 @@
 // What two rows of a charger say together: the values in force, and how much energy its counters gained between them. Pure.
 
-import { powerOutputWattsMax } from '../model/limits.ts'
+import { powerOutputWattsMax } from '../model/wire/limits.ts'
 
 /** Null: unchanged or not known. Time in µs since the Unix epoch. */
 export interface SessionRow {

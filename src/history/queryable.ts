@@ -8,3 +8,8 @@ export interface Queryable {
     values?: unknown[]
   ): Promise<Pick<QueryResult, 'rowCount'> & { rows: Row[] }>
 }
+
+/** What is needed of a client; its transaction is the caller's. */
+export interface Db {
+  query(text: string, values?: unknown[]): Promise<{ rows: Record<string, unknown>[] }>
+}

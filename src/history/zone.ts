@@ -1,7 +1,7 @@
 // A time zone by its IANA name: where its days begin, and times with their offset in it. Changes of the clock are the zone's.
 // Offsets are asked of the runtime once per quarter hour that is seen: no zone changes within one.
 
-import { formatTime } from '../model/envelope.ts'
+import { formatTime } from '../model/wire/envelope.ts'
 
 const quarterMs = 900_000
 const dayMs = 86_400_000

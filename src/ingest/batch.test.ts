@@ -1,8 +1,10 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { batchBytesMax, batchMessagesMax, packetBytesMax, topicBytesMax } from '../model/limits.ts'
+import { topicBytesMax } from '../broker/limits.ts'
+import { packetBytesMax } from '../model/server/limits.ts'
 import { below, pick, seededRandom } from '../model/testing/random.ts'
 import { Batch, Records } from './batch.ts'
+import { batchBytesMax, batchMessagesMax } from './limits.ts'
 import { FakeSource, type Message, messageIn, runIn, runOfAll, unpacked } from './testing/messages.ts'
 
 test('what is packed unpacks to the same messages in the same order', () => {

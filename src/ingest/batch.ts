@@ -4,8 +4,8 @@
 //
 // A run: u32 bytes of its packets, u32 number of the identity (little endian), then the PUBLISH packets (MQTT 3.1.1, 3.3).
 
-import { Run, type Source } from '../model/admission.ts'
-import { batchBytesMax, batchMessagesMax, runBytesMax } from '../model/limits.ts'
+import { Run, type Source } from '../model/server/admission.ts'
+import { batchBytesMax, batchMessagesMax, runBytesMax } from './limits.ts'
 import { late } from './outcome.ts'
 
 const headerBytes = 8

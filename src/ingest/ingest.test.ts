@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { type TestContext, test } from 'node:test'
-import { Budget } from '../model/budget.ts'
+import { Budget } from '../model/server/budget.ts'
 import { Ingest, IngestCounters, type IngestOptions } from './ingest.ts'
 import { FakeSource, runIn } from './testing/messages.ts'
 

@@ -2,15 +2,15 @@
 // Every admitted message is settled once, or kept; QoS 0 over the budget is dropped and counted.
 
 import { availableParallelism } from 'node:os'
-import type { Admission, Newest, Run, Source } from '../model/admission.ts'
 import { atMost } from '../model/atMost.ts'
-import type { Budget } from '../model/budget.ts'
 import type { RejectCode } from '../model/errors.ts'
+import type { Admission, Newest, Run, Source } from '../model/server/admission.ts'
+import type { Budget } from '../model/server/budget.ts'
 import type { Batch } from './batch.ts'
-import { Dispatch } from './dispatch.ts'
-import { Lane, type LaneReport } from './lane.ts'
+import { Dispatch } from './lane/dispatch.ts'
+import { Lane, type LaneReport } from './lane/lane.ts'
+import { Routes } from './lane/routes.ts'
 import { type BatchKept, type BatchResult, late } from './outcome.ts'
-import { Routes } from './routes.ts'
 
 export interface IngestOptions {
   readonly databaseUrl: string

@@ -2,9 +2,9 @@
 // under an advisory lock. Refuses a database that is newer than the program. Uses TimescaleDB where it can be had.
 
 import { Client } from 'pg'
-import { advisoryLocks } from '../model/advisoryLocks.ts'
 import { assetNames, readAssetText } from '../model/assets.ts'
 import { ConfigError, RetryableError } from '../model/errors.ts'
+import { advisoryLocks } from '../model/server/advisoryLocks.ts'
 import { sqlState, verdictOf } from './retry.ts'
 
 /** What a migration needs of a client: text may hold several statements when there are no values. */

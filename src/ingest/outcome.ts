@@ -1,7 +1,7 @@
 // What a worker answers for a batch. Plain data: it crosses threads. Three outcomes, never two.
 
-import type { Newest } from '../model/admission.ts'
 import type { RejectCode } from '../model/errors.ts'
+import type { Newest } from '../model/server/admission.ts'
 import type { NumberedTopics } from './toldTopics.ts'
 
 /** Outcomes per message; a message that nobody names stays `kept`. */

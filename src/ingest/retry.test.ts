@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { retryDelayMaxMs, retryDelayMinMs } from '../model/limits.ts'
+import { retryDelayMaxMs, retryDelayMinMs } from './lane/limits.ts'
 import { retryDelayMs, sqlState, type Verdict, verdictOf } from './retry.ts'
 
 const verdicts: [string, string, Verdict][] = [

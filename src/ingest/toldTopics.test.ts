@@ -1,9 +1,9 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { threadId } from 'node:worker_threads'
-import { topicsKeptMax } from '../model/limits.ts'
 import { ToldTopics } from './toldTopics.ts'
-import { type Topic, Topics } from './topics.ts'
+import { topicsKeptMax } from './worker/limits.ts'
+import { type Topic, Topics } from './worker/topics.ts'
 
 const named = (topics: Topics, ...texts: readonly string[]): Topic[] => texts.map(text => topics.named(text))
 

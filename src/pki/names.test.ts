@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import type { ConfigFault } from '../model/errors.ts'
-import { certificateChargersMax } from '../model/limits.ts'
+import { certificateChargersMax } from './limits.ts'
 import { type DeviceDraft, planDevice, planHosts } from './names.ts'
 
 const limit = { days: 3_650, reason: 'the longest allowed' }

@@ -3,10 +3,10 @@
 
 import { isIP } from 'node:net'
 import { domainToASCII } from 'node:url'
-import { type Role, roles } from '../model/admission.ts'
 import type { ConfigFault } from '../model/errors.ts'
-import { certificateChargersMax, certificateDaysDefault } from '../model/limits.ts'
-import { chargerNameRule, isChargerName } from '../model/topics.ts'
+import { type Role, roles } from '../model/server/admission.ts'
+import { chargerNameRule, isChargerName } from '../model/wire/topics.ts'
+import { certificateChargersMax, certificateDaysDefault } from './limits.ts'
 
 export const hostsDefault: readonly string[] = ['localhost', '127.0.0.1']
 

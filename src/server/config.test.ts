@@ -2,20 +2,19 @@ import assert from 'node:assert/strict'
 import { hostname } from 'node:os'
 import { resolve } from 'node:path'
 import { test } from 'node:test'
-import { redisUrlForms } from '../broker/redisUrl.ts'
+import { connectionsMaxDefault, handshakesPerSecondDefault } from '../broker/listener/limits.ts'
+import { redisUrlForms } from '../broker/redis/redisUrl.ts'
 import { workersDefault } from '../ingest/ingest.ts'
 import { ConfigError } from '../model/errors.ts'
+import { acceptPastMsDefault } from '../model/wire/limits.ts'
+import { parseServerConfig, type ServerConfig, serverFlagsHelp } from './config.ts'
 import {
-  acceptPastMsDefault,
   budgetBytesDefault,
   bytesPerSecondDefault,
-  connectionsMaxDefault,
-  handshakesPerSecondDefault,
   messagesPerSecondDefault,
   presenceGraceMsDefault,
   silentAfterMsDefault
-} from '../model/limits.ts'
-import { parseServerConfig, type ServerConfig, serverFlagsHelp } from './config.ts'
+} from './limits.ts'
 
 type Environment = Record<string, string | undefined>
 const parse = (args: readonly string[] = [], env: Environment = {}): ServerConfig => parseServerConfig(args, env)

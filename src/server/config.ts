@@ -5,26 +5,25 @@ import { hostname } from 'node:os'
 import { resolve } from 'node:path'
 import { parseArgs } from 'node:util'
 import { z } from 'zod'
-import { isRedisUrl, redisUrlForms } from '../broker/redisUrl.ts'
+import { connectionsMaxDefault, handshakesPerSecondDefault } from '../broker/listener/limits.ts'
+import { isRedisUrl, redisUrlForms } from '../broker/redis/redisUrl.ts'
 import { workersDefault } from '../ingest/ingest.ts'
 import { isBinary } from '../model/assets.ts'
 import { ConfigError, type ConfigFault } from '../model/errors.ts'
+import { acceptPastMsDefault } from '../model/wire/limits.ts'
+import { isLoopbackHost } from './access/loopback.ts'
 import {
-  acceptPastMsDefault,
   budgetBytesDefault,
   budgetBytesMin,
   bytesPerSecondDefault,
-  connectionsMaxDefault,
-  handshakesPerSecondDefault,
   messagesPerSecondDefault,
   nodeSilentMsDefault,
   presenceGraceMsDefault,
   retentionMarginMs,
   silentAfterMsDefault,
   webhookSecretCharactersMin
-} from '../model/limits.ts'
-import { isLoopbackHost } from './loopback.ts'
-import { type ProcessPart, partOf, processPartName } from './processPart.ts'
+} from './limits.ts'
+import { type ProcessPart, partOf, processPartName } from './peers/processPart.ts'
 
 // Number('') is 0, and 0 is a free port: only digits are a number here.
 const wholeNumber = z

@@ -6,12 +6,12 @@ import cluster, { type Worker } from 'node:cluster'
 import type { Logger } from 'pino'
 import { atMost } from '../model/atMost.ts'
 import { ConfigError, exitCodeConfig } from '../model/errors.ts'
-import { stopTotalMs } from '../model/limits.ts'
 import type { ServerConfig } from './config.ts'
+import { stopTotalMs } from './limits.ts'
+import type { Message, Question } from './peers/processLink.ts'
+import { type ProcessPart, processPartName } from './peers/processPart.ts'
 import { probePort } from './ports.ts'
-import { type ProcessPart, processPartName } from './processPart.ts'
 import { openDatabase, openPort, runReversed, type Stop } from './server.ts'
-import type { Message, Question } from './siblings.ts'
 
 export interface RunningProcesses {
   reload(): void

@@ -5,46 +5,46 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import pg from 'pg'
 import type { Logger } from 'pino'
 import { Broker } from '../broker/broker.ts'
-import { HistoryThread } from '../history/historyThread.ts'
+import { HistoryThread } from '../history/derive/historyThread.ts'
 import { Ingest, type IngestReport } from '../ingest/ingest.ts'
 import { type Engine, migrateDatabase, startFault } from '../ingest/migrate.ts'
 import { atMost } from '../model/atMost.ts'
-import { Budget } from '../model/budget.ts'
 import { ConfigError, RetryableError } from '../model/errors.ts'
-import { stopBatchesMs, stopLeastMs, stopRestMs, stopTotalMs } from '../model/limits.ts'
-import { Access } from './access.ts'
-import { type ApiParts, apiRoutes } from './api/api.ts'
-import { Exporting } from './api/exports.ts'
-import { Registry } from './api/registry.ts'
-import { Audit } from './audit.ts'
+import { Budget } from '../model/server/budget.ts'
+import { Access } from './access/access.ts'
+import { Audit } from './access/audit.ts'
+import { isLoopbackHost } from './access/loopback.ts'
+import { TokenCache } from './access/tokenCache.ts'
 import type { ServerConfig } from './config.ts'
-import { ConnectionWriter, loadConnections, onlineElsewhere } from './connections.ts'
-import { Credentials } from './credentials.ts'
-import { startEmbeddedDatabase } from './database.ts'
-import { faultOf } from './databaseWatch.ts'
-import { openDoor } from './door.ts'
-import { Grants } from './grants.ts'
-import { healthRoutes } from './health.ts'
-import { Http } from './http.ts'
-import { openHttpTls } from './httpTls.ts'
-import { IngestMeter } from './ingestMeter.ts'
-import { IngestOfAll } from './ingestOfAll.ts'
-import { LatestWriter, loadLatest } from './latest.ts'
-import { LiveFeed } from './liveFeed.ts'
-import { isLoopbackHost } from './loopback.ts'
-import { Metrics } from './metrics.ts'
-import { watchNodes } from './nodes.ts'
-import { Operations } from './operations.ts'
-import { pageRoutes } from './page.ts'
+import { type ApiParts, apiRoutes } from './http/api/api.ts'
+import { Exporting } from './http/api/exports.ts'
+import { Registry } from './http/api/registry.ts'
+import { healthRoutes } from './http/health.ts'
+import { Http } from './http/http.ts'
+import { openHttpTls } from './http/httpTls.ts'
+import { LiveFeed } from './http/live/liveFeed.ts'
+import { pageRoutes } from './http/page/page.ts'
+import { signInRoutes } from './http/signIn.ts'
+import { stopBatchesMs, stopLeastMs, stopRestMs, stopTotalMs } from './limits.ts'
+import { IngestMeter } from './monitoring/ingestMeter.ts'
+import { IngestOfAll } from './monitoring/ingestOfAll.ts'
+import { Metrics } from './monitoring/metrics.ts'
+import { Monitoring } from './monitoring/monitoring.ts'
+import { Progress, type ProgressReport } from './monitoring/progress.ts'
+import { goingAway, type ReadinessParts, readiness, starting } from './monitoring/readiness.ts'
+import { watchNodes } from './peers/nodes.ts'
+import { openLink, openSharedShadow, takeOverFrom, watchPeers } from './peers/peers.ts'
+import { type Answers, ProcessLink } from './peers/processLink.ts'
+import type { SharedShadow } from './peers/sharedShadow.ts'
 import { probePort } from './ports.ts'
-import { Progress, type ProgressReport } from './progress.ts'
-import { goingAway, type ReadinessParts, readiness, starting } from './readiness.ts'
-import { openReadPool } from './readPool.ts'
-import { type QuotaReport, watchQuotas } from './rejectedQuota.ts'
-import { openLink, openSharedShadow, takeOverFrom, watchPeers } from './shared.ts'
-import type { SharedShadow } from './sharedShadow.ts'
-import { type Answers, Siblings } from './siblings.ts'
-import { signInRoutes } from './signIn.ts'
+import { ConnectionWriter, loadConnections, onlineElsewhere } from './store/connections.ts'
+import { faultOf } from './store/databaseWatch.ts'
+import { startEmbeddedDatabase } from './store/embeddedDatabase.ts'
+import { LatestWriter, loadLatest } from './store/latest.ts'
+import { openReadPool } from './store/readPool.ts'
+import { type QuotaReport, watchQuotas } from './store/rejectedQuota.ts'
+import { Credentials } from './trust/credentials.ts'
+import { openMqttListener } from './trust/mqttListener.ts'
 
 export interface RunningServer {
   readonly mqttPorts: readonly number[]
@@ -91,7 +91,7 @@ async function start(config: ServerConfig, log: Logger, stops: Stop[], abort: Ab
   // First the HTTP port: it tells what the rest is waiting for.
   let ready: (ReadinessParts & { readonly metrics: Metrics; readonly meter: IngestMeter }) | undefined
   let stopping: Promise<boolean> | undefined
-  let grants: Grants | undefined
+  let tokenCache: TokenCache | undefined
   let api: ApiParts | undefined
   const answers: Answers = {
     readiness: () => (stopping ? goingAway : ready ? readiness(ready) : starting),
@@ -99,12 +99,12 @@ async function start(config: ServerConfig, log: Logger, stops: Stop[], abort: Ab
     ingest: () => ready?.meter.share()
   }
   const access = new Access({
-    grants: () => grants,
+    tokenCache: () => tokenCache,
     isLoopback: isLoopbackHost(config.httpHost),
     isTls: httpTls !== undefined,
     report: audit.report
   })
-  const siblings = config.part && new Siblings(answers)
+  const processLink = config.part && new ProcessLink(answers)
   const openHttp = (): Promise<Http> =>
     Http.open({
       host: config.httpHost,
@@ -113,10 +113,10 @@ async function start(config: ServerConfig, log: Logger, stops: Stop[], abort: Ab
       access,
       routes: [
         ...healthRoutes({
-          readiness: () => siblings?.readiness() ?? answers.readiness(),
-          metrics: () => ready && (siblings?.metrics(ready.metrics) ?? ready.metrics.text())
+          readiness: () => processLink?.readiness() ?? answers.readiness(),
+          metrics: () => ready && (processLink?.metrics(ready.metrics) ?? ready.metrics.text())
         }),
-        ...signInRoutes(access, () => grants),
+        ...signInRoutes(access, () => tokenCache),
         ...apiRoutes(() => api),
         ...pageRoutes({ failed: error => log.error({ event: 'page_failed', reason: error.message }, 'no dashboard') })
       ],
@@ -147,8 +147,8 @@ async function start(config: ServerConfig, log: Logger, stops: Stop[], abort: Ab
     log.warn({ event: 'database_connection_lost', reason: error.message }, 'database connection lost')
   )
   stops.push(() => atMost(stopRestMs, db.end()))
-  grants = await whenDatabaseAnswers(log, abort, () => openGrants(db, config, log))
-  stops.push(async () => grants?.close())
+  tokenCache = await whenDatabaseAnswers(log, abort, () => openTokenCache(db, config, log))
+  stops.push(async () => tokenCache?.close())
   audit.storeIn(db)
 
   const latest = new LatestWriter(db, error =>
@@ -214,7 +214,7 @@ async function start(config: ServerConfig, log: Logger, stops: Stop[], abort: Ab
     settled = await ingest.close(stopBatchesMs)
     await broker.close()
   })
-  const operations = new Operations({
+  const monitoring = new Monitoring({
     config,
     log,
     db,
@@ -223,41 +223,41 @@ async function start(config: ServerConfig, log: Logger, stops: Stop[], abort: Ab
   })
   const metrics: Metrics = new Metrics({
     ingest,
-    database: operations.database,
-    problems: operations.problems,
-    webhookPosts: operations.keeper.posts,
+    database: monitoring.database,
+    problems: monitoring.problems,
+    webhookPosts: monitoring.keeper.posts,
     maintenance,
     credentials,
     budget,
     audit,
     connections: () => broker.gates.size,
-    handshakesWaiting: () => door.waiting,
+    handshakesWaiting: () => mqttListener.waiting,
     offlineDropped: () => broker.offlineDropped
   })
   const meter: IngestMeter = new IngestMeter({
     node: config.nodeId,
-    version: operations.version,
+    version: monitoring.version,
     ingest,
     metrics,
-    database: operations.database,
+    database: monitoring.database,
     budget,
     credentials,
     connections: () => broker.gates.size,
-    problems: operations.problems
+    problems: monitoring.problems
   })
   await shared?.load().catch(() => {}) // then from the database alone
   const takeOver = takeOverFrom(() => loadLatest(db), broker, shared)
   const figures =
-    siblings && config.part?.number === 1
+    processLink && config.part?.number === 1
       ? new IngestOfAll(
           () => meter.figures(),
-          () => siblings.ingest()
+          () => processLink.ingest()
         )
       : meter
   broker.presence.load(
     await whenDatabaseAnswers(log, abort, async () => {
       await takeOver()
-      await operations.load()
+      await monitoring.load()
       return loadConnections(db)
     })
   )
@@ -282,15 +282,15 @@ async function start(config: ServerConfig, log: Logger, stops: Stop[], abort: Ab
   api = {
     newest: broker.shadow,
     registry: new Registry(readDb),
-    problems: charger => operations.problems.problemsOf(charger),
-    problemList: () => operations.problems.list(),
+    problems: charger => monitoring.problems.problemsOf(charger),
+    problemList: () => monitoring.problems.list(),
     figures: () => figures.figures(),
     feed,
     access,
     exporting: new Exporting(),
     db: readDb
   }
-  const stopOperations = operations.start()
+  const stopOperations = monitoring.start()
   stops.push(() => atMost(stopRestMs, stopOperations()), meter.watch())
   if (figures !== meter) stops.push(figures.watch())
   const progress = new Progress({
@@ -303,8 +303,8 @@ async function start(config: ServerConfig, log: Logger, stops: Stop[], abort: Ab
   const stopQuotas = watchQuotas(db, () => ingest.counters.rejectedTotal, quotaReport(log, metrics))
   stops.push(() => atMost(stopRestMs, stopQuotas()))
 
-  const door = await openPort('--mqtt-port', config.mqttPorts[0]!, () =>
-    openDoor({
+  const mqttListener = await openPort('--mqtt-port', config.mqttPorts[0]!, () =>
+    openMqttListener({
       config,
       credentials,
       accept: (socket, identity) => broker.accept(socket, identity),
@@ -312,14 +312,14 @@ async function start(config: ServerConfig, log: Logger, stops: Stop[], abort: Ab
       failed: error => log.error({ event: 'recheck_failed', err: error }, 'live connections not judged anew')
     })
   )
-  stops.push(() => door.close()) // the last one, and so the first to stop: nobody new comes in while the rest ends
+  stops.push(() => mqttListener.close()) // the last one, and so the first to stop: nobody new comes in while the rest ends
   ready = { db, ingest, progress, metrics, meter, maintenance, link, credentials }
 
-  const mqttPorts = door.ports
+  const mqttPorts = mqttListener.ports
   const httpPort = http?.port ?? config.httpPort
   const event = { event: 'listening', mqttPort: mqttPorts[0], mqttPorts, httpPort, engine: engine.name }
-  log.info(event, siblings ? 'a process listens' : 'listening')
-  siblings?.listening(mqttPorts, httpPort) // after its own line: that of all comes last
+  log.info(event, processLink ? 'a process listens' : 'listening')
+  processLink?.listening(mqttPorts, httpPort) // after its own line: that of all comes last
   return {
     mqttPorts,
     httpPort,
@@ -359,15 +359,15 @@ export async function openDatabase(
   return { databaseUrl, engine }
 }
 
-async function openGrants(db: pg.Pool, { httpHost }: ServerConfig, log: Logger): Promise<Grants> {
-  const grants = await Grants.open(db, error =>
+async function openTokenCache(db: pg.Pool, { httpHost }: ServerConfig, log: Logger): Promise<TokenCache> {
+  const tokenCache = await TokenCache.open(db, error =>
     log.warn({ event: 'tokens_failed', reason: error.message }, 'tokens not read: those known before are in force')
   )
-  if (!grants.isGuarded && !isLoopbackHost(httpHost)) {
+  if (!tokenCache.isGuarded && !isLoopbackHost(httpHost)) {
     const reason = 'there is no token yet: make one with "chargelift tokens add NAME"'
     log.warn({ event: 'no_tokens', reason }, 'nobody can use the HTTP port')
   }
-  return grants
+  return tokenCache
 }
 
 /** Ends a part; `leftMs` is what is left of the time for all. */

@@ -1,7 +1,7 @@
 // The frame around all pages: navigation, the state of the live connection, and the page that the address names.
 
 import { useEffect, useMemo, useRef } from 'preact/hooks'
-import { Dashboard, DashboardContext, useLive } from './dashboard.ts'
+import { Dashboard, DashboardContext, useLive } from './data/dashboard.ts'
 import { timeOfDay } from './format.ts'
 import { ChargerPage } from './pages/charger.tsx'
 import { FleetPage } from './pages/fleet.tsx'

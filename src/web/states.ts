@@ -1,8 +1,8 @@
 // The words and colours for what a charger does, for its connection, and for what is wrong. A colour never stands without
 // its word. The names of tones are classes of the style sheet.
 
-import type { ConnectionState, ProblemCondition } from '../model/api.ts'
-import type { OperationState } from '../model/chargerState.ts'
+import type { ConnectionState, ProblemCondition } from '../model/api/api.ts'
+import type { OperationState } from '../model/wire/chargerState.ts'
 
 export type Tone = 'active' | 'calm' | 'muted' | 'notice' | 'bad'
 

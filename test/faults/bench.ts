@@ -2,7 +2,7 @@
 
 import { join } from 'node:path'
 import { after, before, type TestContext } from 'node:test'
-import { windowMessagesMax } from '../../src/model/limits.ts'
+import { windowMessagesMax } from '../../src/broker/gate/limits.ts'
 import { Harness } from '../harness.ts'
 import { Device } from './device.ts'
 import { Postgres } from './postgres.ts'

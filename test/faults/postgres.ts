@@ -4,8 +4,8 @@ import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import pg from 'pg'
-import { startEmbeddedDatabase } from '../../src/server/database.ts'
-import { findBinaries, isPostgresOf, run } from '../../src/server/postgresProcess.ts'
+import { startEmbeddedDatabase } from '../../src/server/store/embeddedDatabase.ts'
+import { findBinaries, isPostgresOf, run } from '../../src/server/store/postgresProcess.ts'
 
 export class Postgres {
   readonly url: string

@@ -4,8 +4,14 @@ import assert from 'node:assert/strict'
 import { type AddressInfo, connect, createServer, type Socket } from 'node:net'
 import { test } from 'node:test'
 import pg from 'pg'
-import type { ChargerAnswer, ChargersAnswer, MessagesAnswer, ReadingsAnswer, SitesAnswer } from '../../src/model/api.ts'
-import { type AccessRole, revokeToken } from '../../src/server/tokens.ts'
+import type {
+  ChargerAnswer,
+  ChargersAnswer,
+  MessagesAnswer,
+  ReadingsAnswer,
+  SitesAnswer
+} from '../../src/model/api/api.ts'
+import { type AccessRole, revokeToken } from '../../src/server/access/tokens.ts'
 import { envelope, Harness, until } from '../harness.ts'
 import { type Fleet, openFleet } from './apiRig.ts'
 

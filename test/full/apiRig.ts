@@ -1,9 +1,9 @@
 // What the tests of the HTTP API share: a whole server on a database of its own, and a token of each role.
 
 import pg from 'pg'
+import { type AccessRole, addToken } from '../../src/server/access/tokens.ts'
 import type { ServerConfig } from '../../src/server/config.ts'
 import type { RunningServer } from '../../src/server/server.ts'
-import { type AccessRole, addToken } from '../../src/server/tokens.ts'
 import type { Harness } from '../harness.ts'
 
 export interface Fleet {

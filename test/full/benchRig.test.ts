@@ -18,7 +18,7 @@ import type { Target } from '../../bench/rig/target.ts'
 import { judge, VerifyError } from '../../bench/rig/verify.ts'
 import { Bench } from '../../bench/scenarios/scenario.ts'
 import { readSettings } from '../../bench/settings.ts'
-import { initAuthority } from '../../src/pki/authority.ts'
+import { initAuthority } from '../../src/pki/authority/authority.ts'
 
 const values = columns.slice(0, 4)
 

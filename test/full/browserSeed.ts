@@ -2,7 +2,7 @@
 // received, before the server starts; the server derives the rest. What they do at this moment is published afterwards.
 
 import type pg from 'pg'
-import type { operationStates } from '../../src/model/chargerState.ts'
+import type { operationStates } from '../../src/model/wire/chargerState.ts'
 
 export interface SeededCharger {
   readonly name: string

@@ -5,7 +5,7 @@ import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
 import { cards, columns, states, words } from '../../bench/load/columns.ts'
 import { Session as SimulatedCharger } from '../../bench/load/session.ts'
-import { Course } from '../../src/history/course.ts'
+import { Course } from '../../src/history/derive/sessionMachine.ts'
 import { changedRow } from '../../src/history/testing/generatedCharger.ts'
 
 const pollSeconds = 30

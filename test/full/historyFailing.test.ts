@@ -4,12 +4,13 @@
 import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
 import type pg from 'pg'
-import { type Derive, Maintenance, type MaintenanceOptions } from '../../src/history/maintenance.ts'
-import type { ChargerRange } from '../../src/history/ranges.ts'
-import { deriveSessions } from '../../src/history/sessions.ts'
-import { databaseStatus } from '../../src/history/status.ts'
+import { historyFailingNamesMax, historyFailingRestMs } from '../../src/history/derive/limits.ts'
+import { type Derive, Maintenance, type MaintenanceOptions } from '../../src/history/derive/maintenance.ts'
+import type { ChargerRange } from '../../src/history/derive/ranges.ts'
+import { deriveSessions } from '../../src/history/derive/sessions.ts'
+import { databaseStatus } from '../../src/history/query/databaseStatus.ts'
 import { migrateDatabase } from '../../src/ingest/migrate.ts'
-import { acceptFutureMs, historyFailingNamesMax, historyFailingRestMs } from '../../src/model/limits.ts'
+import { acceptFutureMs } from '../../src/model/wire/limits.ts'
 import { Harness, until } from '../harness.ts'
 
 const harness = Harness.use()

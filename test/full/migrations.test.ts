@@ -6,7 +6,7 @@ import assert from 'node:assert/strict'
 import { readFileSync } from 'node:fs'
 import { describe, it } from 'node:test'
 import type pg from 'pg'
-import { Maintenance } from '../../src/history/maintenance.ts'
+import { Maintenance } from '../../src/history/derive/maintenance.ts'
 import { type Migration, makePartitions, migrate, migrateDatabase, readMigrations } from '../../src/ingest/migrate.ts'
 import { Harness } from '../harness.ts'
 

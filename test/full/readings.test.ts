@@ -2,8 +2,8 @@
 
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { kindOfQuarterHours, refreshQuarterHours } from '../../src/history/quarterHours.ts'
-import { bucketBounds, bucketReadings, rawReadings } from '../../src/history/readings.ts'
+import { kindOfQuarterHours, refreshQuarterHours } from '../../src/history/derive/quarterHours.ts'
+import { bucketBounds, bucketReadings, rawReadings } from '../../src/history/query/readings.ts'
 import { Zone } from '../../src/history/zone.ts'
 import { makePartitions, migrateDatabase } from '../../src/ingest/migrate.ts'
 import { seededRandom } from '../../src/model/testing/random.ts'

@@ -3,8 +3,8 @@
 import assert from 'node:assert/strict'
 import { type ChildProcess, spawn, spawnSync } from 'node:child_process'
 import { after, before, describe, it } from 'node:test'
-import { RedisLink } from '../../src/broker/redisLink.ts'
-import { RedisQueue } from '../../src/broker/redisQueue.ts'
+import { RedisLink } from '../../src/broker/redis/redisLink.ts'
+import { RedisQueue } from '../../src/broker/redis/redisQueue.ts'
 import { freePort } from '../../src/server/ports.ts'
 import { until } from '../harness.ts'
 

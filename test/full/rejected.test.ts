@@ -5,8 +5,8 @@ import { execFile } from 'node:child_process'
 import { before, describe, it } from 'node:test'
 import { fileURLToPath } from 'node:url'
 import pg from 'pg'
-import { evictRejected, type Quota, shareOf } from '../../src/server/rejectedQuota.ts'
 import type { RunningServer } from '../../src/server/server.ts'
+import { evictRejected, type Quota, shareOf } from '../../src/server/store/rejectedQuota.ts'
 import { envelope, freshTime, Harness } from '../harness.ts'
 
 const cli = fileURLToPath(new URL('../../src/cli.ts', import.meta.url))

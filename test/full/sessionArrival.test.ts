@@ -4,7 +4,7 @@
 import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
 import type pg from 'pg'
-import { deriveSessions } from '../../src/history/sessions.ts'
+import { deriveSessions } from '../../src/history/derive/sessions.ts'
 import { migrateDatabase } from '../../src/ingest/migrate.ts'
 import { envelope, freshTime, Harness, until } from '../harness.ts'
 

@@ -7,9 +7,9 @@ import { pipeline } from 'node:stream/promises'
 import { describe, it } from 'node:test'
 import type pg from 'pg'
 import { from as copyFrom } from 'pg-copy-streams'
+import { closeMonth, type Statement } from '../../src/history/billing/month.ts'
 import type { SessionRow } from '../../src/history/counters.ts'
-import { closeMonth, type Statement } from '../../src/history/month.ts'
-import { deriveSessions } from '../../src/history/sessions.ts'
+import { deriveSessions } from '../../src/history/derive/sessions.ts'
 import {
   dayPrice,
   type GeneratedCharger,
@@ -18,7 +18,7 @@ import {
   nightPrice
 } from '../../src/history/testing/generatedCharger.ts'
 import { migrateDatabase } from '../../src/ingest/migrate.ts'
-import { formatTime } from '../../src/model/envelope.ts'
+import { formatTime } from '../../src/model/wire/envelope.ts'
 import { Harness } from '../harness.ts'
 
 const harness = Harness.use()

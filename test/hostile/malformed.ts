@@ -1,8 +1,9 @@
 // Packets that MQTT 3.1.1 forbids, each with the rule that it breaks, as bytes: the table that a server is held to.
 // Source: OASIS MQTT 3.1.1; the numbers are those of its normative statements.
 
+import { clientFiltersMax } from '../../src/broker/limits.ts'
 import * as packets from '../../src/broker/testing/packets.ts'
-import { clientFiltersMax, packetBytesMax } from '../../src/model/limits.ts'
+import { packetBytesMax } from '../../src/model/server/limits.ts'
 
 export interface Malformed {
   readonly what: string

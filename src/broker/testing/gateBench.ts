@@ -6,11 +6,11 @@ import { EventEmitter } from 'node:events'
 import type { TestContext } from 'node:test'
 import type { TLSSocket } from 'node:tls'
 import { type IPublishPacket, parser as parsePackets } from 'mqtt-packet'
-import { type Admission, type Identity, Run, type Source } from '../../model/admission.ts'
-import { Budget } from '../../model/budget.ts'
-import { Gate } from '../gate.ts'
-import { Rate } from '../rate.ts'
-import { Window } from '../window.ts'
+import { type Admission, type Identity, Run, type Source } from '../../model/server/admission.ts'
+import { Budget } from '../../model/server/budget.ts'
+import { Gate } from '../gate/gate.ts'
+import { Rate } from '../gate/rate.ts'
+import { Window } from '../gate/window.ts'
 import * as packets from './packets.ts'
 
 export class FakeSocket extends EventEmitter {
@@ -151,7 +151,7 @@ export class GateBench {
   /** After CONNECT and CONNACK. */
   static opened(t: TestContext, options: BenchOptions & { keepaliveSeconds?: number } = {}): GateBench {
     const bench = new GateBench(t, options)
-    if (options.keepaliveSeconds !== undefined) bench.gate.silence.keepAlive(options.keepaliveSeconds)
+    if (options.keepaliveSeconds !== undefined) bench.gate.keepalive.keepAlive(options.keepaliveSeconds)
     bench.arrive(packets.connect())
     bench.passed()
     bench.open()

@@ -2,8 +2,8 @@
 // The key is in it only when it was made here: then the file is as secret as the key.
 
 import type { ConfigFault } from '../../model/errors.ts'
-import { type Bundle, makeBundle } from '../../pki/bundle.ts'
-import { throwFaults } from '../../pki/ca.ts'
+import { type Bundle, makeBundle } from '../../pki/authority/bundle.ts'
+import { throwFaults } from '../../pki/authority/ca.ts'
 import { writePublic, writeSecret } from '../../pki/files.ts'
 import { dirOf, one, print, readArgs, refuseExtra, text, texts } from './args.ts'
 import { edgeYaml } from './edgeYaml.ts'

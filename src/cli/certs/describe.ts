@@ -1,9 +1,9 @@
 // What `certs` commands tell about devices: what was issued, where it lies, what to do next.
 
-import type { IssuedDevice } from '../../pki/devices.ts'
+import type { IssuedDevice } from '../../pki/authority/devices.ts'
+import { type ListedDevice, listDevices } from '../../pki/authority/issued.ts'
+import { revokedOf } from '../../pki/authority/revoke.ts'
 import { authorityFiles } from '../../pki/files.ts'
-import { type ListedDevice, listDevices } from '../../pki/issued.ts'
-import { revokedOf } from '../../pki/revoke.ts'
 import { scopeOf } from './list.ts'
 
 export function describeDevice(dir: string, { name, role, chargers, serial, notAfter, files }: IssuedDevice): string {

@@ -2,7 +2,7 @@
 
 import { devKeyOf, driverNames } from '../../edge/chargers/registry.ts'
 import type { ConfigFault } from '../../model/errors.ts'
-import type { BundledDevice } from '../../pki/bundle.ts'
+import type { BundledDevice } from '../../pki/authority/bundle.ts'
 import { quoted } from '../../pki/names.ts'
 
 /** As typed. Of drivers, urls and devKeys each is for one charger (`CHARGER=VALUE`), or else for the only one. */

@@ -1,9 +1,9 @@
 // `chargelift certs list`: everything ever issued to devices, and what is left of it.
 
 import type { ConfigFault } from '../../model/errors.ts'
-import { throwFaults } from '../../pki/ca.ts'
-import { type ListedDevice, listDevices } from '../../pki/issued.ts'
-import { revokedOf } from '../../pki/revoke.ts'
+import { throwFaults } from '../../pki/authority/ca.ts'
+import { type ListedDevice, listDevices } from '../../pki/authority/issued.ts'
+import { revokedOf } from '../../pki/authority/revoke.ts'
 import { dirOf, print, readArgs, refuseExtra, text } from './args.ts'
 
 const dayMs = 86_400_000

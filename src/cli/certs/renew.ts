@@ -1,8 +1,8 @@
 // `chargelift certs renew`: a new key and certificate for devices that have one, while the former stays valid.
 
 import type { ConfigFault } from '../../model/errors.ts'
-import { throwFaults } from '../../pki/ca.ts'
-import { renewDevices } from '../../pki/devices.ts'
+import { throwFaults } from '../../pki/authority/ca.ts'
+import { renewDevices } from '../../pki/authority/devices.ts'
 import { dirOf, one, print, readArgs, text } from './args.ts'
 import { describeDevices, describeFormer } from './describe.ts'
 

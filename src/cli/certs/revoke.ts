@@ -1,7 +1,7 @@
 // `chargelift certs revoke`: takes the right of devices away, for good.
 
 import type { ConfigFault } from '../../model/errors.ts'
-import { type RevokeReport, revokeDevices } from '../../pki/revoke.ts'
+import { type RevokeReport, revokeDevices } from '../../pki/authority/revoke.ts'
 import { dirOf, flag, one, print, readArgs, text } from './args.ts'
 import { describeValid } from './describe.ts'
 

@@ -4,8 +4,8 @@ import { pino } from 'pino'
 import { check, type Step } from '../../edge/check.ts'
 import type { EdgeConfig } from '../../edge/config.ts'
 import { loadEdgeConfig } from '../../edge/config.ts'
-import { valueSpecs } from '../../model/chargerState.ts'
 import { ConfigError, exitCodeConfig } from '../../model/errors.ts'
+import { valueSpecs } from '../../model/wire/chargerState.ts'
 
 /** Sets the exit code: 0 when nothing failed, 78 for faults of the configuration, else 1. Throws nothing of these. */
 export async function checkCommand(path: string): Promise<void> {

@@ -6,9 +6,9 @@ import { chownSync, existsSync, mkdirSync, statSync } from 'node:fs'
 import { dirname, join, resolve } from 'node:path'
 import { parseArgs } from 'node:util'
 import { ConfigError, type ConfigFault } from '../../model/errors.ts'
-import { chargerNameRule, isChargerName } from '../../model/topics.ts'
-import { parseKey } from '../../pki/ca.ts'
-import { makeRequest } from '../../pki/csr.ts'
+import { chargerNameRule, isChargerName } from '../../model/wire/topics.ts'
+import { parseKey } from '../../pki/authority/ca.ts'
+import { makeRequest } from '../../pki/authority/csr.ts'
 import { readIfThere, writeSecret } from '../../pki/files.ts'
 
 export const help = `Usage: chargelift edge enroll NAME [--dir DIR]

@@ -1,7 +1,7 @@
 // `chargelift edge probe HOST`: which charger API answers at an address, and what to do where none does.
 
 import { parseArgs } from 'node:util'
-import type { Finding, ProbeTarget } from '../../edge/probe.ts'
+import type { Finding, ProbeTarget } from '../../edge/chargers/probe.ts'
 import { ConfigError } from '../../model/errors.ts'
 
 export const help = `Usage: chargelift edge probe HOST[:PORT] [--key PIN1]
@@ -22,7 +22,7 @@ Exit codes: 0 a charger answers and can be polled, 1 none does (each line says w
 /** Throws ConfigError. */
 export async function run(args: readonly string[]): Promise<void> {
   const target = readArgs(args)
-  const { probe } = await import('../../edge/probe.ts')
+  const { probe } = await import('../../edge/chargers/probe.ts')
   const findings: Finding[] = []
   for await (const finding of probe(target)) {
     findings.push(finding)

@@ -1,8 +1,8 @@
 // `chargelift edge replay --since TIME`: asks the edge of a configuration to send again what it was acknowledged.
 
 import { parseArgs } from 'node:util'
+import { settledKeepMs } from '../../edge/spool/limits.ts'
 import { ConfigError, type ConfigFault } from '../../model/errors.ts'
-import { settledKeepMs } from '../../model/limits.ts'
 import { timeMs, timeRule } from '../times.ts'
 
 const configDefault = 'edge.yaml'
@@ -31,7 +31,7 @@ export async function run(
   const { config, sinceMs } = readFlags(args)
   const [{ loadEdgeConfig }, { requestReplay }] = await Promise.all([
     import('../../edge/config.ts'),
-    import('../../edge/replay.ts')
+    import('../../edge/spool/replay.ts')
   ])
   const { spool } = loadEdgeConfig(config)
   const askedMs = requestReplay(spool.path, sinceMs)

@@ -2,8 +2,8 @@
 
 import { setTimeout as sleep } from 'node:timers/promises'
 import { pino } from 'pino'
-import { stopTotalMs } from '../../model/limits.ts'
 import { parseServerConfig } from '../../server/config.ts'
+import { stopTotalMs } from '../../server/limits.ts'
 import { startServer } from '../../server/server.ts'
 import { forkOf } from '../self.ts'
 import { untilStopped } from '../signals.ts'

@@ -2,9 +2,9 @@
 
 import { type IncomingMessage, request as plainRequest } from 'node:http'
 import { request as tlsRequest } from 'node:https'
-import type { ApiError } from '../../model/api.ts'
+import type { ApiError } from '../../model/api/api.ts'
+import { reasonOf } from './figures.ts'
 import type { ServerAddress } from './flags.ts'
-import { reasonOf } from './words.ts'
 
 /** The server refused the request itself: asking again changes nothing. */
 export class AskFault extends Error {}

@@ -1,9 +1,9 @@
 // The live events as lines, for a person or for a program. Pure.
 
-import type { LiveConnection, LiveReading, LiveStatus } from '../../model/api.ts'
-import { valueSpecs } from '../../model/chargerState.ts'
+import type { LiveConnection, LiveReading, LiveStatus } from '../../model/api/api.ts'
+import { valueSpecs } from '../../model/wire/chargerState.ts'
 import type { ServerEvent } from './events.ts'
-import { harmless, number } from './words.ts'
+import { harmless, number } from './figures.ts'
 
 const units = new Map<string, string>(valueSpecs.map(({ name, unit }) => [name, unit]))
 const nameWidth = Math.max(...valueSpecs.map(({ name }) => name.length))

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
-import type { IngestFigures, Problem } from '../../model/api.ts'
+import type { IngestFigures, Problem } from '../../model/api/api.ts'
 import { summary, view } from './view.ts'
 
 const figures: IngestFigures = {

@@ -1,7 +1,7 @@
 // The view of `chargelift top` as lines of text, pure: the same on a terminal, and once in a script.
 
-import type { IngestFigures, Problem, Quantiles } from '../../model/api.ts'
-import { age, count, duration, fit, harmless } from './words.ts'
+import type { IngestFigures, Problem, Quantiles } from '../../model/api/api.ts'
+import { age, count, duration, fit, harmless } from './figures.ts'
 
 export interface ViewOptions {
   readonly width: number

@@ -2,7 +2,8 @@
 // A driver asks, checks and maps one answer; it keeps no history, accumulates nothing and never writes to the charger.
 // A new model is one file beside this one and one line in registry.ts.
 
-import type { ChargerValues } from '../../model/chargerState.ts'
+import type { ChargerValues } from '../../model/wire/chargerState.ts'
+import type { Clock } from '../time/clock.ts'
 
 /** One answer of a charger in neutral words. A value that it did not tell is absent. */
 export interface Sample {
@@ -67,13 +68,6 @@ export interface ChargerOptions {
   /** Whole poll and connect limits; tests shorten them. */
   readonly timeoutMs?: number
   readonly connectTimeoutMs?: number
-}
-
-export interface Clock {
-  /** ms since the Unix epoch; may step. */
-  nowMs(): number
-  /** ms since some moment; never steps. */
-  monotonicMs(): number
 }
 
 export type ChargerDriver = (options: ChargerOptions) => Charger

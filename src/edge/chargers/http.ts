@@ -5,8 +5,8 @@
 // Not 'undici': that loads its fetch, WebSocket and mocks, too, which a Pi would hold in memory for nothing (6 MB).
 import request from 'undici/lib/api/api-request.js'
 import Client from 'undici/lib/dispatcher/client.js'
-import { chargerAnswerBytesMax, pollConnectTimeoutMs, pollTimeoutMs } from '../../model/limits.ts'
 import { type ChargerOptions, PollError } from './charger.ts'
+import { chargerAnswerBytesMax, pollConnectTimeoutMs, pollTimeoutMs } from './limits.ts'
 
 export interface Request {
   /** With its query, after the path of the charger's URL. */

@@ -4,8 +4,8 @@
 // The API needs no key, and tells no serial number. Only GET: it never commands the charger.
 // Facts: adminlabs.de, ioBroker.amtronwallbox, evcc #12646 (samples of 5.22 and 5.33); not documented by the vendor.
 
-import type { ChargerValues, OperationState } from '../../model/chargerState.ts'
-import { powerOutputWattsMax } from '../../model/limits.ts'
+import type { ChargerValues, OperationState } from '../../model/wire/chargerState.ts'
+import { powerOutputWattsMax } from '../../model/wire/limits.ts'
 import { type Charger, type ChargerOptions, PollError, type Sample } from './charger.ts'
 import { ChargerHttp } from './http.ts'
 import { chargerWord, currentAmperesMax, optional, Plausible, sessionEnergyWhMax } from './plausible.ts'

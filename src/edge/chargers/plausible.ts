@@ -1,6 +1,6 @@
 // What no charger can have is left out of a sample, and named, so that it is counted. Pure; all drivers share it.
 
-import { chargerStatusCodePointsMax, connectedVehicleCodePointsMax } from '../../model/limits.ts'
+import { chargerStatusCodePointsMax, connectedVehicleCodePointsMax } from '../../model/wire/limits.ts'
 
 /** Collects what was left out of one answer. */
 export class Plausible {

@@ -2,7 +2,7 @@
 // Arguments: path of the spool, its maxBytes, and `settle` for acknowledgements of all but every tenth sample.
 
 import { writeSync } from 'node:fs'
-import { openSpool } from '../spool.ts'
+import { openSpool } from '../spool/spool.ts'
 
 const [path, maxBytes, settles] = process.argv.slice(2)
 const spool = openSpool({ path: path!, maxBytes: Number(maxBytes) })

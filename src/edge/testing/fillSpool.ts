@@ -1,7 +1,7 @@
 // Many samples in a spool at once, in one transaction: a long outage in a moment.
 
-import type { ChargerValues } from '../../model/chargerState.ts'
-import { SpoolFile } from '../spoolFile.ts'
+import type { ChargerValues } from '../../model/wire/chargerState.ts'
+import { SpoolFile } from '../spool/spoolFile.ts'
 
 /** The spool must not be open. Samples are numbered from 1 in a new file, and rise in time as `timeMs` has it. */
 export function fillSpool(

@@ -3,10 +3,10 @@
 
 import { join } from 'node:path'
 import type { TestContext } from 'node:test'
-import type { ChargerValues } from '../../model/chargerState.ts'
+import type { ChargerValues } from '../../model/wire/chargerState.ts'
 import type { KnownValues } from '../diff.ts'
-import { Publisher, type PublisherOptions } from '../publish.ts'
-import { openSpool, type Spool } from '../spool.ts'
+import { openSpool, type Spool } from '../spool/spool.ts'
+import { Publisher, type PublisherOptions } from '../uplink/publish.ts'
 import { type Keyed, TestAuthority } from './certificates.ts'
 import { FakeBroker } from './fakeBroker.ts'
 import { memoryFolder } from './folder.ts'

@@ -1,6 +1,6 @@
 // Messages and their senders for tests of the ingest path.
 
-import { Run, runOf, type Source } from '../../model/admission.ts'
+import { Run, runOf, type Source } from '../../model/server/admission.ts'
 import { Batch, Records } from '../batch.ts'
 
 /** A connection that notes what it is told: `settle` per message, then one `ack` for what it would write. */

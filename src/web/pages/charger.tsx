@@ -8,11 +8,12 @@ import type {
   EdgeStatusJson,
   MessagesAnswer,
   SessionsAnswer
-} from '../../model/api.ts'
-import type { ValueName } from '../../model/chargerState.ts'
-import { ask } from '../ask.ts'
-import { useAsk, useDashboard, useFleet, useNow } from '../dashboard.ts'
-import { numberOf, operationState, vehicleOf } from '../fleetList.ts'
+} from '../../model/api/api.ts'
+import type { ValueName } from '../../model/wire/chargerState.ts'
+import { ChargerChart } from '../charts/chargerChart.tsx'
+import { ask } from '../data/ask.ts'
+import { useAsk, useDashboard, useFleet, useNow } from '../data/dashboard.ts'
+import { numberOf, operationState, vehicleOf } from '../data/fleetList.ts'
 import {
   age,
   amperes,
@@ -24,7 +25,6 @@ import {
   unknownText
 } from '../format.ts'
 import { ConnectionMark, StateBadge } from '../parts/badges.tsx'
-import { ChargerChart } from '../parts/chargerChart.tsx'
 import { shownVehicle } from '../parts/fleetTable.tsx'
 import { Arrow } from '../parts/icons.tsx'
 import { SessionsTable } from '../parts/sessionsTable.tsx'

@@ -1,9 +1,9 @@
 // The fleet: all chargers as they are now. Search, filters and sorting are kept in the address.
 
 import { useEffect, useMemo, useRef, useState } from 'preact/hooks'
-import { useDashboard, useFleet, useMedia } from '../dashboard.ts'
-import { compareNames, type FleetList, type ListSettings, listFleet, type Row, sortKeys } from '../fleetList.ts'
-import type { FleetStore } from '../fleetStore.ts'
+import { useDashboard, useFleet, useMedia } from '../data/dashboard.ts'
+import { compareNames, type FleetList, type ListSettings, listFleet, type Row, sortKeys } from '../data/fleetList.ts'
+import type { FleetStore } from '../data/fleetStore.ts'
 import { formatNumber, kilowattHours, kilowatts } from '../format.ts'
 import { FleetFilters } from '../parts/fleetFilters.tsx'
 import { FleetTable } from '../parts/fleetTable.tsx'

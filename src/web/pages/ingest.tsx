@@ -1,11 +1,11 @@
 // The ingest page: whether data is being stored, at this second. Figures come once a second with the live connection.
 
 import { useEffect, useRef, useState } from 'preact/hooks'
-import type { IngestFigures } from '../../model/api.ts'
-import { ask } from '../ask.ts'
-import { useAsk, useLive } from '../dashboard.ts'
+import type { IngestFigures } from '../../model/api/api.ts'
+import { RateChart, type RatePoint } from '../charts/rateChart.tsx'
+import { ask } from '../data/ask.ts'
+import { useAsk, useLive } from '../data/dashboard.ts'
 import { formatNumber, milliseconds, timeOfDay, unknownText } from '../format.ts'
-import { RateChart, type RatePoint } from '../parts/rateChart.tsx'
 import { Tile } from '../parts/tile.tsx'
 
 /** Five minutes of seconds. */

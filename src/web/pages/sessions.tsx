@@ -1,10 +1,11 @@
 // Charging sessions of a month: each, by charger, or by vehicle, with their sum, and as a CSV file.
 
 import { useEffect, useMemo, useState } from 'preact/hooks'
-import type { ChargingSession, SessionsAnswer, Site, SitesAnswer } from '../../model/api.ts'
-import { addressOf, ask } from '../ask.ts'
-import { useAsk, useDashboard, useFleet } from '../dashboard.ts'
-import { compareNames } from '../fleetList.ts'
+import type { ChargingSession, SessionsAnswer, Site, SitesAnswer } from '../../model/api/api.ts'
+import { addressOf, ask } from '../data/ask.ts'
+import { useAsk, useDashboard, useFleet } from '../data/dashboard.ts'
+import { compareNames } from '../data/fleetList.ts'
+import { sumOf, sumsBy } from '../data/sessionSums.ts'
 import {
   formatNumber,
   kilowattHours,
@@ -19,7 +20,6 @@ import { Arrow } from '../parts/icons.tsx'
 import { costsText, SessionsTable, SumsTable, vehicleWord } from '../parts/sessionsTable.tsx'
 import { Tile } from '../parts/tile.tsx'
 import { fromAddress, keepInAddress } from '../routing.ts'
-import { sumOf, sumsBy } from '../sessionSums.ts'
 
 const sessionsMax = 5_000
 const sessionsPerPage = 1_000

@@ -1,7 +1,7 @@
 // A state, a connection, a problem: a dot of colour with its word.
 
-import type { ConnectionState, ProblemCondition } from '../../model/api.ts'
-import type { OperationState } from '../../model/chargerState.ts'
+import type { ConnectionState, ProblemCondition } from '../../model/api/api.ts'
+import type { OperationState } from '../../model/wire/chargerState.ts'
 import { problemWord, shownConnection, shownState } from '../states.ts'
 
 export function StateBadge({ state }: { state: OperationState }) {

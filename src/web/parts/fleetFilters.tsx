@@ -1,8 +1,8 @@
 // Search, state and problem filters of the fleet, each with how many it would show; on a phone also what to sort by, which
 // the heads of the columns do elsewhere.
 
-import type { ProblemCondition } from '../../model/api.ts'
-import type { FleetList, ListSettings, SortKey } from '../fleetList.ts'
+import type { ProblemCondition } from '../../model/api/api.ts'
+import type { FleetList, ListSettings, SortKey } from '../data/fleetList.ts'
 import { formatNumber } from '../format.ts'
 import { problemNames, problemWord, shownState, stateNames } from '../states.ts'
 

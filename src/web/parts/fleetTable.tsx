@@ -2,11 +2,11 @@
 // where they would stand if all were there. To a screen reader it is a table of all rows. Arrow keys go from row to row.
 
 import { useLayoutEffect, useMemo, useRef, useState } from 'preact/hooks'
-import type { ChargerSummary, ProblemCondition } from '../../model/api.ts'
-import type { OperationState } from '../../model/chargerState.ts'
-import { useNow } from '../dashboard.ts'
-import { type ListSettings, numberOf, operationState, type SortKey, vehicleOf } from '../fleetList.ts'
-import type { FleetStore } from '../fleetStore.ts'
+import type { ChargerSummary, ProblemCondition } from '../../model/api/api.ts'
+import type { OperationState } from '../../model/wire/chargerState.ts'
+import { useNow } from '../data/dashboard.ts'
+import { type ListSettings, numberOf, operationState, type SortKey, vehicleOf } from '../data/fleetList.ts'
+import type { FleetStore } from '../data/fleetStore.ts'
 import { age, amperes, kilowattHours, kilowatts, unknownText } from '../format.ts'
 import { chargerPath } from '../routing.ts'
 import { shownState } from '../states.ts'

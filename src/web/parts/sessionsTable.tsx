@@ -1,9 +1,9 @@
 // Charging sessions as a table, and sums of them.
 
-import type { ChargingSession } from '../../model/api.ts'
+import type { ChargingSession } from '../../model/api/api.ts'
+import type { SessionSum } from '../data/sessionSums.ts'
 import { dayAndTime, duration, formatNumber, kilowattHours, kilowatts, money, unknownText } from '../format.ts'
 import { chargerPath } from '../routing.ts'
-import type { SessionSum } from '../sessionSums.ts'
 import { shownVehicle } from './fleetTable.tsx'
 
 interface SessionsTableProps {

@@ -1,0 +1,451 @@
+// The gate: one Duplex per connection in front of Aedes. It reads MQTT frames off the TLS socket, enforces sizes and
+// protocol, admits the connection's own telemetry to its lane, and hands every other frame to Aedes unchanged.
+// It acknowledges telemetry when its batch is settled, never before. What Aedes writes goes to the socket.
+//
+// A connection's life: `greeting` (only CONNECT is legal) -> `connecting` (frames wait for CONNACK) -> `open`.
+// Within `open` it reads, unless it is held: over its window, its rate or the budget, or because a frame must wait
+//   - for everything in flight to be acknowledged (a QoS 1/2 publish that is no telemetry) [MQTT-4.6.0-2],
+//   - for Aedes to take what was pushed.
+
+import { Duplex } from 'node:stream'
+import type { TLSSocket } from 'node:tls'
+import { DeniedError, type DenyCode } from '../../model/errors.ts'
+import type { Admission, Identity, Run, Source } from '../../model/server/admission.ts'
+import type { Budget } from '../../model/server/budget.ts'
+import { packetBytesMax } from '../../model/server/limits.ts'
+import * as access from '../access.ts'
+import { clientFiltersMax, topicBytesMax } from '../limits.ts'
+import { answersTo, ticketOf } from './answers.ts'
+import * as frames from './frames.ts'
+import { Keepalive } from './keepalive.ts'
+import { receivedMessagesMax } from './limits.ts'
+import { isConnection, OwnTopics } from './ownTopics.ts'
+import type { Rate } from './rate.ts'
+import { readFrom } from './reads.ts'
+import { Received } from './received.ts'
+import { Rest } from './rest.ts'
+import { Runs } from './runs.ts'
+import { Unsent } from './unsent.ts'
+import type { Window } from './window.ts'
+
+export interface GateOptions {
+  readonly socket: TLSSocket
+  readonly identity: Identity
+  readonly window: Window
+  readonly rate: Rate
+  readonly budget: Budget
+  readonly admission: Admission
+  /** Filled and emptied within a read: all gates share it. */
+  readonly run: Run
+  /** Called before a connection is closed for a fault of the client. */
+  readonly denied: (gate: Gate, error: DeniedError) => void
+  /** A fault of ours, that costs this connection alone. */
+  readonly failed: (error: Error) => void
+}
+
+const notWaiting = 0
+const waitingForConnack = 1
+const waitingForAcks = 2
+const waitingForAedes = 3
+
+export class Gate extends Duplex implements Source {
+  readonly identity: Identity
+  readonly address: string
+  /** Those that were granted to this connection. */
+  readonly filters = new Set<string>()
+  readonly keepalive = new Keepalive(seconds => this.#blame(seconds))
+  readonly #socket: TLSSocket
+  readonly #unsent: Unsent
+  readonly #window: Window
+  readonly #rate: Rate
+  readonly #budget: Budget
+  readonly #admission: Admission
+  readonly #runs: Runs
+  readonly #denied: GateOptions['denied']
+  readonly #failed: GateOptions['failed']
+  readonly #own: OwnTopics
+  readonly #frame = new frames.Frame()
+  #stage: 'greeting' | 'connecting' | 'open' = 'greeting'
+  /** Bytes that were read and not yet consumed: a part of a frame, or what waits. */
+  readonly #rest = new Rest()
+  #waiting: number = notWaiting
+  #heldByWindow = false
+  #heldByBudget = false
+  #heldByRate: NodeJS.Timeout | undefined
+  #stopped = false
+  #finishing = false
+  #held = false
+  #inFlight = 0
+  /** Exact when nothing is in flight; between, each settled message counts as an average one. */
+  #inFlightBytes = 0
+  /** Tickets of what is settled and not answered yet. */
+  #settled: number[] = []
+  readonly #received = new Received()
+
+  constructor({ socket, identity, window, rate, budget, admission, run, denied, failed }: GateOptions) {
+    super({ allowHalfOpen: false })
+    this.identity = identity
+    this.address = `${socket.remoteAddress}:${socket.remotePort}`
+    this.#socket = socket.setNoDelay(true)
+    this.#unsent = new Unsent(socket, found =>
+      this.#deny('slow_consumer', `expected a client that reads, found ${found}`)
+    )
+    this.#window = window
+    this.#rate = rate
+    this.#budget = budget
+    this.#admission = admission
+    this.#denied = denied
+    this.#failed = failed
+    this.#own = new OwnTopics(identity)
+    this.#runs = new Runs(run, this.#own, run => this.#admitRun(run))
+    readFrom(socket, chunk => this.#receive(chunk))
+    socket.on('end', () => this.push(null))
+    // That of a right that has ended is kept: `errored`.
+    socket.on('error', error => this.destroy(error instanceof DeniedError ? error : undefined))
+    socket.on('close', () => this.destroy())
+  }
+
+  /** CONNACK with return code 0 is written: telemetry may come. */
+  open(): void {
+    this.#stage = 'open'
+    this.keepalive.open()
+    this.#unsent.open()
+    if (this.#waiting === waitingForConnack) this.#goOn()
+  }
+
+  /** A whole packet for the client, past the stream that Aedes writes to; `done`: there is room for more, or nobody. */
+  deliver(packet: Buffer, done: () => void): void {
+    this.#unsent.deliver(packet, done)
+  }
+
+  /** Whether news may be sent to this subscriber; one that is far behind is cut instead, so that nobody waits for it. */
+  takesNews(): boolean {
+    return !this.destroyed && this.#unsent.isBearable(this.writableLength)
+  }
+
+  /** Reads no more; what is in flight is still acknowledged. */
+  stopReading(): void {
+    this.#stopped = true
+    if (!this.#socket.writableEnded) this.#socket.pause()
+  }
+
+  /** Reads no more, and ends when everything in flight is acknowledged: the client goes elsewhere and resends nothing. */
+  finish(): void {
+    this.#finishing = true
+    this.stopReading()
+    this.#endIfFinished()
+  }
+
+  #endIfFinished(): void {
+    if (this.#finishing && this.#inFlight === 0 && !this.#socket.writableEnded) this.#end()
+  }
+
+  /** After the last answer. What still comes is read and thrown away: unread, it would reset the connection, and answers be lost. */
+  #end(): void {
+    this.#stopped = true
+    this.#unsent.end()
+    this.#socket.resume()
+    this.keepalive.close()
+  }
+
+  // --- what the client sends
+
+  #receive(chunk: Buffer): void {
+    // What was read before the socket was destroyed still comes.
+    if (this.destroyed || this.#socket.writableEnded) return
+    // Before CONNACK time runs, however slowly bytes come.
+    if (this.#stage === 'open') this.keepalive.refresh()
+    const waits = this.#waiting !== notWaiting || this.#socket.isPaused()
+    if (waits || this.#rest.lacksMoreThan(chunk)) this.#rest.add(chunk)
+    else this.#consume(this.#rest.takeWith(chunk))
+  }
+
+  /** Whatever one client provokes, it is that client's end alone. */
+  #consume(chunk: Buffer): void {
+    try {
+      this.#read(chunk)
+    } catch (error) {
+      this.#runs.forget()
+      this.#failed(error as Error)
+      this.destroy()
+    }
+  }
+
+  #read(chunk: Buffer): void {
+    if (this.#stopped) return // a lane that has drained must not fill again
+    const frame = this.#frame
+    let at = 0
+    let count = 0
+    let lacking = 0
+    while (at < chunk.length && this.#waiting === notWaiting) {
+      const status = frames.readFrame(chunk, at, packetBytesMax, frame)
+      if (status === frames.partial) {
+        lacking = frame.end - chunk.length
+        break
+      }
+      if (status === frames.complete && this.#stage === 'open' && this.#runs.take(chunk, at, frame)) {
+        at = frame.end
+        count++
+        continue
+      }
+      this.#runs.close()
+      if (status !== frames.complete) {
+        this.#refuseFrame(status, chunk[at]!)
+        return
+      }
+      if (!this.#take(chunk, at)) break
+      at = frame.end
+      count++
+    }
+    this.#runs.close()
+    if (this.destroyed) return
+    if (at < chunk.length) this.#rest.keep(chunk.subarray(at), lacking)
+    this.#heldByBudget = !this.#budget.mayRead(this.#inFlight, this.#inFlightBytes)
+    this.#pay(count, at)
+    this.#pauseOrResume()
+  }
+
+  #pay(messages: number, bytes: number): void {
+    const pauseMs = this.#rate.spend(messages, bytes, performance.now())
+    if (pauseMs <= 0) return
+    clearTimeout(this.#heldByRate)
+    this.#heldByRate = setTimeout(() => {
+      this.#heldByRate = undefined
+      this.#pauseOrResume()
+    }, pauseMs)
+  }
+
+  /** False when the frame is not consumed: it waits and comes again, or the connection is closed. */
+  #take(chunk: Buffer, at: number): boolean {
+    const { type } = this.#frame
+    if (this.#stage !== 'open') return this.#takeConnect(chunk, at)
+    if (type === frames.PUBLISH) return this.#takePublish(chunk, at)
+    if (type === frames.CONNECT) return this.#deny('protocol', 'expected one CONNECT, found a second one')
+    if (!this.#isLegal(chunk)) return false
+    if (type === frames.PUBREL && this.#release(frames.readUInt16(chunk, this.#frame.bodyAt))) return true
+    return this.#pass(chunk, at)
+  }
+
+  #takeConnect(chunk: Buffer, at: number): boolean {
+    if (this.#frame.type !== frames.CONNECT) {
+      return this.#deny('protocol', `expected CONNECT first, found packet type ${this.#frame.type}`)
+    }
+    if (!this.#isLegal(chunk)) return false
+    this.#stage = 'connecting'
+    this.#pass(chunk, at)
+    this.#waiting = waitingForConnack
+    return true
+  }
+
+  #isLegal(chunk: Buffer): boolean {
+    const fault = frames.packetFault(chunk, this.#frame, clientFiltersMax)
+    if (fault === undefined) return true
+    const message = `expected MQTT 3.1.1 within the limits, found ${fault.found}`
+    if (fault.returnCode === 0) return this.#deny(fault.code, message)
+    // Closed when the client has been told.
+    this.#denied(this, new DeniedError(fault.code, message))
+    this.#write(frames.connack(fault.returnCode))
+    this.#end()
+    return false
+  }
+
+  #admitRun(run: Run): void {
+    if (this.#admission.admit(this, run)) this.#enterWindow(run.tickets.length, run.end - run.from)
+  }
+
+  #enterWindow(messages: number, bytes: number): void {
+    this.#inFlight += messages
+    this.#inFlightBytes += bytes
+    this.#window.enter(messages)
+    if (this.#window.exceeded) {
+      this.#heldByWindow = true
+      this.#window.hold(this)
+    }
+  }
+
+  #takePublish(chunk: Buffer, at: number): boolean {
+    const { flags, bodyAt, end } = this.#frame
+    const qos = frames.qosOf(flags)
+    const topicAt = bodyAt + 2
+    const topicEnd = topicAt + frames.readUInt16(chunk, bodyAt)
+    if ((qos === 0 ? topicEnd : topicEnd + 2) > end) return this.#malformed('a PUBLISH that is too short for its topic')
+    const messageId = qos === 0 ? 0 : frames.readUInt16(chunk, topicEnd)
+    if (qos > 0 && messageId === 0) return this.#malformed('message id 0')
+    const nameAt = this.#own.nameAt(chunk, topicAt, topicEnd)
+    if (nameAt === 0) return this.#takeForeign(chunk, at, topicAt, topicEnd, qos)
+    if (qos === 2 && !this.#received.hasRoomFor(messageId)) {
+      return this.#deny('protocol', `expected PUBREL for QoS 2 messages, found none for ${receivedMessagesMax}`)
+    }
+    if (isConnection(chunk, nameAt, topicEnd)) return this.#ignoreInOrder(qos, messageId)
+    if (this.#isResent(messageId)) return true
+    this.#runs.add(chunk, at, end, ticketOf(messageId, 2))
+    return true
+  }
+
+  /** To Aedes, if allowed, but not before everything in flight is acknowledged: acks keep publish order. */
+  #takeForeign(chunk: Buffer, at: number, topicAt: number, topicEnd: number, qos: number): boolean {
+    const found = frames.topicFault(chunk, topicAt, topicEnd)
+    if (found !== undefined) return this.#malformed(found)
+    if (this.#mustWait(qos)) return false
+    const bytes = topicEnd - topicAt
+    if (bytes > topicBytesMax) {
+      return this.#deny('publish_topic', `expected a topic of at most ${topicBytesMax} bytes, found ${bytes}`)
+    }
+    const topic = chunk.toString('utf8', topicAt, topicEnd)
+    if (access.mayPublish(this.identity, topic)) return this.#pass(chunk, at)
+    return this.#deny('publish_topic', `expected an own topic, found ${topic.slice(0, 120)}`)
+  }
+
+  #mustWait(qos: number): boolean {
+    if (qos === 0 || this.#inFlight === 0) return false
+    this.#waiting = waitingForAcks
+    return true
+  }
+
+  /** Presence is the server's own word: a client's is acknowledged and ignored. */
+  #ignoreInOrder(qos: number, messageId: number): boolean {
+    if (this.#mustWait(qos)) return false
+    if (qos === 1) this.#write(frames.acknowledgement(frames.PUBACK, messageId))
+    else if (qos === 2 && !this.#isResent(messageId)) {
+      this.#received.answer(messageId)
+      this.#write(frames.acknowledgement(frames.PUBREC, messageId))
+    }
+    return true
+  }
+
+  #pass(chunk: Buffer, at: number): boolean {
+    if (!this.push(Buffer.from(chunk.subarray(at, this.#frame.end)))) this.#waiting = waitingForAedes
+    return true
+  }
+
+  // --- QoS 2: PUBREC after the commit, once; PUBCOMP for what the gate took
+
+  /** True for a message that is here already: in flight its PUBREC is pending, answered it is sent again. */
+  #isResent(messageId: number): boolean {
+    const state = this.#received.arrive(messageId)
+    if (state === 'answered') this.#write(frames.acknowledgement(frames.PUBREC, messageId))
+    return state !== 'new'
+  }
+
+  #release(messageId: number): boolean {
+    const isReleased = this.#received.release(messageId)
+    if (isReleased) this.#write(frames.acknowledgement(frames.PUBCOMP, messageId))
+    return isReleased
+  }
+
+  // --- what the lane answers
+
+  settle(tickets: readonly number[], from: number, end: number): void {
+    const count = end - from
+    this.#inFlightBytes -= (this.#inFlightBytes * count) / this.#inFlight
+    this.#inFlight -= count
+    this.#window.leave(count)
+    for (let i = from; i < end; i++) if (tickets[i] !== 0) this.#settled.push(tickets[i]!)
+  }
+
+  acknowledge(): void {
+    if (this.#settled.length > 0) {
+      if (!this.destroyed) this.#unsent.write(answersTo(this.#settled, this.#received))
+      this.#settled.length = 0
+    }
+    this.#window.releaseIfBelow()
+    this.#endIfFinished()
+    if (this.#heldByBudget && this.#budget.mayRead(this.#inFlight, this.#inFlightBytes)) {
+      this.#heldByBudget = false
+      this.#pauseOrResume()
+    }
+    if (this.#waiting === waitingForAcks && this.#inFlight === 0) this.#goOn()
+  }
+
+  // --- backpressure is the socket's own
+
+  /** By the window: below half of it. */
+  release(): void {
+    this.#heldByWindow = false
+    this.#pauseOrResume()
+  }
+
+  #goOn(): void {
+    this.#waiting = notWaiting
+    this.#pauseOrResume()
+  }
+
+  #pauseOrResume(): void {
+    if (this.#stopped || this.destroyed) return
+    const isHeld = this.#heldByWindow || this.#heldByBudget || this.#heldByRate !== undefined
+    const pause = isHeld || this.#waiting !== notWaiting
+    this.#countHeld(isHeld || this.#waiting === waitingForAcks)
+    if (pause === this.#socket.isPaused()) return
+    if (pause) this.#socket.pause()
+    else {
+      this.#socket.resume()
+      if (!this.#rest.isEmpty) this.#consume(this.#rest.take())
+    }
+  }
+
+  #countHeld(isHeld: boolean): void {
+    if (isHeld === this.#held) return
+    this.#held = isHeld
+    isHeld ? this.#budget.hold() : this.#budget.release()
+  }
+
+  #blame(seconds: number): void {
+    if (this.#socket.writableEnded) this.destroy()
+    // Whom we do not read, we do not blame for keepalive.
+    else if (this.#socket.isPaused() && this.#stage === 'open') this.keepalive.refresh()
+    else this.#deny('timeout', `expected ${awaited[this.#stage]} within ${seconds} s, found none`)
+  }
+
+  // --- faults of the client
+
+  #refuseFrame(status: frames.FrameStatus, firstByte: number): void {
+    if (status !== frames.tooLarge) this.#malformed(`a packet of first byte ${firstByte}, or a length it cannot have`)
+    else this.#deny('packet_too_large', `expected at most ${packetBytesMax} bytes, found a longer packet announced`)
+  }
+
+  #malformed(found: string): false {
+    return this.#deny('malformed_packet', `expected MQTT 3.1.1, found ${found}`)
+  }
+
+  #deny(code: DenyCode, message: string): false {
+    if (!this.destroyed) this.#denied(this, new DeniedError(code, message))
+    this.destroy()
+    return false
+  }
+
+  // --- the Duplex that Aedes holds
+
+  #write(bytes: readonly number[]): void {
+    if (bytes.length > 0 && !this.destroyed) this.#unsent.write(Buffer.from(bytes))
+  }
+
+  override _read(): void {
+    if (this.#waiting === waitingForAedes) this.#goOn()
+  }
+
+  override _write(chunk: Buffer, _encoding: BufferEncoding, done: (error?: Error | null) => void): void {
+    this.#unsent.take(chunk, done)
+  }
+
+  override _writev(chunks: { chunk: Buffer }[], done: (error?: Error | null) => void): void {
+    this.#unsent.take(Buffer.concat(chunks.map(({ chunk }) => chunk)), done)
+  }
+
+  override _final(done: (error?: Error | null) => void): void {
+    this.#unsent.end()
+    done()
+  }
+
+  override _destroy(error: Error | null, done: (error?: Error | null) => void): void {
+    this.keepalive.forget()
+    clearTimeout(this.#heldByRate)
+    this.#unsent.forget()
+    this.#window.forget(this)
+    this.#countHeld(false)
+    this.#rest.clear()
+    this.#socket.destroy()
+    done(error)
+  }
+}
+
+const awaited = { greeting: 'a CONNECT', connecting: 'an answer to CONNECT', open: 'a packet' }

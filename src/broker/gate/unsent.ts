@@ -1,0 +1,114 @@
+// What a client has not taken yet. One that takes nothing for a while, or lets too much pile up, is cut: subscribers that do
+// not read, and devices that do not read their acknowledgements.
+
+import type { TLSSocket } from 'node:tls'
+import { drainTimeoutMs } from '../limits.ts'
+import { slowConsumerBytesMax, unsentWaitBytes } from './limits.ts'
+
+export class Unsent {
+  readonly #socket: TLSSocket
+  readonly #cut: (found: string) => void
+  #timer: NodeJS.Timeout | undefined
+  #gathered: Buffer[] = []
+  #gatheredBytes = 0
+  #flushing: NodeJS.Immediate | undefined
+  #isOpen = false
+  #isGone = false
+  readonly #early: Buffer[] = []
+  #earlyBytes = 0
+  /** Who waits for room. */
+  #waiting: (() => void)[] = []
+
+  /** `cut` gets what was found. */
+  constructor(socket: TLSSocket, cut: (found: string) => void) {
+    this.#socket = socket
+    this.#cut = cut
+  }
+
+  /** Writes; what the socket does not take at once is watched. After its end there is nobody to write to. */
+  write(bytes: Buffer): boolean {
+    if (this.#socket.writableEnded) return true
+    const isTaken = this.#socket.write(bytes)
+    if (!isTaken) this.#watch()
+    return isTaken
+  }
+
+  /** Writes it with what else there is to say in this turn: each write is a TLS record and a system call. `done`: there is room for more, or nobody. */
+  take(bytes: Buffer, done: () => void): void {
+    this.#gathered.push(bytes)
+    this.#gatheredBytes += bytes.length
+    this.#flushing ??= setImmediate(() => this.flush())
+    if (this.bytes < unsentWaitBytes || this.flush() || this.#isGone) done()
+    else this.#waiting.push(done)
+  }
+
+  /** Like `take`. What is delivered before CONNACK waits for it [MQTT-3.2.0-1]. */
+  deliver(packet: Buffer, done: () => void): void {
+    if (this.#isGone) setImmediate(done)
+    else if (this.#isOpen) this.take(packet, done)
+    else {
+      this.#early.push(packet)
+      this.#earlyBytes += packet.length
+      done()
+    }
+  }
+
+  /** CONNACK is written. */
+  open(): void {
+    this.#isOpen = true
+    this.#earlyBytes = 0
+    for (const packet of this.#early.splice(0)) this.deliver(packet, () => {})
+  }
+
+  get bytes(): number {
+    return this.#socket.writableLength + this.#gatheredBytes + this.#earlyBytes
+  }
+
+  /** Writes what is gathered. */
+  flush(): boolean {
+    clearImmediate(this.#flushing)
+    this.#flushing = undefined
+    const gathered = this.#gathered
+    if (gathered.length === 0) return true
+    this.#gathered = []
+    this.#gatheredBytes = 0
+    return this.write(gathered.length === 1 ? gathered[0]! : Buffer.concat(gathered))
+  }
+
+  /** Writes what is gathered, and ends the socket behind it. */
+  end(): void {
+    this.flush()
+    this.#socket.end()
+  }
+
+  /** False when there is too much, and the client was cut; `more` waits in front of the socket. */
+  isBearable(more: number): boolean {
+    const bytes = this.bytes + more
+    if (bytes < slowConsumerBytesMax) return true
+    this.#cut(`${bytes} bytes unsent`)
+    return false
+  }
+
+  /** Before the socket is destroyed: the last words may be a refusal. */
+  forget(): void {
+    this.#isGone = true
+    if (!this.#socket.destroyed) this.flush()
+    clearImmediate(this.#flushing)
+    clearTimeout(this.#timer)
+    this.#goOn()
+  }
+
+  #goOn(): void {
+    for (const done of this.#waiting.splice(0)) done()
+  }
+
+  #watch(): void {
+    if (!this.isBearable(0) || this.#timer !== undefined) return
+    this.#timer = setTimeout(() => this.#cut(`nothing taken for ${drainTimeoutMs / 1000} s`), drainTimeoutMs)
+    this.#socket.once('drain', () => {
+      clearTimeout(this.#timer)
+      this.#timer = undefined
+      this.#goOn()
+    })
+  }
+}

@@ -1,0 +1,99 @@
+// What Redis holds of sessions besides their queues: filters, incoming QoS 2 messages and wills, kept by aedes-persistence-redis.
+// Its commands go over the link: each is answered or fails within 2 s, and one that the library does not wait for fails in silence.
+// Its keys get our prefix, so that an ACL user needs no others; each command is on one key, as a cluster wants it.
+
+import RedisPersistence from 'aedes-persistence-redis/asyncPersistence.js'
+import { redisAnswerMs } from './limits.ts'
+import type { RedisLink } from './redisLink.ts'
+
+interface Client {
+  readonly id: string
+}
+
+interface Filter {
+  readonly topic: string
+  readonly qos: number
+}
+
+export interface Will {
+  readonly topic: string
+  readonly payload: Buffer
+  readonly qos: number
+  readonly retain: boolean
+  /** The library sets both. */
+  brokerId?: string
+  clientId?: string
+}
+
+/** What we use of it. */
+export interface RedisStore {
+  setup(broker: object): Promise<void>
+  addSubscriptions(client: Client, subscriptions: readonly Filter[]): Promise<void>
+  removeSubscriptions(client: Client, filters: readonly string[]): Promise<void>
+  subscriptionsByClient(client: Client): Promise<Filter[]>
+  cleanSubscriptions(client: Client): Promise<void>
+  incomingStorePacket(client: Client, packet: object): Promise<void>
+  incomingGetPacket(client: Client, packet: object): Promise<object>
+  incomingDelPacket(client: Client, packet: object): Promise<void>
+  cleanIncoming(client: Client): Promise<void>
+  putWill(client: Client, will: Will): Promise<void>
+  delWill(client: Client & { readonly brokerId: string }): Promise<Will | null>
+  streamWill(brokers: Readonly<Record<string, number>>): AsyncIterable<Will>
+}
+
+type Commands = Record<string, (key: string, ...args: unknown[]) => Promise<unknown>>
+type Hear = (packet: { topic: string; payload: string }, done: () => void) => void
+
+const keyPrefix = 'chargelift:'
+/** The library's name for the set of all client ids with filters. */
+export const clientsKey = `${keyPrefix}clients`
+const commandNames = [
+  ...['sadd', 'srem', 'exists', 'del', 'hmsetBuffer', 'hgetallBuffer', 'hset', 'hgetBuffer', 'hdel'],
+  ...['lrem', 'rpush', 'lrange', 'setBuffer', 'getBuffer']
+]
+
+/** Until its `setup`, with a `loneBroker`, it only reads. */
+export function redisStore(link: RedisLink): RedisStore {
+  const options = { conn: connectionOver(link), cluster: link.isCluster }
+  return new (RedisPersistence as unknown as new (options: object) => RedisStore)(options)
+}
+
+/**
+ * The library tells each change of filters to all servers, waits until it hears that itself, and puts it into its own copy of all
+ * filters. Our servers tell each other themselves and have a copy: so it hears itself at once, a change without the QoS that
+ * would make it remember, and nobody else does.
+ */
+export function loneBroker(id: string): object {
+  let hear: Hear
+  return {
+    id,
+    subscribe(_topic: string, hearing: Hear, done: () => void) {
+      hear = hearing
+      done()
+    },
+    publish({ topic, payload }: { topic: string; payload: string }, done: () => void) {
+      const { clientId, subs } = JSON.parse(payload)
+      hear({ topic, payload: JSON.stringify({ clientId, subs: [{ topic: subs[0].topic }] }) }, done)
+    }
+  }
+}
+
+/** Of several commands: together they take no longer than one may. What `work` does goes on. */
+export async function inTime<T>(work: Promise<T>): Promise<T> {
+  const late = Promise.withResolvers<never>()
+  const timer = setTimeout(() => late.reject(new Error('Redis is slow')), redisAnswerMs)
+  return Promise.race([work, late.promise]).finally(() => clearTimeout(timer))
+}
+
+function connectionOver(link: RedisLink): object {
+  const commands = commandNames.map(name => [
+    name,
+    (key: string, ...args: unknown[]): Promise<unknown> => {
+      const answer = link.ask(redis => (redis as unknown as Commands)[name]!(keyPrefix + key, ...args))
+      answer.catch(() => {}) // it does not wait for all of its lrem and rpush
+      return answer
+    }
+  ])
+  // Asked in `setup` alone, for the clients whose filters it then reads: those are read by us, whenever Redis is there.
+  return { ...Object.fromEntries(commands), smembers: async () => [] }
+}

@@ -1,0 +1,306 @@
+// What the edge knows about one charger, and how a sample becomes a spooled one: stamp, accumulate, diff, append.
+// Promises that memory moves only after the disk has moved, that sampling times rise and lifetime energy never falls.
+// A failed poll publishes nothing; after three in a row the charger's state is unknown, once. Another charger at its address is
+// a failed poll. While the time is not known a sample is kept with a mark of the monotonic clock instead.
+
+import type { Logger } from 'pino'
+import type { ChargerValues } from '../model/wire/chargerState.ts'
+import { type Device, PollError, type Sample, type SessionRecord } from './chargers/charger.ts'
+import { diff, type Known, type KnownValues, remember } from './diff.ts'
+import type { EnergyStep } from './energy/energy.ts'
+import type { SavedCharger } from './energy/energyFile.ts'
+import type { Retained } from './energy/seed.ts'
+import { type Counted, Ledger } from './energyLedger.ts'
+import { clockOffsetMsMax, pollMissesMax } from './limits.ts'
+import type { ChargerMemory, Spool } from './spool/spool.ts'
+import { type Clock, type EdgeTime, nextSamplingTime } from './time/clock.ts'
+import type { ChargerNow } from './uplink/feed.ts'
+import type { Reachability } from './uplink/status.ts'
+
+export interface ChargerRecorderOptions {
+  readonly charger: string
+  readonly spool: Pick<Spool, 'append' | 'memoryOf' | 'newestSeq' | 'addToTotals' | 'pullBack'>
+  readonly heartbeatMs: number
+  readonly clock: Pick<Clock, 'monotonicMs'>
+  readonly time: Pick<EdgeTime, 'at' | 'now' | 'isConfirmed'>
+  /** Names this start of the machine. */
+  readonly bootId: string
+  readonly log: Logger
+  /** Something was appended, `held` without a time. */
+  readonly onAppended: (held: boolean) => void
+  /** What the second file knows. */
+  readonly saved?: SavedCharger | undefined
+  readonly onEnergy?: (saved: SavedCharger, step: EnergyStep) => void
+  /** Wh: the lifetime energy of a charger that this disk does not know, as it is now. */
+  readonly energyStartWh?: number | undefined
+  /** The first serial number that it tells becomes the charger's own. */
+  readonly acceptsSerial?: boolean
+}
+
+/** When something was: `utcMs` is undefined while the time is not known. */
+interface Moment {
+  readonly monotonicMs: number
+  readonly utcMs: number | undefined
+}
+
+export class ChargerRecorder {
+  readonly #options: ChargerRecorderOptions
+  readonly #ledger: Ledger
+  #memory: ChargerMemory
+  #acceptsSerial: boolean
+  #misses = 0
+  #reachability: { readonly state: Reachability; readonly sinceMonotonicMs: number } | undefined
+  #implausible = 0
+
+  constructor(options: ChargerRecorderOptions) {
+    const { charger, spool, saved, energyStartWh, acceptsSerial = false, log } = options
+    this.#options = options
+    this.#acceptsSerial = acceptsSerial
+    this.#memory = spool.memoryOf(charger) ?? { timeMs: 0, known: {}, ...(saved?.serial && { serial: saved.serial }) }
+    this.#ledger = new Ledger({
+      charger,
+      saved: saved?.energy,
+      startWh: energyStartWh,
+      newestSeq: () => spool.newestSeq,
+      log
+    })
+    if (energyStartWh === undefined || this.#memory.energy === undefined) return
+    const { totalWh } = this.#memory.energy
+    log.warn(
+      { event: 'energy_start_ignored', charger, totalWh },
+      'the lifetime energy of this charger is known already'
+    )
+  }
+
+  /** Values left out since the start because they could not be. */
+  get implausible(): number {
+    return this.#implausible
+  }
+
+  /** How often its meter began anew. */
+  get epochs(): number {
+    return this.#memory.energy?.epochs ?? 0
+  }
+
+  get memory(): ChargerMemory {
+    return this.#memory
+  }
+
+  /** Whether it answers, or why not, and since when; undefined before the first poll. */
+  get reachability(): { readonly state: Reachability; readonly sinceMonotonicMs: number } | undefined {
+    return this.#reachability
+  }
+
+  /** What is known of it with a time; the rest cannot be published yet. */
+  now(): ChargerNow {
+    const known = Object.entries(this.#memory.known).filter(([, { held }]) => held === undefined)
+    return { charger: this.#options.charger, known: Object.fromEntries(known) as KnownValues }
+  }
+
+  /** Nothing of it may be published before `seed` was called. */
+  get wantsSeed(): boolean {
+    return this.#ledger.wantsSeed(this.#memory)
+  }
+
+  /** Its gap, when there is one and the time is known: then `fill` has to be called. */
+  get openGap(): { readonly sinceMs: number; readonly nowMs: number } | undefined {
+    const { gap } = this.#memory
+    const nowMs = gap && this.#options.time.now()
+    return nowMs === undefined ? undefined : { sinceMs: gap!.sinceMs, nowMs }
+  }
+
+  /**
+   * Throws PollError for a sample of another charger, and what the spool throws: then nothing has moved, and the next sample
+   * tells the same news again.
+   */
+  take(sample: Sample): void {
+    const { time } = this.#options
+    const monotonicMs = sample.arrivedMonotonicMs
+    const utcMs = time.at(monotonicMs)
+    const isAnother = this.#checkSerial(sample.device)
+    this.#answered()
+    this.pullBack()
+    const counted = this.#ledger.count(this.#memory, sample, utcMs, isAnother)
+    this.#noteOddities(sample, counted)
+    const serial = sample.device?.serial
+    const changes = { ...counted?.changes, ...(serial === undefined ? {} : { serial }) }
+    this.#spool({ monotonicMs, utcMs }, valuesOf(sample, counted, this.#memory), changes, this.#options.heartbeatMs)
+    if (counted === undefined) return
+    this.#ledger.noteCounted(counted, monotonicMs)
+    this.#noteSaved(counted.step)
+  }
+
+  /** A poll failed. Throws what the spool throws. */
+  miss(error: PollError): void {
+    const { charger, clock, time, log } = this.#options
+    this.#misses++
+    if (this.#reach(error.code)) {
+      log.warn({ event: 'poll_failed', charger, fault: error.code, reason: error.message }, 'the charger gave nothing')
+    }
+    if (this.#misses < pollMissesMax || this.#memory.known.OperationState === undefined) return
+    const monotonicMs = clock.monotonicMs()
+    this.#spool({ monotonicMs, utcMs: time.at(monotonicMs) }, { OperationState: 'unknown' }, {}, Infinity)
+  }
+
+  /** The server said what it had of this charger. Throws what the spool throws: then it wants to be told again. */
+  seed(retained: Retained): void {
+    const seeded = this.#ledger.seed(this.#memory, retained)
+    if (seeded === undefined) return
+    const { offsetWh, afterSeq, changes } = seeded
+    const total = this.#memory.known.TotalEnergyConsumption
+    const known = total && {
+      ...this.#memory.known,
+      TotalEnergyConsumption: { ...total, value: total.value + offsetWh }
+    }
+    const memory = without({ ...this.#memory, ...changes, ...(known && { known }) }, 'seed')
+    this.#options.spool.addToTotals(this.#options.charger, offsetWh, afterSeq, memory)
+    this.#memory = memory
+    this.#noteSaved('first')
+  }
+
+  /** The charger's records of the time of its gap; undefined where they did not answer. Published with the next sample. */
+  fill(records: readonly SessionRecord[] | undefined): void {
+    const energy = this.#ledger.fill(this.#memory, records, this.#options.time.now())
+    this.#memory = without({ ...this.#memory, ...(energy && { energy }) }, 'gap')
+  }
+
+  /** Its samples were stamped: this is what it is like now. */
+  stamped(memory: ChargerMemory): void {
+    this.#memory = memory
+  }
+
+  /** Samples of a time that has not come are the trace of a wrong clock, and would hold back all that follow. Throws as `take`. */
+  pullBack(): void {
+    const { charger, spool, time, log } = this.#options
+    const nowMs = time.isConfirmed ? time.now() : undefined
+    if (nowMs === undefined || this.#memory.timeMs <= nowMs + clockOffsetMsMax) return
+    const aheadMs = Math.round(this.#memory.timeMs - nowMs)
+    let after = this.#memory
+    const memoryAt = (timeMs: number): ChargerMemory => {
+      const known = Object.entries(this.#memory.known).map(([name, was]) =>
+        was.held === undefined && was.timeMs > timeMs ? [name, { ...was, timeMs }] : [name, was]
+      )
+      after = { ...without(this.#memory, 'countedAtMs'), timeMs, known: Object.fromEntries(known) as KnownValues }
+      return after
+    }
+    const samples = spool.pullBack(charger, Math.floor(nowMs), memoryAt)
+    this.#memory = after
+    log.warn(
+      { event: 'samples_pulled_back', charger, aheadMs, samples },
+      'samples were stamped by a clock that was ahead'
+    )
+  }
+
+  /** True where another charger takes over on purpose. */
+  #checkSerial(device: Device | undefined): boolean {
+    const { charger, log } = this.#options
+    const pinned = this.#memory.serial
+    const serial = device?.serial
+    if (serial === undefined || serial === pinned) return false
+    if (pinned !== undefined && !this.#acceptsSerial) {
+      const expected = `expected the charger with serial number ${pinned}, found ${serial}`
+      throw new PollError('wrong_serial', `${expected}; if it was replaced, run the edge once with --accept-serial`)
+    }
+    const event = pinned === undefined ? 'charger_identified' : 'charger_serial_accepted'
+    log[pinned === undefined ? 'info' : 'warn'](
+      { event, charger, ...device, before: pinned },
+      event.replaceAll('_', ' ')
+    )
+    this.#acceptsSerial = false
+    return pinned !== undefined
+  }
+
+  #answered(): void {
+    const { charger, log } = this.#options
+    const wasAway = this.#reachability !== undefined && this.#reachability.state !== 'ok'
+    this.#reach('ok')
+    if (wasAway) log.info({ event: 'poll_recovered', charger, misses: this.#misses }, 'it answers')
+    this.#misses = 0
+  }
+
+  /** True when that is news. */
+  #reach(state: Reachability): boolean {
+    if (this.#reachability?.state === state) return false
+    this.#reachability = { state, sinceMonotonicMs: this.#options.clock.monotonicMs() }
+    return true
+  }
+
+  #noteOddities({ implausible }: Sample, counted: Counted | undefined): void {
+    const found = counted?.step === 'implausible' ? [...implausible, 'the energy counter'] : implausible
+    const first = this.#implausible === 0
+    this.#implausible += found.length
+    // Once: a broken meter would fill the log. The count goes on.
+    if (!first || found.length === 0) return
+    const { charger, log } = this.#options
+    log.warn({ event: 'implausible_value', charger, found }, 'left out what no charger can have')
+  }
+
+  /** Appends what is new, and only then remembers it. */
+  #spool(
+    at: Moment,
+    values: Readonly<Partial<ChargerValues>>,
+    changes: Partial<ChargerMemory>,
+    heartbeatMs: number
+  ): void {
+    const { charger, spool, bootId, onAppended } = this.#options
+    const isHeld = at.utcMs === undefined
+    const timeMs = isHeld ? Math.floor(at.monotonicMs) : nextSamplingTime(at.utcMs, this.#memory.timeMs)
+    const changed = diff(
+      this.#memory.known,
+      values,
+      known => ageMs(known, timeMs, isHeld ? bootId : undefined),
+      heartbeatMs
+    )
+    const memory = { ...this.#memory, ...changes }
+    if (Object.keys(changed).length === 0) {
+      // Nothing to publish means that no energy was added: what else moved may be lost in a crash.
+      this.#memory = memory
+      return
+    }
+    const known = remember(memory.known, changed, { timeMs, ...(isHeld && { held: bootId }) })
+    const appended = { ...memory, known, ...(isHeld ? {} : { timeMs }) }
+    const mark = isHeld ? { held: { bootId, monotonicMs: at.monotonicMs } } : { timeMs }
+    spool.append({ charger, values: changed, ...mark }, appended)
+    const before = this.#memory.known.OperationState?.value
+    this.#memory = appended
+    onAppended(isHeld)
+    this.#noteState(before)
+  }
+
+  #noteState(before: string | undefined): void {
+    const { charger, log } = this.#options
+    const state = this.#memory.known.OperationState?.value
+    if (state === before) return
+    const status = this.#memory.known.ChargerStatus?.value
+    log.info({ event: 'charger_state', charger, state, status, before }, 'charger state')
+  }
+
+  #noteSaved(step: EnergyStep): void {
+    const { energy, serial } = this.#memory
+    if (energy !== undefined) this.#options.onEnergy?.({ energy, ...(serial === undefined ? {} : { serial }) }, step)
+  }
+}
+
+/** ms; times of another clock than the one in use cannot be compared: one that is known by UTC is new enough, until it is known. */
+function ageMs(known: Known, timeMs: number, bootId: string | undefined): number {
+  if (known.held === bootId) return timeMs - known.timeMs
+  return known.held === undefined ? 0 : Number.POSITIVE_INFINITY
+}
+
+/** The total in place of the meter; a reading that could not be is no value. */
+function valuesOf(
+  { values, session }: Sample,
+  counted: Counted | undefined,
+  memory: ChargerMemory
+): Partial<ChargerValues> {
+  const { TotalEnergyConsumption: meterWh, ...rest } = values
+  const isDropped = counted?.step === 'implausible' && meterWh !== undefined
+  const totalWh = counted?.changes.energy.totalWh ?? memory.energy?.totalWh
+  const isTold = (session !== undefined || meterWh !== undefined) && totalWh !== undefined && !isDropped
+  return isTold ? { ...rest, TotalEnergyConsumption: totalWh } : rest
+}
+
+const without = (memory: ChargerMemory, name: 'seed' | 'gap' | 'countedAtMs'): ChargerMemory => {
+  const { [name]: _, ...rest } = memory
+  return rest
+}

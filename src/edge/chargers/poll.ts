@@ -1,0 +1,62 @@
+// Asks one charger again and again: one request at a time, never two that overlap, at a steady pace while it answers and
+// at a slower one while it does not. Knows nothing of values; hands every sample, and every failure, to its watch.
+
+import type { OperationState } from '../../model/wire/chargerState.ts'
+import { pollMissesMax } from '../limits.ts'
+import { type Charger, PollError, type Sample } from './charger.ts'
+import { pollBackoffMsMax, pollIntervalChargingMs, pollIntervalIdleMs } from './limits.ts'
+
+export interface PollOptions {
+  readonly charger: Pick<Charger, 'poll'>
+  /** ms from the start of one poll to the start of the next. Given, it holds always; else it depends on the state. */
+  readonly intervalMs?: number
+  /** Throws PollError for a sample that is as good as none. */
+  readonly onSample: (sample: Sample) => void
+  /** After a sample was taken: what else the charger is to be asked, before the next poll. */
+  readonly afterSample?: () => Promise<void>
+  readonly onMiss: (error: PollError) => void
+  /** Anything but a PollError: a fault of this software or of the disk. Polling goes on. */
+  readonly onFault: (error: unknown) => void
+  readonly monotonicMs: () => number
+  /** Resolves after `ms`, or at once when the signal aborts. */
+  readonly wait: (ms: number, signal: AbortSignal) => Promise<void>
+}
+
+/** Polls until the signal aborts. Never rejects. */
+export async function pollForever(options: PollOptions, signal: AbortSignal): Promise<void> {
+  let misses = 0
+  let state: OperationState | undefined
+  while (!signal.aborted) {
+    const startedMs = options.monotonicMs()
+    const sample = await pollOnce(options, signal)
+    misses = sample === undefined ? misses + 1 : 0
+    state = sample?.values.OperationState ?? state
+    const intervalMs = pauseMs(options.intervalMs ?? intervalOf(state), misses)
+    await options.wait(Math.max(0, startedMs + intervalMs - options.monotonicMs()), signal)
+  }
+}
+
+async function pollOnce(options: PollOptions, signal: AbortSignal): Promise<Sample | undefined> {
+  try {
+    const sample = await options.charger.poll()
+    if (signal.aborted) return undefined
+    options.onSample(sample)
+    await options.afterSample?.()
+    return sample
+  } catch (error) {
+    if (signal.aborted) return undefined
+    if (error instanceof PollError) options.onMiss(error)
+    else options.onFault(error)
+    return undefined
+  }
+}
+
+/** A charger that charges is watched more closely; its power changes. */
+const intervalOf = (state: OperationState | undefined): number =>
+  state === 'charging' ? pollIntervalChargingMs : pollIntervalIdleMs
+
+/** ms; doubles with every miss after the third, up to two minutes. A failing charger may be failing because it is asked. */
+export const pauseMs = (intervalMs: number, misses: number): number =>
+  misses < pollMissesMax
+    ? intervalMs
+    : Math.max(intervalMs, Math.min(pollBackoffMsMax, intervalMs * 2 ** Math.min(misses - pollMissesMax + 1, 30)))

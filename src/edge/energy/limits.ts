@@ -1,0 +1,6 @@
+// The limits of `edge/energy/`, each with its unit in its name. What can be set by a flag has its default here.
+
+/** Edge: a counter or meter that cannot be is the new truth when it stays for this many readings. */
+export const energyDoubtsMax = 3
+/** Edge: the second copy of the lifetime energy is written when a session begins, and this often while energy is added. */
+export const energyFileIntervalMs = 900_000

@@ -1,0 +1,96 @@
+// Which values a full spool gives up, and in which order: the rule, as steps that are each applied to the oldest samples
+// first, and the next one only when there is nothing left for those before it. Knows no disk.
+//
+//   1  Measurements (PowerOutput, OutputCurrent, SessionEnergy): one sample a minute of each charger keeps them.
+//   2  Measurements: one sample a quarter of an hour keeps them.
+//   3  Measurements: none keeps them.
+//   4  All other values but the energy counter, where they only repeat what was known before: heartbeats.
+//   5  TotalEnergyConsumption: the first and the last sample of every hour keep it.
+//
+// A sample goes when no value is left in it. What remains, changes of state and two totals an hour, is not for thinning: it
+// goes last and whole, oldest first (room.ts).
+
+import { type ChargerValues, type ValueName, valueNames } from '../../model/wire/chargerState.ts'
+import { thinCoarseMs, thinFineMs } from './limits.ts'
+
+export type Values = Readonly<Partial<ChargerValues>>
+
+/** The steps of the rule. */
+export const thinSteps = [1, 2, 3, 4, 5] as const
+export type ThinStep = (typeof thinSteps)[number]
+
+export interface ThinRow {
+  readonly seq: number
+  /** Samples of one charger by one clock. */
+  readonly group: string
+  readonly timeMs: number
+  readonly values: Values
+  /** None of its states is a change. */
+  readonly repeats: boolean
+}
+
+/** What is left of a sample. */
+export interface Left {
+  readonly values: Values
+  /** How many values were taken out. */
+  readonly taken: number
+}
+
+const measurements: readonly ValueName[] = ['PowerOutput', 'OutputCurrent', 'SessionEnergy']
+const energy: ValueName = 'TotalEnergyConsumption'
+/** What describes the charger rather than measures it. */
+export const stateNames: readonly ValueName[] = valueNames.filter(
+  name => name !== energy && !measurements.includes(name)
+)
+
+const hourMs = 3_600_000
+
+/** Applies one step after the other to one sample after the other. Remembers, per step and group, what it kept last. */
+export class Thinner {
+  readonly #keptPeriod = new Map<string, number>()
+  readonly #lastEnergy = new Map<string, { row: ThinRow; isFirst: boolean }>()
+
+  /** `rows` rise in `seq` from call to call. Returns what changed, by `seq`; a row of an earlier call may be among it. */
+  thin(step: ThinStep, rows: readonly ThinRow[]): ReadonlyMap<number, Left> {
+    const changed = new Map<number, Left>()
+    const take = (row: ThinRow, names: readonly ValueName[]) => {
+      const left = without(row.values, names)
+      if (left.taken > 0) changed.set(row.seq, left)
+    }
+    for (const row of rows) {
+      if (step === 1) this.#keepOne(step, thinFineMs, row, take)
+      else if (step === 2) this.#keepOne(step, thinCoarseMs, row, take)
+      else if (step === 3) take(row, measurements)
+      else if (step === 4) take(row, row.repeats ? stateNames : [])
+      else this.#keepFirstAndLast(row, take)
+    }
+    return changed
+  }
+
+  #keepOne(step: ThinStep, periodMs: number, row: ThinRow, take: Take): void {
+    if (!measurements.some(name => row.values[name] !== undefined)) return
+    const key = `${step} ${row.group}`
+    const period = Math.floor(row.timeMs / periodMs)
+    if (this.#keptPeriod.get(key) === period) take(row, measurements)
+    else this.#keptPeriod.set(key, period)
+  }
+
+  /** A total is the last of its hour until a later one is seen. */
+  #keepFirstAndLast(row: ThinRow, take: Take): void {
+    if (row.values[energy] === undefined) return
+    const before = this.#lastEnergy.get(row.group)
+    const isFirst = before === undefined || hourOf(before.row) !== hourOf(row)
+    if (!isFirst && !before.isFirst) take(before.row, [energy])
+    this.#lastEnergy.set(row.group, { row, isFirst })
+  }
+}
+
+type Take = (row: ThinRow, names: readonly ValueName[]) => void
+
+const hourOf = ({ timeMs }: ThinRow): number => Math.floor(timeMs / hourMs)
+
+function without(values: Values, names: readonly ValueName[]): Left {
+  const entries = Object.entries(values)
+  const left = entries.filter(([name]) => !names.includes(name as ValueName))
+  return { values: Object.fromEntries(left), taken: entries.length - left.length }
+}

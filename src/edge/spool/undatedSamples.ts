@@ -1,0 +1,104 @@
+// Samples that were taken while nobody knew the time: on disk with a mark of the monotonic clock, and stamped here as soon as
+// the time is known. Those of an earlier start of the machine get an estimate: it ended when the next one began. Times rise.
+
+import type { Logger } from 'pino'
+import type { KnownValues } from '../diff.ts'
+import { type EdgeTime, nextSamplingTime } from '../time/clock.ts'
+import type { ChargerMemory, Spool } from './spool.ts'
+
+export interface HeldOptions {
+  readonly spool: Pick<Spool, 'heldFrom' | 'stampHeld' | 'memoryOf'>
+  readonly time: Pick<EdgeTime, 'at'>
+  /** Of this start of the machine. */
+  readonly bootId: string
+  /** What is known of a charger now; undefined for one that is not configured any more. */
+  readonly memoryOf: (charger: string) => ChargerMemory | undefined
+  /** Its samples were stamped. */
+  readonly onStamped: (charger: string, memory: ChargerMemory) => void
+  readonly log: Logger
+}
+
+export class Held {
+  readonly #options: HeldOptions
+  #isEmpty: boolean
+
+  constructor(options: HeldOptions) {
+    this.#options = options
+    this.#isEmpty = options.spool.heldFrom().length === 0
+  }
+
+  /** A sample was appended without a time. */
+  noteAppended(): void {
+    this.#isEmpty = false
+  }
+
+  /** Stamps what is held when the time is known. Throws what the spool throws: then all are still held. */
+  settle(): void {
+    const { time, spool } = this.#options
+    // The machine, and the monotonic clock with it, started then.
+    const startedMs = this.#isEmpty ? undefined : time.at(0)
+    if (startedMs === undefined) return
+    for (const { bootId, baseMs } of this.#bases(spool.heldFrom(), startedMs)) this.#stamp(bootId, baseMs)
+    this.#isEmpty = true
+  }
+
+  /** UTC at the moment 0 of each boot's monotonic clock, from the newest back, told from the oldest on. */
+  #bases(boots: ReturnType<Spool['heldFrom']>, startedMs: number) {
+    let nextStartedMs = startedMs
+    const bases = boots.toReversed().map(({ bootId, newestMonotonicMs }) => {
+      if (bootId === this.#options.bootId) return { bootId, baseMs: startedMs }
+      nextStartedMs -= newestMonotonicMs
+      return { bootId, baseMs: nextStartedMs }
+    })
+    return bases.reverse()
+  }
+
+  #stamp(bootId: string, baseMs: number): void {
+    const { spool, memoryOf, onStamped, log } = this.#options
+    const stampers = new Map<string, Stamper>()
+    const stamperOf = (charger: string): Stamper => {
+      const memory = memoryOf(charger) ?? spool.memoryOf(charger) ?? { timeMs: 0, known: {} }
+      const stamper = stampers.get(charger) ?? new Stamper(memory, bootId, baseMs)
+      stampers.set(charger, stamper)
+      return stamper
+    }
+    const memories = () => new Map([...stampers].map(([charger, stamper]) => [charger, stamper.memory()]))
+    const samples = spool.stampHeld(bootId, (monotonicMs, charger) => stamperOf(charger).stamp(monotonicMs), memories)
+    for (const [charger, memory] of memories()) onStamped(charger, memory)
+    const isEstimate = bootId !== this.#options.bootId
+    log.info({ event: 'samples_stamped', samples, estimated: isEstimate }, 'the time is known: samples were stamped')
+  }
+}
+
+/** Times of one charger's samples of one boot, in their order. */
+class Stamper {
+  readonly #memory: ChargerMemory
+  readonly #bootId: string
+  readonly #baseMs: number
+  /** By mark; the marks that the memory knows. */
+  readonly #times = new Map<number, number | undefined>()
+  #lastMs: number
+
+  constructor(memory: ChargerMemory, bootId: string, baseMs: number) {
+    this.#memory = memory
+    this.#bootId = bootId
+    this.#baseMs = baseMs
+    this.#lastMs = memory.timeMs
+    for (const { held, timeMs } of Object.values(memory.known)) if (held === bootId) this.#times.set(timeMs, undefined)
+  }
+
+  stamp(monotonicMs: number): number {
+    this.#lastMs = nextSamplingTime(this.#baseMs + monotonicMs, this.#lastMs)
+    if (this.#times.has(monotonicMs)) this.#times.set(monotonicMs, this.#lastMs)
+    return this.#lastMs
+  }
+
+  /** The charger's memory with the times of its samples. */
+  memory(): ChargerMemory {
+    const known = Object.entries(this.#memory.known).map(([name, { value, timeMs, held }]) => {
+      const stampedMs = held === this.#bootId ? (this.#times.get(timeMs) ?? this.#lastMs) : timeMs
+      return [name, { value, timeMs: stampedMs, ...(held && held !== this.#bootId ? { held } : {}) }]
+    })
+    return { ...this.#memory, timeMs: this.#lastMs, known: Object.fromEntries(known) as KnownValues }
+  }
+}

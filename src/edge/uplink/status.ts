@@ -1,0 +1,189 @@
+// What the edge tells about itself, for each of its chargers: `chargers/{charger}/EdgeStatus`, retained.
+// Told at every connect, on news at most once a minute, and once an hour as a sign of life. What moves with every poll
+// (bytes in the spool, samples on their way) is no news; a backlog that doubles or halves is.
+// Never spooled: the next status replaces one that got lost. Says nothing while the clock cannot be trusted.
+
+import { edgeStatusName, topicOf } from '../../model/wire/topics.ts'
+import { nextSamplingTime } from '../time/clock.ts'
+import type { Parcel } from './feed.ts'
+import { statusIntervalMsMax, statusIntervalMsMin } from './limits.ts'
+
+/** The payload of EdgeStatus. Times are RFC 3339 in UTC; what the edge cannot know is absent. Well below 8 KB. */
+export interface EdgeStatus {
+  /** When this was so. Rises. */
+  readonly SamplingTime: string
+  /** Of this software. */
+  readonly Version: string
+  /** How far the edge's clock is to be trusted, in a word. */
+  readonly Clock?: string
+  /** When the edge's certificate ends. */
+  readonly CertificateExpiry: string
+  /** Samples on the edge's disk without acknowledgement, of all its chargers. */
+  readonly UnsentSamples: number
+  /** Sampling time of the oldest of them; absent when there is none. */
+  readonly OldestUnsent?: string
+  /** Bytes in use in the spool. */
+  readonly SpoolBytes: number
+  /** Samples given up since the start of the edge because the spool was full: thinned out, and dropped. */
+  readonly Thinned?: number
+  readonly Dropped: number
+  /** Values of this charger left out since the start of the edge because no charger can have them. */
+  readonly Implausible?: number
+  /** How often this charger's lifetime meter fell for good and was gone on from. */
+  readonly MeterEpochs?: number
+  /** Whether the charger answers, or why not, and since when; absent before the first poll. */
+  readonly Reachability?: Reachability
+  readonly ReachabilitySince?: string
+}
+
+export type Reachability = 'ok' | 'timeout' | 'refused' | 'forbidden' | 'wrong_api' | 'wrong_serial' | 'bad_answer'
+
+/** What the status is made of. Every function is cheap or asked for at most once a minute. */
+export interface StatusSource {
+  readonly version: string
+  readonly certificateEndsMs: number
+  readonly chargers: readonly string[]
+  /** ms since the Unix epoch; undefined while the clock cannot be trusted. */
+  readonly nowMs: () => number | undefined
+  readonly clock?: () => string
+  readonly spool: () => SpoolStatus
+  readonly charger?: (name: string) => ChargerStatus
+}
+
+export interface ChargerStatus {
+  readonly implausible: number
+  readonly epochs: number
+  readonly reachability?: { readonly state: Reachability; readonly sinceMs: number }
+}
+
+export interface SpoolStatus {
+  readonly usedBytes: number
+  readonly unsettledCount: number
+  /** Sampling time. */
+  readonly oldestUnsettledMs?: number | undefined
+  readonly thinned?: number | undefined
+  readonly dropped: number
+}
+
+type Facts = Omit<EdgeStatus, 'SamplingTime'>
+interface Told {
+  readonly facts: Facts
+  /** By the clock that never steps. */
+  readonly atMs: number
+  /** SamplingTime, ms since the Unix epoch. */
+  readonly timeMs: number
+}
+
+export class StatusReporter {
+  readonly #source: StatusSource
+  readonly #monotonicMs: () => number
+  readonly #told = new Map<string, Told>()
+  readonly #due = new Set<string>()
+  #spool: { readonly status: SpoolStatus; readonly atMs: number } | undefined
+
+  constructor(source: StatusSource, monotonicMs: () => number = () => performance.now()) {
+    this.#source = source
+    this.#monotonicMs = monotonicMs
+  }
+
+  /** At every connect: nobody knows whether the last one arrived. */
+  connected(): void {
+    this.#spool = undefined
+    for (const charger of this.#source.chargers) this.#due.add(charger)
+  }
+
+  /** Looks for news; true when there is something to tell. Call it every few seconds. */
+  look(): boolean {
+    for (const charger of this.#source.chargers) if (this.#isDue(charger)) this.#due.add(charger)
+    return this.#due.size > 0
+  }
+
+  /** What has to be told, a charger at a time, as it is now. */
+  next(): Parcel | undefined {
+    const [charger] = this.#due
+    const nowMs = charger === undefined ? undefined : this.#source.nowMs()
+    if (charger === undefined || nowMs === undefined) return undefined
+    const facts = this.#factsOf(charger)
+    const timeMs = nextSamplingTime(nowMs, this.#told.get(charger)?.timeMs)
+    this.#told.set(charger, { facts, timeMs, atMs: this.#monotonicMs() })
+    this.#due.delete(charger)
+    const status: EdgeStatus = { SamplingTime: isoTime(timeMs), ...facts }
+    const message = { topic: topicOf(charger, edgeStatusName), payload: JSON.stringify(status) }
+    return { messages: [message], retain: true, dup: false }
+  }
+
+  #isDue(charger: string): boolean {
+    const told = this.#told.get(charger)
+    if (told === undefined) return true
+    const ageMs = this.#monotonicMs() - told.atMs
+    if (ageMs < statusIntervalMsMin) return false
+    const nowMs = this.#source.nowMs()
+    if (nowMs === undefined) return false
+    return ageMs >= statusIntervalMsMax || isNews(told, this.#factsOf(charger), nowMs)
+  }
+
+  #factsOf(charger: string): Facts {
+    return factsOf(this.#source, charger, this.#spoolStatus())
+  }
+
+  /** Counting a backlog of weeks costs a Pi's disk something: once a minute, for all chargers together. */
+  #spoolStatus(): SpoolStatus {
+    const nowMs = this.#monotonicMs()
+    if (this.#spool === undefined || nowMs - this.#spool.atMs >= statusIntervalMsMin) {
+      this.#spool = { status: this.#source.spool(), atMs: nowMs }
+    }
+    return this.#spool.status
+  }
+}
+
+/** A charger's status without its time. */
+export function factsOf(source: StatusSource, charger: string, spool: SpoolStatus): Facts {
+  const { version, certificateEndsMs, clock } = source
+  const { usedBytes, unsettledCount, oldestUnsettledMs, thinned, dropped } = spool
+  const { implausible = 0, epochs = 0, reachability } = source.charger?.(charger) ?? {}
+  return {
+    Version: version,
+    ...(clock && { Clock: clock() }),
+    CertificateExpiry: isoTime(certificateEndsMs),
+    UnsentSamples: unsettledCount,
+    ...(oldestUnsettledMs === undefined ? {} : { OldestUnsent: isoTime(oldestUnsettledMs) }),
+    SpoolBytes: usedBytes,
+    ...(thinned === undefined ? {} : { Thinned: thinned }),
+    Dropped: dropped,
+    ...(implausible > 0 && { Implausible: implausible }),
+    ...(epochs > 0 && { MeterEpochs: epochs }),
+    ...(reachability && { Reachability: reachability.state, ReachabilitySince: isoTime(reachability.sinceMs) })
+  }
+}
+
+/** Samples that are on their way at any moment, and what a spool takes with nothing in it. */
+const samplesOnTheWay = 32
+const bytesOfAnEmptySpool = 1024 * 1024
+
+const exactFacts = [
+  'Version',
+  'Clock',
+  'CertificateExpiry',
+  'Thinned',
+  'Dropped',
+  'MeterEpochs',
+  'Reachability'
+] as const satisfies readonly (keyof Facts)[]
+
+const isNews = (told: Told, now: Facts, nowMs: number): boolean =>
+  exactFacts.some(name => told.facts[name] !== now[name]) ||
+  (isBehind(told.facts, told.timeMs) && !isBehind(now, nowMs)) ||
+  hasMoved(told.facts.Implausible ?? 0, now.Implausible ?? 0, 0) ||
+  hasMoved(told.facts.UnsentSamples, now.UnsentSamples, samplesOnTheWay) ||
+  hasMoved(told.facts.SpoolBytes, now.SpoolBytes, bytesOfAnEmptySpool)
+
+/** ms. A sample that waits longer than this is not just on its way. */
+const behindAfterMs = 60_000
+const isBehind = ({ OldestUnsent }: Facts, nowMs: number): boolean =>
+  OldestUnsent !== undefined && nowMs - Date.parse(OldestUnsent) > behindAfterMs
+
+/** It doubled or halved since it was told, and is, or was, more than the usual. */
+const hasMoved = (told: number, now: number, usual: number): boolean =>
+  Math.max(told, now) > usual && (now >= 2 * told || 2 * now <= told)
+
+const isoTime = (ms: number): string => new Date(ms).toISOString()

@@ -1,0 +1,165 @@
+// Energy of chargers by quarter hour, hour, day and month, from the quarter hours that the database keeps. Days and months are
+// those of each charger's site. A bucket in which a charger said nothing has no row.
+
+import { Zone, type Zones } from '../zone.ts'
+import { microsecondsOf } from './rawRows.ts'
+import { momentOf, type Within } from './within.ts'
+
+export type EnergyResolution = '15m' | '1h' | '1d' | '1mo'
+export const energyResolutions = ['15m', '1h', '1d', '1mo'] as const
+
+/** What is asked of one charger, in ms; both are bounds of buckets. */
+export interface AskedCharger {
+  readonly id: number
+  readonly timeZone: string
+  readonly fromMs: number
+  readonly toMs: number
+}
+
+export interface BucketEnergy {
+  readonly charger: string
+  readonly site: string | null
+  readonly timeZone: string
+  /** Start of the bucket. */
+  readonly timeUs: string
+  readonly energyWh: number
+  readonly powerMaxW: number | null
+}
+
+/** A query for `BucketEnergy`, by charger and time. */
+export function energyQuery(
+  asked: readonly AskedCharger[],
+  resolution: EnergyResolution
+): { text: string; values: unknown[] } {
+  const iso = (ms: number): string => new Date(ms).toISOString()
+  const bucket = bucketSql[resolution]
+  return {
+    text: `
+      SELECT chargers.name AS charger, sites.name AS site, zone AS "timeZone", ${microsecondsOf(bucket)} AS "timeUs",
+        sum(e.energy_wh) AS "energyWh", max(e.max_power_w) AS "powerMaxW"
+      FROM quarter_hour_energy($1::timestamptz, $2::timestamptz, $3::integer[]) e
+      JOIN unnest($3::integer[], $4::timestamptz[], $5::timestamptz[], $6::text[]) asked (id, from_time, to_time, zone)
+        ON asked.id = e.charger_id AND e.bucket >= from_time AND e.bucket < to_time
+      JOIN chargers ON chargers.id = e.charger_id LEFT JOIN sites ON sites.id = chargers.site
+      GROUP BY chargers.id, sites.id, zone, ${bucket}
+      ORDER BY chargers.name COLLATE "C", ${bucket}`,
+    values: [
+      iso(Math.min(...asked.map(({ fromMs }) => fromMs))),
+      iso(Math.max(...asked.map(({ toMs }) => toMs))),
+      asked.map(({ id }) => id),
+      asked.map(({ fromMs }) => iso(fromMs)),
+      asked.map(({ toMs }) => iso(toMs)),
+      asked.map(({ timeZone }) => timeZone)
+    ]
+  }
+}
+
+const bucketSql: Readonly<Record<EnergyResolution, string>> = {
+  '15m': 'e.bucket',
+  '1h': "date_trunc('hour', e.bucket)",
+  '1d': "date_trunc('day', e.bucket, zone)",
+  '1mo': "date_trunc('month', e.bucket, zone)"
+}
+
+const widthMs = { '15m': 900_000, '1h': 3_600_000 } as const
+
+/** Begin of the bucket that holds this moment. */
+export function bucketStart(ms: number, resolution: EnergyResolution, zone: Zone): number {
+  if (resolution === '15m' || resolution === '1h') return Math.floor(ms / widthMs[resolution]) * widthMs[resolution]
+  const day = zone.dayOf(ms)
+  return zone.startOfDay(resolution === '1d' ? day : `${day.slice(0, 8)}01`)
+}
+
+/** Its end: begin of the next one. `startMs` is a begin. */
+export function bucketEnd(startMs: number, resolution: EnergyResolution, zone: Zone): number {
+  if (resolution === '15m' || resolution === '1h') return startMs + widthMs[resolution]
+  const day = zone.dayOf(startMs)
+  if (resolution === '1d') return zone.startOfDay(Zone.nextDay(day))
+  const [year, month] = day.split('-').map(Number) as [number, number]
+  return zone.startOfDay(new Date(Date.UTC(year, month, 1)).toISOString().slice(0, 10))
+}
+
+/** W; of a bucket under way by what has passed of it. */
+export function meanPower(energyWh: number, startMs: number, endMs: number, nowMs: number): number | null {
+  const ms = Math.min(endMs, nowMs) - startMs
+  return ms <= 0 ? null : Math.round((energyWh * 3_600_000_000) / ms) / 1000
+}
+
+/** Wh since midnight of each charger's site: `{charger, energyWh}`. */
+export const energyTodayQuery = `
+  SELECT chargers.name AS charger, sum(e.energy_wh) AS "energyWh"
+  FROM quarter_hour_energy(
+    (SELECT min(date_trunc('day', now(), zone))
+     FROM (SELECT time_zone FROM sites UNION SELECT 'UTC') zones (zone)), now() + interval '1 day') e
+  JOIN chargers ON chargers.id = e.charger_id LEFT JOIN sites ON sites.id = chargers.site
+  WHERE e.bucket >= date_trunc('day', now(), coalesce(time_zone, 'UTC'))
+  GROUP BY chargers.id`
+
+/** A bucket of a charger, by its begin. */
+export interface EnergyKey {
+  readonly charger: string
+  readonly ms: number
+}
+
+export interface EnergyPage {
+  readonly asked: readonly AskedCharger[]
+  /** The last bucket that is asked for, where more follow. */
+  readonly last: EnergyKey | undefined
+}
+
+export interface EnergyPlan {
+  /** By name, sorted. */
+  readonly chargers: readonly { readonly id: number; readonly name: string; readonly timeZone: string }[]
+  readonly within: Within
+  readonly resolution: EnergyResolution
+  readonly nowMs: number
+  readonly zones: Zones
+  /** Of a page: buckets, and quarter hours behind them. */
+  readonly bucketsMax: number
+  readonly quartersMax: number
+}
+
+/**
+ * What of the plan is asked for at once, behind `after`: the buckets that the time touches, as whole ones, of as many chargers
+ * as there is room for; where there is none for all of one, a part of it.
+ */
+export function energyPage(plan: EnergyPlan, after?: EnergyKey): EnergyPage {
+  const { chargers, resolution, bucketsMax, quartersMax } = plan
+  const most = Math.max(1, Math.min(bucketsMax, Math.floor(quartersMax / quartersOf[resolution])))
+  const asked: AskedCharger[] = []
+  let last: EnergyKey | undefined
+  let left = most
+  for (const charger of chargers) {
+    if (after !== undefined && charger.name < after.charger) continue
+    const starts = bucketStarts(plan, charger, after, most + 1)
+    if (starts.length === 0) continue
+    const isWhole = starts.length <= left
+    if (!isWhole && last !== undefined) return { asked, last }
+    const taken = starts.slice(0, left)
+    last = { charger: charger.name, ms: taken.at(-1)! }
+    const toMs = bucketEnd(last.ms, resolution, plan.zones.of(charger.timeZone))
+    asked.push({ id: charger.id, timeZone: charger.timeZone, fromMs: taken[0]!, toMs })
+    if (!isWhole) return { asked, last }
+    left -= taken.length
+  }
+  return { asked, last: undefined }
+}
+
+const quartersOf = { '15m': 1, '1h': 4, '1d': 100, '1mo': 3_000 } as const
+
+function bucketStarts(
+  { within, resolution, nowMs, zones }: EnergyPlan,
+  { name, timeZone }: EnergyPlan['chargers'][number],
+  after: EnergyKey | undefined,
+  most: number
+): number[] {
+  const zone = zones.of(timeZone)
+  const first = bucketStart(momentOf(within.from, zone) / 1000, resolution, zone)
+  const endMs = Math.min(momentOf(within.to, zone) / 1000, nowMs)
+  const starts: number[] = []
+  let ms = first
+  if (after?.charger === name && after.ms >= first)
+    ms = bucketEnd(bucketStart(after.ms, resolution, zone), resolution, zone)
+  for (; ms < endMs && starts.length < most; ms = bucketEnd(ms, resolution, zone)) starts.push(ms)
+  return starts
+}

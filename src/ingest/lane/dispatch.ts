@@ -1,0 +1,89 @@
+// Hands sealed batches to the Piscina workers. Never throws: a worker that dies is one more reason to keep the batch.
+// Piscina replaces a dead thread by itself.
+
+import { Piscina } from 'piscina'
+import type { AcceptWindow } from '../../model/wire/envelope.ts'
+import { acceptFutureMs } from '../../model/wire/limits.ts'
+import type { Batch } from '../batch.ts'
+import type { BatchKept, BatchResult, WorkerResult } from '../outcome.ts'
+import { ToldTopics } from '../toldTopics.ts'
+import type { BatchTask, WriterOptions } from '../worker/writer.ts'
+import { columnstoreAgeMs } from './limits.ts'
+
+export interface DispatchOptions extends WriterOptions {
+  readonly workers: number
+  /** How far SamplingTime may lie in the past. */
+  readonly acceptPastMs: number
+  /** A thread ended by an error of its own. It is replaced; the batch that it had is kept. */
+  readonly workerDied: (error: Error) => void
+}
+
+/** Its end cuts a database connection: not after every pause. */
+const lateThreadIdleMs = 600_000
+
+export class Dispatch {
+  readonly #pool: Piscina<BatchTask, WorkerResult | BatchKept>
+  readonly #acceptPastMs: number
+  readonly #told = new ToldTopics()
+
+  constructor({ workers, acceptPastMs, databaseUrl, workerDied }: DispatchOptions) {
+    this.#acceptPastMs = acceptPastMs
+    this.#pool = new Piscina({
+      filename: new URL('../worker/writer.ts', import.meta.url).href,
+      name: 'write',
+      minThreads: workers,
+      maxThreads: workers + 1, // one more for the late lane, while it has work
+      idleTimeout: lateThreadIdleMs,
+      concurrentTasksPerWorker: 1,
+      // The default blocks a worker's event loop between tasks, and starves its database connection.
+      atomics: 'disabled',
+      // The same that `chargelift server` asks of V8 for all its threads (cli/server.ts).
+      resourceLimits: { maxYoungGenerationSizeMb: 24 },
+      workerData: { databaseUrl } satisfies WriterOptions
+    })
+    // Without a listener a dying thread would end the process.
+    this.#pool.on('error', error => workerDied(error as Error))
+    this.#pool.on('workerDestroy', () => this.#told.keep(new Set(this.#pool.threads.map(({ threadId }) => threadId))))
+  }
+
+  /** For an ordinary lane: stores nothing of the identities with these numbers, nor of others from their first late row on. */
+  store(batch: Batch, lateIdentities: readonly number[]): Promise<BatchResult | BatchKept> {
+    return this.#store({ ...this.#taskOf(batch), lateIdentities })
+  }
+
+  /** For the late lane: stores everything. */
+  storeLate(batch: Batch): Promise<BatchResult | BatchKept> {
+    return this.#store({ ...this.#taskOf(batch), lateIdentities: undefined })
+  }
+
+  async #store(task: BatchTask): Promise<BatchResult | BatchKept> {
+    try {
+      const result = await this.#pool.run(task, { transferList: [task.packed] })
+      if ('retry' in result) return result
+      const { newest } = result
+      return { ...result, newest: { ...newest, topics: this.#told.textsOf(newest.topics) } }
+    } catch (error) {
+      return { retry: { code: 'worker_died', message: (error as Error).message } }
+    }
+  }
+
+  async close(): Promise<void> {
+    await this.#pool.destroy()
+  }
+
+  #taskOf(batch: Batch): Omit<BatchTask, 'lateIdentities'> {
+    return {
+      id: batch.id,
+      packed: batch.pack(),
+      identities: [...batch.identities],
+      receivedAtMs: batch.sealedAtMs,
+      window: this.#windowAt(batch.sealedAtMs),
+      lateBeforeUs: (batch.sealedAtMs - columnstoreAgeMs) * 1000
+    }
+  }
+
+  /** Fixed when the batch was sealed, so that a retry judges alike. */
+  #windowAt(ms: number): AcceptWindow {
+    return { fromUs: (ms - this.#acceptPastMs) * 1000, toUs: (ms + acceptFutureMs) * 1000 }
+  }
+}

@@ -1,0 +1,9 @@
+// The limits of `ingest/lane/`, each with its unit in its name. What can be set by a flag has its default here.
+
+/** After a batch of this many, the next one waits for its age, unless half as many have gathered already. */
+export const batchMessagesLarge = 1_024
+/** First and longest pause before a kept batch is tried again; full jitter lies between. */
+export const retryDelayMinMs = 50
+export const retryDelayMaxMs = 2_000
+/** Day chunks of TimescaleDB are compressed at this age (sql/always_columnstore.sql): rows older than it take the late lane. */
+export const columnstoreAgeMs = 3 * 86_400_000

@@ -1,0 +1,27 @@
+// One row of `ev_readings` in the making: the values of one charger and one SamplingTime. Made by decoding, filled by its
+// messages; storing notes what became of it.
+
+import type { RejectCode } from '../../model/errors.ts'
+import { valueSpecs } from '../../model/wire/chargerState.ts'
+import type { Value } from '../../model/wire/envelope.ts'
+
+export class Row {
+  readonly charger: string
+  chargerId = 0
+  readonly timeUs: number
+  /** In the order of `valueSpecs`, as decoded: of two messages for one column the first. */
+  readonly values: (Value | undefined)[] = Array.from(noValues)
+  /** What stands in the database after a merge. */
+  stored: readonly (Value | undefined)[] | undefined
+  /** Some message of it carried the DUP flag: it may be stored already. */
+  dup = false
+  /** Why the database refused this row alone, once it has. */
+  refusal: { readonly code: RejectCode; readonly reason: string } | undefined
+
+  constructor(charger: string, timeUs: number) {
+    this.charger = charger
+    this.timeUs = timeUs
+  }
+}
+
+const noValues: readonly undefined[] = new Array(valueSpecs.length).fill(undefined)

@@ -1,0 +1,101 @@
+// What the broker and the ingest path say to each other: who sent a message, and what became of it.
+// The broker is given `admit`; it does not know the lanes behind it. An admitted message is settled exactly once.
+
+import { type Envelope, encodeEnvelope } from '../wire/envelope.ts'
+
+/** Roles by certificate OU. */
+export const roles = ['edge', 'consumer', 'operator'] as const
+export type Role = (typeof roles)[number]
+
+/** Who is at the other end, from the client certificate alone. */
+export interface Identity {
+  /** The one CN. */
+  readonly name: string
+  readonly role: Role
+  /** The chargers that this identity reads and, as an edge, writes; undefined = all (consumer without a list, operator). */
+  readonly chargers: readonly string[] | undefined
+  readonly issuer: string
+  /** Upper-case hex. */
+  readonly serial: string
+  readonly validToMs: number
+}
+
+/** A connection as the ingest path sees it. */
+export interface Source {
+  readonly identity: Identity
+  /** The messages with these tickets, `from` to `end` (exclusive), are stored or rejected: answer them. Each once, in admission order. */
+  settle(tickets: readonly number[], from: number, end: number): void
+  /** Called after the `settle` calls of a batch, for each run of it: write what they gathered, if it is not written yet. */
+  acknowledge(): void
+}
+
+/**
+ * Telemetry of one connection as it lies in a chunk: whole PUBLISH packets of MQTT 3.1.1, judged to be well-formed, one right
+ * behind the other. Either all of them wait for an answer (QoS 1 and 2) or none does (QoS 0).
+ * The sender reuses the object and the chunk: who keeps something copies it.
+ */
+export class Run {
+  chunk: Buffer = noBytes
+  from = 0
+  end = 0
+  /** One per packet: what `settle` gets back; 0 is QoS 0, which nobody waits for. */
+  readonly tickets: number[] = []
+
+  get isEmpty(): boolean {
+    return this.tickets.length === 0
+  }
+
+  clear(): void {
+    this.chunk = noBytes // a kept chunk is memory
+    this.tickets.length = 0
+  }
+}
+
+const noBytes = Buffer.alloc(0)
+
+export interface RunOptions {
+  /** ASCII. */
+  readonly topic: string
+  readonly payload: Buffer
+  readonly ticket: number
+  readonly dup: boolean
+}
+
+/** A run of one message that is no packet (any more): of QoS 0 when its ticket is 0, else of QoS 1. */
+export function runOf({ topic, payload, ticket, dup }: RunOptions): Run {
+  const body = Buffer.concat([
+    Buffer.from([topic.length >> 8, topic.length]),
+    Buffer.from(topic, 'latin1'),
+    Buffer.from(ticket === 0 ? [] : [ticket >> 8, ticket]),
+    payload
+  ])
+  const { length } = body
+  // A remaining length of three bytes serves every packet; it need not be the shortest.
+  const fixed = [0x30 | (dup ? 8 : 0) | (ticket === 0 ? 0 : 2), length | 128, (length >> 7) | 128, length >> 14]
+  const run = new Run()
+  run.chunk = Buffer.concat([Buffer.from(fixed), body])
+  run.end = run.chunk.length
+  run.tickets.push(ticket)
+  return run
+}
+
+export interface Admission {
+  /** Copies what it needs before it returns. False when the run was dropped (QoS 0, over budget). */
+  admit(source: Source, run: Run): boolean
+}
+
+/** What advanced: per topic the newest committed value of a batch, in parallel arrays. */
+export interface Newest {
+  readonly topics: readonly string[]
+  readonly timesUs: Float64Array
+  readonly payloads: readonly Payload[]
+}
+
+/**
+ * Canonical; or a number instead, when the payload is the envelope of that number and of its time: it is encoded for whoever
+ * reads it, and most are replaced unread.
+ */
+export type Payload = string | number
+
+export const payloadOf = (envelope: Envelope): Payload =>
+  typeof envelope.value === 'number' ? envelope.value : encodeEnvelope(envelope)

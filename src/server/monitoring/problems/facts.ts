@@ -1,0 +1,115 @@
+// What is known of a charger, out of the shadow's entries: topics of values, presence and EdgeStatus. An EdgeStatus is JSON of
+// whoever sent it: what does not have the right type counts as not told. Each is read once, however often it is looked at.
+
+import type { ShadowEntry } from '../../../broker/shadow.ts'
+import { valueNames } from '../../../model/wire/chargerState.ts'
+import { connectionName, edgeStatusName } from '../../../model/wire/topics.ts'
+
+/** Times are ms since the Unix epoch. */
+export interface ChargerFacts {
+  /** SamplingTime of the newest value. */
+  readonly sampledMs: number | undefined
+  /** Undefined for a charger of which no edge was ever connected. */
+  readonly connection: { readonly isOnline: boolean; readonly sinceMs: number } | undefined
+  readonly state: { readonly word: string; readonly sinceMs: number } | undefined
+  /** The charger's own word for its state; asked for when it matters. */
+  readonly ownWord: () => string | undefined
+  readonly edge: EdgeFacts | undefined
+}
+
+/** Of an EdgeStatus; times are ms since the Unix epoch. */
+export interface EdgeFacts {
+  readonly timeMs: number
+  readonly version: string | undefined
+  readonly clock: string | undefined
+  readonly certificateEndsMs: number | undefined
+  readonly unsentSamples: number
+  readonly oldestUnsentMs: number | undefined
+  readonly dropped: number
+  readonly thinned: number
+  readonly reachability: string | undefined
+  readonly reachabilitySinceMs: number | undefined
+}
+
+/** By value name, of one charger. */
+export type Entries = ReadonlyMap<string, ShadowEntry>
+
+export class FactReader {
+  /** What was read of an entry, and of which payload: it moves forward in place. */
+  readonly #edges = new WeakMap<ShadowEntry, { readonly payload: string; readonly facts: EdgeFacts }>()
+
+  /** Undefined for a charger that never told anything: a name that somebody asked for. */
+  read(entries: Entries): ChargerFacts | undefined {
+    const sampledUs = newestUs(entries)
+    const status = entries.get(edgeStatusName)
+    if (sampledUs === undefined && status === undefined) return undefined
+    const connection = entries.get(connectionName)
+    const state = entries.get('OperationState')
+    return {
+      sampledMs: sampledUs === undefined ? undefined : sampledUs / 1000,
+      connection: connection && { isOnline: wordOf(connection) === 'online', sinceMs: connection.timeUs / 1000 },
+      state: state && { word: wordOf(state), sinceMs: state.timeUs / 1000 },
+      ownWord: () => ownWordOf(entries.get('ChargerStatus')),
+      edge: status && this.#edgeOf(status)
+    }
+  }
+
+  #edgeOf(entry: ShadowEntry): EdgeFacts {
+    const known = this.#edges.get(entry)
+    if (known?.payload === entry.payload) return known.facts
+    const facts = readEdge(entry)
+    this.#edges.set(entry, { payload: entry.payload, facts })
+    return facts
+  }
+}
+
+function newestUs(entries: Entries): number | undefined {
+  let newest: number | undefined
+  for (const name of valueNames) {
+    const timeUs = entries.get(name)?.timeUs
+    if (timeUs !== undefined && (newest === undefined || timeUs > newest)) newest = timeUs
+  }
+  return newest
+}
+
+/** The Value of a canonical envelope that is a word without escapes: a state, or presence. */
+function wordOf({ payload }: ShadowEntry): string {
+  const end = payload.length - 2
+  return payload.slice(payload.lastIndexOf('"', end - 1) + 1, end)
+}
+
+function ownWordOf(entry: ShadowEntry | undefined): string | undefined {
+  if (entry === undefined) return undefined
+  const { Value } = JSON.parse(entry.payload)
+  return typeof Value === 'string' && Value !== '' ? Value : undefined
+}
+
+function readEdge({ timeUs, payload }: ShadowEntry): EdgeFacts {
+  const told = JSON.parse(payload) as Record<string, unknown>
+  const text = (name: string): string | undefined => {
+    const value = told[name]
+    return typeof value === 'string' && value !== '' ? value.slice(0, textCharactersMax) : undefined
+  }
+  const count = (name: string): number => {
+    const value = told[name]
+    return typeof value === 'number' && value > 0 ? value : 0
+  }
+  const timeOf = (name: string): number | undefined => {
+    const ms = Date.parse(text(name) ?? '')
+    return Number.isNaN(ms) ? undefined : ms
+  }
+  return {
+    timeMs: timeUs / 1000,
+    version: text('Version'),
+    clock: text('Clock'),
+    certificateEndsMs: timeOf('CertificateExpiry'),
+    unsentSamples: count('UnsentSamples'),
+    oldestUnsentMs: timeOf('OldestUnsent'),
+    dropped: count('Dropped'),
+    thinned: count('Thinned'),
+    reachability: text('Reachability'),
+    reachabilitySinceMs: timeOf('ReachabilitySince')
+  }
+}
+
+const textCharactersMax = 64

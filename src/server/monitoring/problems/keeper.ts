@@ -1,0 +1,126 @@
+// Keeps the problems in the database and tells the webhook, on one server of several at a time. Everything is tried again at the
+// next round from what holds then: there is no queue that could grow, and a message that was not taken is made anew. So each
+// problem is told at least once. Blocks nobody: it only reads what others have found.
+
+import type { Pool } from 'pg'
+import { type Due, ProblemLedger } from './ledger.ts'
+import { webhookPauseMsMax, webhookPauseMsMin } from './limits.ts'
+import { messageOf } from './message.ts'
+import type { Problems } from './problems.ts'
+import { deleteProblems, giveLease, loadProblems, takeLease, upsertProblems } from './rows.ts'
+import { post, type WebhookTarget } from './webhook.ts'
+
+export interface KeeperOptions {
+  readonly db: Pool
+  readonly node: string
+  readonly problems: Pick<Problems, 'list' | 'looked' | 'chargers'>
+  /** Absent: nobody is told. */
+  readonly webhook: WebhookTarget | undefined
+  readonly now?: () => number
+  readonly report: KeeperReport
+}
+
+export interface KeeperReport {
+  /** The database did not take the problems; told once, until it does. */
+  notKept(error: Error): void
+  told(opened: number, closed: number): void
+  /** Told once, until a message is taken. */
+  notTold(error: Error): void
+}
+
+const roundMs = 10_000
+/** Another server takes over after this long. */
+const leaseMs = 60_000
+
+export class ProblemKeeper {
+  readonly #options: KeeperOptions
+  readonly #now: () => number
+  /** While this server keeps them. */
+  #ledger: ProblemLedger | undefined
+  #leasedMs = 0
+  #isFailing = false
+  #failedPosts = 0
+  #postDueMs = 0
+  #timer: NodeJS.Timeout | undefined
+  #round: Promise<void> = Promise.resolve()
+  /** Messages taken by the receiver, and attempts that failed. */
+  readonly posts = new Map([
+    ['delivered', 0],
+    ['failed', 0]
+  ])
+
+  constructor(options: KeeperOptions) {
+    this.#options = options
+    this.#now = options.now ?? Date.now
+  }
+
+  /** Goes round until the returned function is called, which hands over to another server. */
+  watch(): () => Promise<void> {
+    const goLater = (): void => {
+      this.#timer = setTimeout(() => {
+        this.#round = this.round().finally(() => this.#timer && goLater())
+      }, roundMs).unref()
+    }
+    goLater()
+    return async () => {
+      clearTimeout(this.#timer)
+      this.#timer = undefined
+      await this.#round
+      if (this.#ledger !== undefined) await giveLease(this.#options.db, this.#options.node).catch(() => {})
+    }
+  }
+
+  async round(): Promise<void> {
+    const { db, node, problems, webhook, report } = this.#options
+    if (problems.looked === 0) return
+    try {
+      if (!(await takeLease(db, node, leaseMs))) {
+        this.#ledger = undefined
+        return
+      }
+      // After a pause that was too long, another server may have written.
+      if (this.#now() - this.#leasedMs > leaseMs) this.#ledger = undefined
+      this.#leasedMs = this.#now()
+      this.#ledger ??= new ProblemLedger(await loadProblems(db))
+      this.#ledger.reconcile(problems.list(), this.#now(), webhook !== undefined)
+      await this.#write(this.#ledger)
+      if (webhook !== undefined && this.#now() >= this.#postDueMs) await this.#tell(this.#ledger, webhook)
+      this.#isFailing = false
+    } catch (error) {
+      if (!this.#isFailing) report.notKept(error as Error)
+      this.#isFailing = true
+    }
+  }
+
+  async #write(ledger: ProblemLedger): Promise<void> {
+    const { changed, gone } = ledger.unwritten
+    if (changed.length > 0) await upsertProblems(this.#options.db, changed)
+    if (gone.length > 0) await deleteProblems(this.#options.db, gone)
+    ledger.written()
+  }
+
+  async #tell(ledger: ProblemLedger, webhook: WebhookTarget): Promise<void> {
+    const due = ledger.due(this.#now())
+    if (due === undefined || !(await this.#post(due, webhook))) return
+    ledger.told(due, this.#now())
+    await this.#write(ledger)
+  }
+
+  async #post(due: Due, webhook: WebhookTarget): Promise<boolean> {
+    const { node, problems, report } = this.#options
+    try {
+      await post(webhook, messageOf(due, { node, chargers: problems.chargers }))
+    } catch (error) {
+      this.posts.set('failed', this.posts.get('failed')! + 1)
+      if (this.#failedPosts === 0) report.notTold(error as Error)
+      this.#postDueMs = this.#now() + pauseMs(this.#failedPosts++)
+      return false
+    }
+    this.posts.set('delivered', this.posts.get('delivered')! + 1)
+    this.#failedPosts = 0
+    report.told(due.opened.length, due.closed.length)
+    return true
+  }
+}
+
+const pauseMs = (failed: number): number => Math.min(webhookPauseMsMax, webhookPauseMsMin * 2 ** failed)

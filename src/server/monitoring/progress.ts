@@ -1,0 +1,60 @@
+// The progress watchdog: messages wait, none is settled, and the database answers. That is nobody's known fault, so it is
+// told to whoever watches: /readyz says it, and the log once. It decides nothing and restarts nothing.
+
+import type { IngestCounters } from '../../ingest/ingest.ts'
+import { progressTimeoutMs } from './limits.ts'
+
+export interface ProgressOptions {
+  readonly counters: Pick<IngestCounters, 'inFlight' | 'committed' | 'rejectedTotal'>
+  readonly now: () => number
+  /** Undefined when the database answers, else why not. */
+  readonly databaseFault: () => Promise<string | undefined>
+  readonly report: ProgressReport
+}
+
+export interface ProgressReport {
+  stalled(reason: string): void
+  /** Messages are settled again after `stalled`. */
+  resumed(): void
+}
+
+const lookIntervalMs = 1_000
+
+export class Progress {
+  readonly #options: ProgressOptions
+  #settled = 0
+  #sinceMs: number
+  #told = false
+
+  constructor(options: ProgressOptions) {
+    this.#options = options
+    this.#sinceMs = options.now()
+  }
+
+  /** Looks once a second until the returned function is called. */
+  watch(): () => Promise<void> {
+    const timer = setInterval(() => void this.look(), lookIntervalMs)
+    return async () => clearInterval(timer)
+  }
+
+  /** One sentence while nothing is settled for too long although messages wait; whether the database answers is not asked. */
+  get stall(): string | undefined {
+    const seconds = Math.floor((this.#options.now() - this.#sinceMs) / 1000)
+    if (seconds * 1000 < progressTimeoutMs) return undefined
+    return `none of the messages that wait (${this.#options.counters.inFlight}) was settled for ${seconds} s although the database answers`
+  }
+
+  async look(): Promise<void> {
+    const { counters, now, databaseFault, report } = this.#options
+    const settled = counters.committed + counters.rejectedTotal
+    if (settled !== this.#settled || counters.inFlight === 0) {
+      this.#settled = settled
+      this.#sinceMs = now()
+      if (this.#told) report.resumed()
+      this.#told = false
+    } else if (!this.#told && this.stall !== undefined && (await databaseFault()) === undefined) {
+      if (!this.#told && this.stall !== undefined) report.stalled(this.stall)
+      this.#told = true
+    }
+  }
+}
