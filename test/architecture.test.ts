@@ -5,6 +5,7 @@ import { readdirSync, readFileSync } from 'node:fs'
 import { dirname, join, relative, sep } from 'node:path'
 import { describe, it } from 'node:test'
 import { fileURLToPath } from 'node:url'
+import ts from 'typescript'
 
 const root = fileURLToPath(new URL('..', import.meta.url))
 
@@ -21,6 +22,61 @@ const mayImport: Record<string, readonly string[]> = {
   web: ['model'],
   cli: ['model', 'pki', 'broker', 'ingest', 'edge', 'history', 'server', 'demo'],
   'cli.ts': ['model', 'cli']
+}
+
+/**
+ * What each inner room may import from the rooms and files of its own folder. Every file may import its own room and the
+ * `limits.ts` of its folder. The files at a folder's root compose its rooms: they may import all of them.
+ */
+const roomMayImport: Record<string, readonly string[]> = {
+  'model/wire': ['model/errors.ts'],
+  'model/server': ['model/wire', 'model/errors.ts'],
+  'model/api': ['model/wire'],
+  'edge/time': [],
+  'edge/chargers': ['edge/time', 'edge/config.ts'],
+  'edge/energy': ['edge/chargers'],
+  'edge/spool': ['edge/energy', 'edge/time', 'edge/diff.ts'],
+  'edge/uplink': ['edge/energy', 'edge/spool', 'edge/time', 'edge/diff.ts'],
+  'broker/gate': ['broker/access.ts', 'broker/identity.ts'],
+  'broker/listener': ['broker/identity.ts'],
+  'broker/aedes': ['broker/gate', 'broker/identity.ts', 'broker/shadow.ts'],
+  'broker/redis': ['broker/aedes'],
+  'ingest/worker': ['ingest/batch.ts', 'ingest/outcome.ts', 'ingest/retry.ts', 'ingest/toldTopics.ts'],
+  'ingest/lane': ['ingest/worker', 'ingest/batch.ts', 'ingest/outcome.ts', 'ingest/retry.ts', 'ingest/toldTopics.ts'],
+  'history/billing': ['history/queryable.ts', 'history/zone.ts'],
+  'history/derive': ['history/billing', 'history/counters.ts', 'history/queryable.ts', 'history/session.ts'],
+  'history/query': ['history/derive', 'history/queryable.ts', 'history/zone.ts'],
+  'pki/revocation': ['pki/der.ts', 'pki/files.ts', 'pki/names.ts', 'pki/pem.ts'],
+  'pki/authority': ['pki/revocation', 'pki/der.ts', 'pki/files.ts', 'pki/names.ts', 'pki/pem.ts'],
+  'server/store': ['server/ports.ts'],
+  'server/access': ['server/store'],
+  'server/trust': ['server/config.ts'],
+  'server/http': ['server/access', 'server/trust', 'server/http/page'],
+  'server/http/page': ['server/http'],
+  'server/http/live': ['server/http', 'server/access'],
+  'server/http/api': ['server/http', 'server/http/live', 'server/access'],
+  'server/monitoring': [
+    'server/monitoring/problems',
+    'server/access',
+    'server/http',
+    'server/store',
+    'server/trust',
+    'server/config.ts'
+  ],
+  'server/monitoring/problems': ['server/access', 'server/config.ts'],
+  'server/peers': ['server/http', 'server/monitoring', 'server/config.ts'],
+  'web/data': ['web/eventStream.ts', 'web/format.ts', 'web/states.ts'],
+  'web/parts': ['web/data', 'web/format.ts', 'web/routing.ts', 'web/states.ts', 'web/visible.ts'],
+  'web/charts': ['web/data', 'web/parts', 'web/format.ts', 'web/states.ts', 'web/visible.ts'],
+  'web/pages': [
+    'web/charts',
+    'web/data',
+    'web/parts',
+    'web/format.ts',
+    'web/routing.ts',
+    'web/states.ts',
+    'web/visible.ts'
+  ]
 }
 
 /** Packages that one folder of src/ has to itself. */
@@ -50,7 +106,7 @@ interface SourceFile {
   readonly imports: readonly string[]
 }
 
-const files: readonly SourceFile[] = ['src', 'test', 'bench'].flatMap(folder =>
+const files: readonly SourceFile[] = ['src', 'test', 'bench', 'build'].flatMap(folder =>
   readdirSync(join(root, folder), { recursive: true, encoding: 'utf8' })
     .filter(name => /\.tsx?$/.test(name) && !name.endsWith('.d.ts'))
     .map(name => readSource(join(root, folder, name)))
@@ -76,7 +132,39 @@ function readSource(file: string): SourceFile {
   }
 }
 
+/** `server/http/api` of `src/server/http/api/api.ts`. */
+const roomOf = (path: string): string => dirname(path).slice('src/'.length)
+
+function isAllowedInside(importer: string, imported: string): boolean {
+  const folder = folderOf(importer)
+  if (!imported.startsWith(`src/${folder}/`) || imported === `src/${folder}/limits.ts`) return true
+  const room = roomOf(imported)
+  if (room === roomOf(importer)) return true
+  const allowed = roomMayImport[roomOf(importer)]
+  return allowed?.includes(room === folder ? imported.slice('src/'.length) : room) ?? false
+}
+
 const folderOf = (path: string): string => path.split('/')[1]!
+const filesInFolderMax = 25
+const functionLinesMax = 70
+
+/** `src/server/config.ts:277 parseServerConfig has 71 lines`, a line each. */
+function longFunctions({ path, text }: SourceFile): string[] {
+  const source = ts.createSourceFile(path, text, ts.ScriptTarget.Latest, true)
+  const lineOf = (position: number): number => source.getLineAndCharacterOfPosition(position).line + 1
+  const found: string[] = []
+  const visit = (node: ts.Node): void => {
+    if (ts.isFunctionLike(node) && 'body' in node && node.body) {
+      const lines = lineOf(node.end) - lineOf(node.getStart(source)) + 1
+      const name = node.name?.getText(source) ?? 'a function'
+      if (lines > functionLinesMax) found.push(`${path}:${lineOf(node.getStart(source))} ${name} has ${lines} lines`)
+    }
+    ts.forEachChild(node, visit)
+  }
+  visit(source)
+  return found
+}
+
 const packageOf = (specifier: string): string =>
   specifier.startsWith('@') ? specifier.split('/').slice(0, 2).join('/') : specifier.split('/')[0]!
 
@@ -101,6 +189,15 @@ describe('architecture', () => {
         .filter(path => !path.startsWith('src/') || !mayImport[folderOf(file.path)]?.includes(folderOf(path)))
         .map(path => `${file.path} imports ${path}`)
     )
+    assert.deepEqual(broken, [])
+  })
+
+  it('inner rooms import only what they may', () => {
+    const broken = sources
+      .filter(({ path }) => roomOf(path).includes('/') && folderOf(path) !== 'cli')
+      .flatMap(file =>
+        file.imports.filter(path => !isAllowedInside(file.path, path)).map(path => `${file.path} imports ${path}`)
+      )
     assert.deepEqual(broken, [])
   })
 
@@ -150,6 +247,30 @@ describe('architecture', () => {
       sources.filter(({ text }) => !text.startsWith('// ')).map(({ path }) => path),
       []
     )
+  })
+
+  it('at most 25 files in a folder, without its tests', () => {
+    const counts = new Map<string, number>()
+    for (const file of files) {
+      if (/\.test\.tsx?$/.test(file.path)) continue
+      counts.set(dirname(file.path), (counts.get(dirname(file.path)) ?? 0) + 1)
+    }
+    const full = [...counts].filter(([, count]) => count > filesInFolderMax)
+    assert.deepEqual(full, [])
+  })
+
+  it('no function over 70 lines outside tests', () => {
+    const long = files.filter(file => !isTest(file)).flatMap(longFunctions)
+    assert.deepEqual(long, [])
+  })
+
+  it('comments end within 120 columns', () => {
+    const wide = files.flatMap(({ path, text }) =>
+      text
+        .split('\n')
+        .flatMap((line, i) => (/^\s*(\/\/|\/?\*)/.test(line) && line.length > 120 ? [`${path}:${i + 1}`] : []))
+    )
+    assert.deepEqual(wide, [])
   })
 
   it('no barrels, and no file that is too long to read', () => {
