@@ -129,12 +129,18 @@ export interface Link {
   readonly line: number
 }
 
-/** Links to pages and files of this repository. */
+/** Links to pages, files and pictures of this repository. */
 export const linksOf = (page: string): Link[] =>
-  [...withoutCode(page).matchAll(/\]\((?!https?:|mailto:)([^)\s]+)\)/g)].map(({ 1: target, index }) => ({
+  [...withoutCode(page).matchAll(/(?:\]\(|src=")(?!https?:|mailto:)([^)"\s]+)[)"]/g)].map(({ 1: target, index }) => ({
     target: target!,
     line: page.slice(0, index).split('\n').length
   }))
+
+/** Files of this repository that a page names in its text: with a folder, from the root or from src/. */
+export const pathsOf = (page: string): string[] =>
+  [...page.replace(/^ *```.*?^ *```$/gms, '').matchAll(/`([\w.-]+(?:\/[\w.-]+)+\.(?:ts|tsx|sql|yml|yaml|sh))`/g)].map(
+    ([, path]) => path!
+  )
 
 /** Blanks of the same length, so that places stay the same. */
 const withoutCode = (page: string): string =>
