@@ -1,5 +1,5 @@
-// The pages of the documentation: their links lead somewhere, the files that they name are there, the first pages stay short, and a
-// command that no test runs says why. test/full/docs.test.ts tests that the commands work.
+// The pages of the documentation: their links lead somewhere, the files that they name are there, the first pages stay
+// short, and a command that no test runs says why. test/full/docs.test.ts tests that the commands work.
 
 import assert from 'node:assert/strict'
 import { existsSync, readdirSync, readFileSync } from 'node:fs'
