@@ -1,12 +1,12 @@
-// The pages of the documentation: their links lead somewhere, and what a test leaves out of them is left out with a reason. That their
-// commands work is tested in test/full/docs.test.ts.
+// The pages of the documentation: their links lead somewhere, the files that they name are there, the first pages stay
+// short, and a command that no test runs says why. test/full/docs.test.ts tests that the commands work.
 
 import assert from 'node:assert/strict'
 import { existsSync, readdirSync, readFileSync } from 'node:fs'
 import { dirname, join, relative } from 'node:path'
 import { describe, test } from 'node:test'
 import { fileURLToPath } from 'node:url'
-import { anchorsOf, blocksOf, linksOf, missingIn } from './docs/markdown.ts'
+import { anchorsOf, blocksOf, linksOf, missingIn, pathsOf } from './docs/markdown.ts'
 
 const root = fileURLToPath(new URL('..', import.meta.url))
 const folders = ['.', 'docs', 'certs', 'bench', 'deploy']
@@ -17,6 +17,12 @@ const pages = folders
 const read = (page: string): string => readFileSync(join(root, page), 'utf8')
 
 describe('every link leads to a page or file that is there, and to a heading of it', () => {
+  test('the pages with rules of their own are among them', () => {
+    const some = ['README.md', 'ARCHITECTURE.md', 'CONTRIBUTING.md', 'SECURITY.md', 'CHANGELOG.md']
+    for (const page of [...some, 'certs/README.md', 'bench/README.md', 'docs/mqtt.md'])
+      assert.ok(pages.includes(page), page)
+  })
+
   for (const page of pages) {
     test(page, () => {
       const dead = linksOf(read(page)).filter(({ target }) => {
@@ -28,6 +34,21 @@ describe('every link leads to a page or file that is there, and to a heading of 
       assert.deepEqual(dead, [])
     })
   }
+})
+
+test('every file of ours that a page names is there', () => {
+  const dead = pages.flatMap(page =>
+    pathsOf(read(page))
+      .filter(path => !existsSync(join(root, path)) && !existsSync(join(root, 'src', path)))
+      .map(path => `${page}: ${path}`)
+  )
+  assert.deepEqual(dead, [])
+  assert.ok(pathsOf(read('docs/decisions.md')).length > 30)
+})
+
+test('the pages that everybody reads stay short', () => {
+  const bytesMax = { 'README.md': 8_192, 'ARCHITECTURE.md': 6_144, 'CONTRIBUTING.md': 10_240 }
+  for (const [page, max] of Object.entries(bytesMax)) assert.ok(Buffer.byteLength(read(page)) <= max, page)
 })
 
 test('every page of docs/ is in its index, and the index in the README', () => {
@@ -113,6 +134,14 @@ of nobody
   ])
   assert.deepEqual(missingIn('x\n  it took 7 ms, (all)\n', ['it took 12 ms, ...', 'it took 12 ms', 'x']), [
     'it took 12 ms'
+  ])
+  assert.deepEqual(linksOf('see [a](b.md#c), `[d](e.md)`\n<img src="f.png" alt="">'), [
+    { target: 'b.md#c', line: 1 },
+    { target: 'f.png', line: 2 }
+  ])
+  assert.deepEqual(pathsOf('`src/cli.ts` and `limits.ts`, `broker/gate/gate.ts`, `/etc/a/b.yaml`, `edge/{a,b}.ts`'), [
+    'src/cli.ts',
+    'broker/gate/gate.ts'
   ])
   assert.throws(() => blocksOf('<!-- stay -->\n```sh\n```\n'), /line 3: expected a comment/)
 })

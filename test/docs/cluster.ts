@@ -1,4 +1,5 @@
-// A PostgreSQL of Debian's packages in a folder, with the client programs of its own version: what a page with `pg_dump` needs.
+// A PostgreSQL of Debian's packages in a folder, with client programs of the same version. Pages with `pg_dump` need
+// it.
 
 import { execFileSync } from 'node:child_process'
 import { chmodSync, existsSync, mkdirSync, readdirSync } from 'node:fs'
@@ -6,7 +7,7 @@ import { join } from 'node:path'
 
 const versions = '/usr/lib/postgresql'
 
-/** Undefined where there is none: apt-get install postgresql. */
+/** The folder of the programs; undefined if there are none: apt-get install postgresql. */
 export function findPrograms(): string | undefined {
   const found = existsSync(versions)
     ? readdirSync(versions)

@@ -1,12 +1,13 @@
-// What a page of the documentation has a reader do, in order: its blocks, fenced or indented. By the language of a fence:
+// The blocks of a page in their order, fenced or indented: what a reader does with each. By the language of a fence:
 //   sh      commands: they run, in the page's folder, and must end with 0
-//   text    right after commands: what they print; each line must be there. Numbers stand for any number, `...` for anything
+//   text    right after commands: their output; each line must be there. A number stands for any number, `...` for
+//           anything
 //   sql     statements: they run on the page's database
 //   others  shown only, unless a comment says that they are a file
 // An indented block is `sh` where it begins with a command of ours or of a client, `sql` where it begins with SELECT.
-// A block that begins with `$ ` is what a terminal shows: commands, each with what it prints; `$ cat FILE` gives a file its content.
-// A comment in the line before a block says what differs: `<!-- not run: REASON -->`, `<!-- file: NAME -->`, `<!-- exit: CODE -->`,
-// `<!-- stays -->` (it runs until the page ends, and then ends with 0 at SIGTERM).
+// A block that begins with `$ ` is a terminal: commands, each with its output. `$ cat FILE` gives a file its content.
+// A comment in the line before a block changes this: `<!-- not run: REASON -->`, `<!-- file: NAME -->`,
+// `<!-- exit: CODE -->`, `<!-- stays -->` (it runs until the page ends, and then ends with 0 at SIGTERM).
 
 export interface Block {
   readonly language: string
@@ -92,7 +93,7 @@ function* rawBlocks(lines: readonly string[]): Generator<RawBlock> {
 
 const noteIn = (line: string | undefined): string => /^ *<!-- (.+) -->$/.exec(line ?? '')?.[1] ?? ''
 
-/** The first line after it; empty ones within belong to it. */
+/** The first line after the block. Empty lines within belong to the block. */
 function endOfIndented(lines: readonly string[], at: number): number {
   let end = at + 1
   for (let i = end; i < lines.length && /^( {4}|\s*$)/.test(lines[i]!); i++) if (lines[i]!.trim() !== '') end = i + 1
@@ -109,7 +110,7 @@ function noteOf(note: string, line: number): Partial<Block> {
   throw new Error(`line ${line}: expected a comment of test/docs/markdown.ts before a block, found "${note}"`)
 }
 
-/** What of `lines` is not in `printed`. */
+/** The lines of `lines` that are not in `printed`. */
 export function missingIn(printed: string, lines: readonly string[]): string[] {
   const found = printed.split('\n').map(line => line.trim())
   return lines.filter(line => !found.some(text => patternOf(line.trim()).test(text)))
@@ -129,14 +130,20 @@ export interface Link {
   readonly line: number
 }
 
-/** Links to pages and files of this repository. */
+/** Links to pages, files and pictures of this repository. */
 export const linksOf = (page: string): Link[] =>
-  [...withoutCode(page).matchAll(/\]\((?!https?:|mailto:)([^)\s]+)\)/g)].map(({ 1: target, index }) => ({
+  [...withoutCode(page).matchAll(/(?:\]\(|src=")(?!https?:|mailto:)([^)"\s]+)[)"]/g)].map(({ 1: target, index }) => ({
     target: target!,
     line: page.slice(0, index).split('\n').length
   }))
 
-/** Blanks of the same length, so that places stay the same. */
+/** Files of this repository that a page names in its text: with a folder, from the root or from src/. */
+export const pathsOf = (page: string): string[] =>
+  [...page.replace(/^ *```.*?^ *```$/gms, '').matchAll(/`([\w.-]+(?:\/[\w.-]+)+\.(?:ts|tsx|sql|yml|yaml|sh))`/g)].map(
+    ([, path]) => path!
+  )
+
+/** Code becomes blanks of the same length, so that line numbers stay right. */
 const withoutCode = (page: string): string =>
   page.replace(/^ *```.*?^ *```$|`[^`\n]+`/gms, code => code.replace(/[^\n]/g, ' '))
 

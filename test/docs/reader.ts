@@ -1,6 +1,6 @@
-// A reader who does what a page says: a folder, a database, a simulated charger, and each block in its turn. What a reader has to
-// replace is replaced (addresses, ports, folders of the system), what a machine in a test has not is stood in for: sudo, systemctl
-// (which really starts what the unit says), journalctl, scp.
+// A reader who follows a page: a folder, a database, a simulated charger, and each block in its turn. The reader
+// replaces addresses, ports and folders of the system. Scripts stand in for programs that a test machine does not have:
+// sudo, systemctl (which really starts the command of the unit), journalctl, scp.
 
 import assert from 'node:assert/strict'
 import { type ChildProcess, spawn, spawnSync } from 'node:child_process'
@@ -15,7 +15,7 @@ import { type Block, missingIn } from './markdown.ts'
 
 export const root = fileURLToPath(new URL('../..', import.meta.url))
 
-/** Which package of Debian has a program. */
+/** The Debian package of each program. */
 const packages: Readonly<Record<string, string>> = {
   mosquitto_pub: 'mosquitto-clients',
   mosquitto_sub: 'mosquitto-clients',
@@ -33,7 +33,7 @@ export interface ReaderOptions {
   readonly databaseUrl: string
   /** Of the simulated charger. */
   readonly chargerPort: number
-  /** Before PATH: where programs of the database's own version are. */
+  /** A folder before PATH: the client programs of the database's own version. */
   readonly programs?: string
 }
 
@@ -71,7 +71,7 @@ export class Reader {
     return join(this.dir, 'page')
   }
 
-  /** What a reader puts in the place of the examples'. */
+  /** The text with the reader's own addresses in place of the examples. */
   replaced(text: string): string {
     const { databaseUrl, chargerPort } = this.#options
     const pairs: [RegExp, string][] = [
@@ -89,7 +89,7 @@ export class Reader {
     return pairs.reduce((seen, [what, by]) => seen.replace(what, by), text)
   }
 
-  /** Returns why it cannot be done here, or undefined. */
+  /** The packages that are missing for this block, or undefined. */
   lacks(block: Block): string | undefined {
     if (block.language !== 'sh') return undefined
     const missing = Object.keys(packages).filter(
@@ -127,14 +127,14 @@ export class Reader {
     return output()
   }
 
-  /** What services told, for whoever looks at a failure. */
+  /** The logs of all services, to explain a failure. */
   logs(): string {
     const folder = join(this.dir, 'run')
     const files = readdirSync(folder).filter(name => name.endsWith('.log'))
     return files.map(name => `--- ${name}\n${readFileSync(join(folder, name), 'utf8').slice(-3_000)}`).join('\n')
   }
 
-  /** Ends what stays, by SIGTERM; it must end with 0. */
+  /** Sends SIGTERM to every command that stays; each must exit with 0. */
   async stop(): Promise<void> {
     for (const { child, where } of this.#running.splice(0).reverse()) {
       const closed = once(child, 'close')
@@ -144,7 +144,7 @@ export class Reader {
     }
   }
 
-  /** For a test that is ended from outside: at once, nothing to wait for. */
+  /** For a test that is interrupted: kills all at once, and waits for nothing. */
   kill(): void {
     const folder = join(this.dir, 'run')
     const files = readdirSync(folder).filter(name => name.endsWith('.pid'))
@@ -158,7 +158,7 @@ export class Reader {
     }
   }
 
-  /** Whatever runs is gone afterwards. */
+  /** Ends everything that still runs. */
   async end(): Promise<void> {
     for (const { child } of this.#running) if (!hasEnded(child)) process.kill(-child.pid!, 'SIGKILL')
     await this.runs(`systemctl stop ${quoted(join(this.dir, 'run'))}/*.pid`)
@@ -229,7 +229,7 @@ const missing = (output: string, lines: readonly string[], reader: Reader): stri
     lines.map(line => reader.replaced(line))
   )
 
-/** A server or an edge, or what tells at once. */
+/** A server or an edge has started, or a subscriber has its first value. */
 const isUp = (output: string): boolean => /"event":"(listening|started)"|^chargers\//m.test(output)
 
 const hasEnded = (child: ChildProcess): boolean => child.exitCode !== null || child.signalCode !== null
@@ -262,13 +262,13 @@ cp "\${@:1:$#-1}" "\${to#*:}"
 /usr/bin/env -i PATH=/usr/bin:/bin tar "$@"
 find "$DOCS_DIR/etc" -name edge.yaml -exec sed -i "s#"/var/lib/#"$DOCS_DIR/var/lib/#" {} +
 `,
-  // Who asks for the log does so a moment after what he did: by then it is in it.
+  // A person asks for the log a moment after the event: by then the log has it.
   journalctl: `#!/bin/bash
 while [ "$1" != -u ]; do shift; done
 sleep 2
 cat "$DOCS_DIR/run/$2".log
 `,
-  // Starts what ExecStart of the unit in build/debian says, with its settings, and waits until it is ready or has ended.
+  // Starts the ExecStart of the unit in build/debian, with its settings, and waits until it is ready or has ended.
   systemctl: `#!/bin/bash
 verb=$1; shift
 run=$DOCS_DIR/run

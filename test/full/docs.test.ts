@@ -1,5 +1,6 @@
-// The documentation, done as it says: every command of every page runs, in order, in a folder of its own, beside what the page takes
-// for granted: a server, an edge and a simulated charger where there is a site. What a block is for is told in test/docs/markdown.ts.
+// Follows the documentation: every command of every page runs, in order, in a folder of the page's own. A page may take
+// a server, or a whole site with an edge and a simulated charger, for granted. test/docs/markdown.ts says what each
+// kind of block means.
 
 import assert from 'node:assert/strict'
 import { spawn, spawnSync } from 'node:child_process'
@@ -42,7 +43,7 @@ after(async () => {
   rmSync(dir, { recursive: true, force: true, maxRetries: 5 })
 })
 
-// What a test runner that was interrupted, or ran out of time, would leave behind: services are processes of their own.
+// An interrupted test runner would leave services behind: they are processes of their own.
 process.once('exit', () => {
   if (!existsSync(dir)) return
   for (const reader of readers) reader.kill()
@@ -52,7 +53,7 @@ process.once('exit', () => {
 for (const signal of ['SIGTERM', 'SIGINT'] as const) process.once(signal, () => process.exit(1))
 
 interface Setting {
-  /** What is installed and runs: the server alone, or an edge and its charger as well. */
+  /** Installed and running: the server alone, or also an edge and its charger. */
   readonly runs?: 'server' | 'site'
   /** On the PostgreSQL of the system, for its client programs. */
   readonly onCluster?: boolean
@@ -98,7 +99,7 @@ async function follow(t: TestContext, page: string, setting: Setting = {}): Prom
   return reader
 }
 
-/** The settings that the package brings. */
+/** Writes the settings file of the package. */
 function settings(reader: Reader, more = ''): void {
   const env = readFileSync(join(root, 'build/debian/server.env'), 'utf8')
   writeFileSync(join(reader.dir, 'etc/chargelift/server.env'), `${reader.replaced(env)}\n${more}`)
@@ -113,7 +114,7 @@ async function installServer(reader: Reader, databaseUrl: string): Promise<void>
     systemctl enable --now chargelift-server`)
 }
 
-/** As docs/install-pi.md leaves a Pi, but for its haste. */
+/** As docs/install-pi.md leaves a Pi, but with a poll every second. */
 async function installEdge(reader: Reader, databaseUrl: string): Promise<void> {
   const broker = `mqtts://localhost:${reader.mqttPort}`
   await reader.runs(`
@@ -145,7 +146,7 @@ describe('every command of a page works', () => {
   test('docs/certificates.md', t => follow(t, 'docs/certificates.md', { runs: 'site' }).then(() => {}))
 
   test('README.md', async t => {
-    // What step 3 tells in words.
+    // Step 3 says this in words.
     const fillIn = (reader: Reader) =>
       reader.runs(`
         cp certs/ca.pem certs/devices/wallbox-1.pem certs/devices/wallbox-1.key .
@@ -206,7 +207,7 @@ describe('docs/backup.md', { skip: noPrograms }, () => {
       runs: 'site',
       onCluster: true,
       before: {
-        // What the backup does not have.
+        // Waits for rows that the backup does not have.
         'systemctl stop chargelift-server': async () => {
           inBackup = (await keys('chargelift')).size
           await until(
@@ -214,7 +215,7 @@ describe('docs/backup.md', { skip: noPrograms }, () => {
             seen => seen.size >= inBackup + 5
           )
         },
-        // The restored database is behind until the edge has sent again what it was acknowledged.
+        // The restored database is behind until the edge has sent its acknowledged samples again.
         'edge replay': async () => {
           const [before, restored] = [await keys('chargelift'), await keys('chargelift_restored')]
           assert.ok([...before].some(key => !restored.has(key)))
@@ -336,7 +337,7 @@ describe('docs/smart-home.md', () => {
       const payload = payloads.get(sensor.state_topic!)
       assert.ok(payload, sensor.state_topic)
       if (sensor.availability_topic !== undefined) {
-        // What Home Assistant expects there, unless told otherwise.
+        // Home Assistant expects these words by default.
         assert.match(
           rendered(sensor.availability_template!, payloads.get(sensor.availability_topic)!),
           /^(online|offline)$/
@@ -370,7 +371,7 @@ describe('docs/smart-home.md', () => {
   })
 })
 
-/** The little of Jinja that the page uses: `{{ value_json.NAME }}`, with a division. */
+/** Evaluates the one kind of Jinja that the page uses: `{{ value_json.NAME }}`, with a division. */
 function rendered(template: string, payload: string): string {
   const [, name, by = '1'] = /^\{\{ value_json\.(\w+)(?: \/ (\d+))? \}\}$/.exec(template) ?? []
   assert.ok(name, `expected a template that this test can evaluate, found ${template}`)
@@ -378,7 +379,7 @@ function rendered(template: string, payload: string): string {
   return String(typeof value === 'number' ? value / Number(by) : value)
 }
 
-/** By jq where it is there, else the one filter that the page uses. */
+/** Runs jq, if it is installed; otherwise evaluates the one filter of the page. */
 function queried(filter: string, payload: string): string {
   const { error, stdout } = spawnSync('jq', ['-r', filter], { input: payload, encoding: 'utf8' })
   if (error === undefined) return stdout.trim()
