@@ -1,6 +1,6 @@
 // The nouns of polling: what a driver of one charger model takes, gives and throws.
 // A driver asks, checks and maps one answer; it keeps no history, accumulates nothing and never writes to the charger.
-// A new model is one file beside this one and one line in registry.ts.
+// A new model is one file in drivers/ and one line in registry.ts.
 
 import type { ChargerValues } from '../../model/wire/chargerState.ts'
 import type { Reachability } from '../../model/wire/edgeStatus.ts'
