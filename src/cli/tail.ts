@@ -2,12 +2,12 @@
 // A connection that ends is opened again behind the last event that was seen; where something is missing, it says so.
 
 import { setTimeout as sleep } from 'node:timers/promises'
+import { createParser, type EventSourceMessage } from 'eventsource-parser'
 import { ConfigError, type ConfigFault } from '../model/errors.ts'
 import { chargerNameRule, isChargerName } from '../model/wire/topics.ts'
 import { untilStopped } from './signals.ts'
 import { refused } from './top.ts'
 import { AskFault, open } from './watch/ask.ts'
-import { EventReader } from './watch/events.ts'
 import { harmless, reasonOf } from './watch/figures.ts'
 import { addressHelp, parseWatchArgs, readAddress, type ServerAddress } from './watch/flags.ts'
 import { jsonLines, textLines } from './watch/lines.ts'
@@ -45,14 +45,13 @@ export async function tailCommand(args: readonly string[]): Promise<void> {
 }
 
 async function follow(flags: Flags, signal: AbortSignal): Promise<void> {
-  const reader = new EventReader()
+  const place = { lastId: '' }
   let pauseMs = pauseMsMin
   while (!signal.aborted) {
-    const reason = await readOnce(flags, reader, signal, () => {
+    const reason = await readOnce(flags, place, signal, () => {
       if (pauseMs > pauseMsMin) tell('connected')
       pauseMs = pauseMsMin
     })
-    reader.cut()
     if (signal.aborted) return
     if (pauseMs === pauseMsMin) tell(`${reason}; trying again`)
     await sleep(pauseMs, undefined, { signal }).catch(() => {})
@@ -60,10 +59,10 @@ async function follow(flags: Flags, signal: AbortSignal): Promise<void> {
   }
 }
 
-/** Resolves when the connection has ended, with why. */
+/** Resolves when the connection has ended, with why. `place` moves with every whole event. */
 async function readOnce(
   { address, charger, isJson }: Flags,
-  reader: EventReader,
+  place: { lastId: string },
   signal: AbortSignal,
   connected: () => void
 ): Promise<string> {
@@ -77,21 +76,18 @@ async function readOnce(
   heard()
   try {
     const path = charger === undefined ? '/api/v1/events' : `/api/v1/events?charger=${encodeURIComponent(charger)}`
-    const lastId = reader.lastId === '' ? {} : { 'last-event-id': reader.lastId }
+    const lastId = place.lastId === '' ? {} : { 'last-event-id': place.lastId }
     const response = await open(address, path, { accept: 'text/event-stream', ...lastId }, both)
     connected()
-    const lines = isJson ? jsonLines : textLines
+    const parser = createParser({
+      onId: id => {
+        place.lastId = id
+      },
+      onEvent: event => print(event, isJson)
+    })
     for await (const text of response.setEncoding('utf8')) {
       heard()
-      for (const event of reader.read(text as string)) {
-        if (event.event === 'reset') tell('some values may be missing here: the server has gone on without us')
-        else
-          process.stdout.write(
-            lines(event)
-              .map(line => `${line}\n`)
-              .join('')
-          )
-      }
+      parser.feed(text as string)
     }
     return 'the server has ended the connection'
   } catch (error) {
@@ -100,6 +96,12 @@ async function readOnce(
   } finally {
     clearTimeout(timer)
   }
+}
+
+function print(event: EventSourceMessage, isJson: boolean): void {
+  if (event.event === 'reset') tell('some values may be missing here: the server has gone on without us')
+  const lines = isJson ? jsonLines(event) : textLines(event)
+  process.stdout.write(lines.map(line => `${line}\n`).join(''))
 }
 
 function readFlags(args: readonly string[]): Flags {

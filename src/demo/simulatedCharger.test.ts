@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { type TestContext, test } from 'node:test'
-import { mennekesEcu } from '../edge/chargers/mennekesEcu.ts'
+import { mennekesEcu } from '../edge/chargers/drivers/mennekesEcu.ts'
 import { type SimulatedChargerOptions, startSimulatedCharger } from './simulatedCharger.ts'
 
 interface ChargeData {
@@ -92,7 +92,7 @@ test('two boxes with the same seed say the same', async t => {
 
 test('it has exactly the fields of a real box', async t => {
   const { read } = await box(t)
-  const fixture = new URL('../edge/chargers/fixtures/mennekes-amtron/f1-idle-with-limit.json', import.meta.url)
+  const fixture = new URL('../edge/chargers/drivers/fixtures/mennekes-amtron/f1-idle-with-limit.json', import.meta.url)
   const { default: real } = await import(fixture.href, { with: { type: 'json' } })
   const data = await read('ChargeData?DevKey=0000')
   assert.deepEqual(Object.keys(data), Object.keys(real.chargeData))

@@ -5,17 +5,18 @@
 
 import type { Logger } from 'pino'
 import type { ChargerValues } from '../model/wire/chargerState.ts'
+import type { Reachability } from '../model/wire/edgeStatus.ts'
 import { type Device, PollError, type Sample, type SessionRecord } from './chargers/charger.ts'
+import { pollMissesMax } from './chargers/limits.ts'
 import { diff, type Known, type KnownValues, remember } from './diff.ts'
 import type { EnergyStep } from './energy/energy.ts'
 import type { SavedCharger } from './energy/energyFile.ts'
 import type { Retained } from './energy/seed.ts'
 import { type Counted, Ledger } from './energyLedger.ts'
-import { clockOffsetMsMax, pollMissesMax } from './limits.ts'
 import type { ChargerMemory, Spool } from './spool/spool.ts'
 import { type Clock, type EdgeTime, nextSamplingTime } from './time/clock.ts'
+import { clockOffsetMsMax } from './time/limits.ts'
 import type { ChargerNow } from './uplink/feed.ts'
-import type { Reachability } from './uplink/status.ts'
 
 export interface ChargerRecorderOptions {
   readonly charger: string

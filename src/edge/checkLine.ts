@@ -6,10 +6,10 @@ import { createSecureContext } from 'node:tls'
 import { valueNames } from '../model/wire/chargerState.ts'
 import { connectionName, parseTopic, topicOf } from '../model/wire/topics.ts'
 import type { EdgeConfig } from './config.ts'
-import { answerTimeoutMs, retainedGraceMs } from './limits.ts'
 import { type Heard, readHeard } from './uplink/ask.ts'
 import { Connection, type Mqtt } from './uplink/connection.ts'
 import type { Message, Parcel } from './uplink/feed.ts'
+import { answerTimeoutMs, retainedGraceMs } from './uplink/limits.ts'
 import type { TakesEarly } from './uplink/serverCheck.ts'
 
 /** Why there is no connection; see reasons.ts. */

@@ -1,4 +1,5 @@
 import assert from 'node:assert/strict'
+import { execFileSync } from 'node:child_process'
 import { writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { before, type TestContext, test } from 'node:test'
@@ -123,4 +124,27 @@ test('every charger of the edge has its EdgeStatus at the server', async t => {
   const { Version, CertificateExpiry, Dropped } = broker.statuses[0]!.status
   assert.match(String(Version), /^\d+\.\d+\.\d+/)
   assert.deepEqual([CertificateExpiry, Dropped], [new Date(config.certificateEndsMs).toISOString(), 0])
+})
+
+test('a running edge loads no zod and no YAML: its memory is small', () => {
+  const script = `
+    import { registerHooks } from 'node:module'
+    const found = new Set()
+    const resolve = (specifier, context, next) => {
+      if (/^[a-z@]/.test(specifier)) found.add(specifier.split('/')[0])
+      return next(specifier, context)
+    }
+    registerHooks({ resolve })
+    const { loadEdge } = await import(${JSON.stringify(new URL('edge.ts', import.meta.url).href)})
+    await loadEdge({ chargers: [{ driver: 'mennekes-amtron' }, { driver: 'mennekes-ecu' }] })
+    await import(${JSON.stringify(new URL('statusFile.ts', import.meta.url).href)})
+    console.log(JSON.stringify([...found]))`
+  const loaded: string[] = JSON.parse(
+    execFileSync(process.execPath, ['--input-type=module', '--eval', script], { encoding: 'utf8' })
+  )
+  assert.ok(loaded.includes('mqtt') && loaded.includes('undici'), loaded.join(' '))
+  assert.deepEqual(
+    loaded.filter(name => name === 'zod' || name === 'yaml'),
+    []
+  )
 })

@@ -14,8 +14,6 @@ export const checkAckTimeoutMs = 30_000
 export const certificateNoteMs = 30 * 86_400_000
 /** Edge: after so long without a reading the charger's own records of sessions are asked, once. */
 export const energyGapMs = 600_000
-/** Edge: polls in a row that fail before the charger's state is published as unknown, and before polls become slower. */
-export const pollMissesMax = 3
 /** Edge: size of the spool on disk. */
 export const spoolBytesDefault = 512 * 1024 * 1024
 export const spoolBytesMin = 1024 * 1024
@@ -23,9 +21,3 @@ export const spoolBytesMin = 1024 * 1024
 export const heartbeatMsDefault = 15 * 60_000
 /** Edge: at SIGTERM, how long unsent values may still leave. */
 export const drainOnStopMs = 3_000
-/** Edge: an answer to SUBSCRIBE, and after it the message asked for, must come within this time each. */
-export const answerTimeoutMs = 5_000
-/** Edge: retained values may come a little later than what was asked for after them. */
-export const retainedGraceMs = 500
-/** Edge: a clock that is further from the server's than this is told, and not used where nobody else confirms it. */
-export const clockOffsetMsMax = 60_000

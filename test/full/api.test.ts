@@ -3,6 +3,7 @@
 import assert from 'node:assert/strict'
 import { type AddressInfo, connect, createServer, type Socket } from 'node:net'
 import { test } from 'node:test'
+import { createParser } from 'eventsource-parser'
 import pg from 'pg'
 import type {
   ChargerAnswer,
@@ -46,16 +47,11 @@ async function listen(f: Fleet, query = '', role: AccessRole = 'operator', heade
   const events: Event[] = []
   const state = { ended: false }
   const read = async (): Promise<void> => {
-    let text = ''
-    for await (const chunk of response.body!.pipeThrough(new TextDecoderStream())) {
-      const blocks = (text + chunk).split('\n\n')
-      text = blocks.pop()!
-      for (const block of blocks) {
-        const lines = block.split('\n').map(line => line.split(/: (.*)/s).slice(0, 2))
-        const { data, ...rest } = Object.fromEntries(lines)
-        events.push({ ...rest, ...(data !== undefined && { data: JSON.parse(data) }) })
-      }
-    }
+    const parser = createParser({
+      onId: id => events.push({ id }),
+      onEvent: ({ id, event, data }) => events.splice(-1, 1, { id: id!, event: event!, data: JSON.parse(data) })
+    })
+    for await (const chunk of response.body!.pipeThrough(new TextDecoderStream())) parser.feed(chunk)
   }
   const done = read()
     .catch(() => {})

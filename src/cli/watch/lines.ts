@@ -1,15 +1,15 @@
 // The live events as lines, for a person or for a program. Pure.
 
+import type { EventSourceMessage } from 'eventsource-parser'
 import type { LiveConnection, LiveReading, LiveStatus } from '../../model/api/api.ts'
 import { valueSpecs } from '../../model/wire/chargerState.ts'
-import type { ServerEvent } from './events.ts'
 import { harmless, number } from './figures.ts'
 
 const units = new Map<string, string>(valueSpecs.map(({ name, unit }) => [name, unit]))
 const nameWidth = Math.max(...valueSpecs.map(({ name }) => name.length))
 
 /** Events of other kinds have no lines. */
-export function textLines({ event, data }: ServerEvent): readonly string[] {
+export function textLines({ event, data }: EventSourceMessage): readonly string[] {
   if (event === 'reading') return (JSON.parse(data) as LiveReading[]).map(readingLine)
   if (event === 'connection') {
     return (JSON.parse(data) as LiveConnection[]).map(({ charger, state, since }) =>
@@ -20,7 +20,7 @@ export function textLines({ event, data }: ServerEvent): readonly string[] {
   return []
 }
 
-export function jsonLines({ event, data }: ServerEvent): readonly string[] {
+export function jsonLines({ event, data }: EventSourceMessage): readonly string[] {
   if (event !== 'reading' && event !== 'connection' && event !== 'status') return []
   return (JSON.parse(data) as object[]).map(item => JSON.stringify({ event, ...item }))
 }

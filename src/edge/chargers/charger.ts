@@ -1,8 +1,9 @@
 // The nouns of polling: what a driver of one charger model takes, gives and throws.
 // A driver asks, checks and maps one answer; it keeps no history, accumulates nothing and never writes to the charger.
-// A new model is one file beside this one and one line in registry.ts.
+// A new model is one file in drivers/ and one line in registry.ts.
 
 import type { ChargerValues } from '../../model/wire/chargerState.ts'
+import type { Reachability } from '../../model/wire/edgeStatus.ts'
 import type { Clock } from '../time/clock.ts'
 
 /** One answer of a charger in neutral words. A value that it did not tell is absent. */
@@ -78,7 +79,7 @@ export type ChargerDriver = (options: ChargerOptions) => Charger
  * `forbidden`: the key is wrong. `wrong_api`: somebody answers who does not speak this API.
  * `bad_answer`: the right API, but an answer that cannot be trusted. `wrong_serial`: the right API, but another charger.
  */
-export type PollFault = 'timeout' | 'refused' | 'forbidden' | 'wrong_api' | 'bad_answer' | 'wrong_serial'
+export type PollFault = Exclude<Reachability, 'ok'>
 
 export class PollError extends Error {
   readonly code: PollFault

@@ -2,9 +2,8 @@
 // at a slower one while it does not. Knows nothing of values; hands every sample, and every failure, to its watch.
 
 import type { OperationState } from '../../model/wire/chargerState.ts'
-import { pollMissesMax } from '../limits.ts'
 import { type Charger, PollError, type Sample } from './charger.ts'
-import { pollBackoffMsMax, pollIntervalChargingMs, pollIntervalIdleMs } from './limits.ts'
+import { pollBackoffMsMax, pollIntervalChargingMs, pollIntervalIdleMs, pollMissesMax } from './limits.ts'
 
 export interface PollOptions {
   readonly charger: Pick<Charger, 'poll'>

@@ -10,10 +10,10 @@ interface Entry {
 
 const drivers: Readonly<Record<string, Entry>> = {
   'mennekes-amtron': {
-    load: async () => (await import('./mennekesAmtron.ts')).mennekesAmtron,
+    load: async () => (await import('./drivers/mennekesAmtron.ts')).mennekesAmtron,
     devKey: 'PIN 1 of the set-up sheet'
   },
-  'mennekes-ecu': { load: async () => (await import('./mennekesEcu.ts')).mennekesEcu }
+  'mennekes-ecu': { load: async () => (await import('./drivers/mennekesEcu.ts')).mennekesEcu }
 }
 
 /** What `chargers[].driver` of the configuration may be. */

@@ -8,8 +8,13 @@ import { randomUUID } from 'node:crypto'
 import { readFileSync } from 'node:fs'
 import type { Logger } from 'pino'
 import { acceptFutureMs } from '../../model/wire/limits.ts'
-import { clockOffsetMsMax } from '../limits.ts'
-import { clockStepMsMax, kernelProbeIntervalMs, kernelProbeIntervalMsMax, kernelProbeTimeoutMs } from './limits.ts'
+import {
+  clockOffsetMsMax,
+  clockStepMsMax,
+  kernelProbeIntervalMs,
+  kernelProbeIntervalMsMax,
+  kernelProbeTimeoutMs
+} from './limits.ts'
 
 export interface Clock {
   /** ms since the Unix epoch; may step. */

@@ -6,3 +6,5 @@ export const clockStepMsMax = 60_000
 export const kernelProbeIntervalMs = 10_000
 export const kernelProbeIntervalMsMax = 600_000
 export const kernelProbeTimeoutMs = 5_000
+/** Edge: a clock that is further from the server's than this is told, and not used where nobody else confirms it. */
+export const clockOffsetMsMax = 60_000

@@ -9,8 +9,13 @@ import { RejectedError } from '../../model/errors.ts'
 import { decodeObject, parseTime } from '../../model/wire/envelope.ts'
 import { connectionName, parseTopic, topicOf } from '../../model/wire/topics.ts'
 import type { Retained } from '../energy/seed.ts'
-import { answerTimeoutMs, retainedGraceMs } from '../limits.ts'
-import { reconnectDelayMsMax, reconnectDelayMsMin, serverTimeIntervalMs } from './limits.ts'
+import {
+  answerTimeoutMs,
+  reconnectDelayMsMax,
+  reconnectDelayMsMin,
+  retainedGraceMs,
+  serverTimeIntervalMs
+} from './limits.ts'
 
 export interface AskOptions {
   /** The server answers a subscription to this charger's `Connection` with a copy that it stamps at that moment. */

@@ -26,3 +26,7 @@ export const serverTimeIntervalMs = 3_600_000
 export const statusIntervalMsMin = 60_000
 export const statusIntervalMsMax = 3_600_000
 export const statusLookIntervalMs = 5_000
+/** Edge: an answer to SUBSCRIBE, and after it the message asked for, must come within this time each. */
+export const answerTimeoutMs = 5_000
+/** Edge: retained values may come a little later than what was asked for after them. */
+export const retainedGraceMs = 500

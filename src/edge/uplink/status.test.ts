@@ -1,8 +1,9 @@
 import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
+import { type EdgeStatus, edgeStatus, type Reachability } from '../../model/wire/edgeStatus.ts'
 import type { Parcel } from './feed.ts'
 import { statusIntervalMsMax, statusIntervalMsMin } from './limits.ts'
-import { type EdgeStatus, type Reachability, StatusReporter, type StatusSource } from './status.ts'
+import { StatusReporter, type StatusSource } from './status.ts'
 
 const startMs = Date.UTC(2026, 10, 23)
 
@@ -65,7 +66,7 @@ class Bench {
   }
 }
 
-const statusOf = (parcel: Parcel | undefined): EdgeStatus => JSON.parse(parcel!.messages[0]!.payload)
+const statusOf = (parcel: Parcel | undefined): EdgeStatus => edgeStatus.parse(JSON.parse(parcel!.messages[0]!.payload))
 
 test('everything that is known, in one retained message a charger, and nothing of what is not', () => {
   const b = new Bench('wb')

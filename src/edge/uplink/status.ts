@@ -3,40 +3,11 @@
 // (bytes in the spool, samples on their way) is no news; a backlog that doubles or halves is.
 // Never spooled: the next status replaces one that got lost. Says nothing while the clock cannot be trusted.
 
+import type { EdgeStatus, Reachability } from '../../model/wire/edgeStatus.ts'
 import { edgeStatusName, topicOf } from '../../model/wire/topics.ts'
 import { nextSamplingTime } from '../time/clock.ts'
 import type { Parcel } from './feed.ts'
 import { statusIntervalMsMax, statusIntervalMsMin } from './limits.ts'
-
-/** The payload of EdgeStatus. Times are RFC 3339 in UTC; what the edge cannot know is absent. Well below 8 KB. */
-export interface EdgeStatus {
-  /** When this was so. Rises. */
-  readonly SamplingTime: string
-  /** Of this software. */
-  readonly Version: string
-  /** How far the edge's clock is to be trusted, in a word. */
-  readonly Clock?: string
-  /** When the edge's certificate ends. */
-  readonly CertificateExpiry: string
-  /** Samples on the edge's disk without acknowledgement, of all its chargers. */
-  readonly UnsentSamples: number
-  /** Sampling time of the oldest of them; absent when there is none. */
-  readonly OldestUnsent?: string
-  /** Bytes in use in the spool. */
-  readonly SpoolBytes: number
-  /** Samples given up since the start of the edge because the spool was full: thinned out, and dropped. */
-  readonly Thinned?: number
-  readonly Dropped: number
-  /** Values of this charger left out since the start of the edge because no charger can have them. */
-  readonly Implausible?: number
-  /** How often this charger's lifetime meter fell for good and was gone on from. */
-  readonly MeterEpochs?: number
-  /** Whether the charger answers, or why not, and since when; absent before the first poll. */
-  readonly Reachability?: Reachability
-  readonly ReachabilitySince?: string
-}
-
-export type Reachability = 'ok' | 'timeout' | 'refused' | 'forbidden' | 'wrong_api' | 'wrong_serial' | 'bad_answer'
 
 /** What the status is made of. Every function is cheap or asked for at most once a minute. */
 export interface StatusSource {

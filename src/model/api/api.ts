@@ -3,6 +3,7 @@
 // `vehicle` and the value ConnectedVehicle are card ids: "***" for whoever may not see them (role viewer), "" for none.
 
 import type { ValueName } from '../wire/chargerState.ts'
+import type { SentEdgeStatus } from '../wire/edgeStatus.ts'
 import type { Condition } from './problem.ts'
 
 /** Every answer with a status of 400 or above; `faults` names what to change. */
@@ -56,9 +57,8 @@ export interface ChargerAnswer extends ChargerSummary {
   readonly timeZone: string
   readonly tariff: string | null
   /** The payload of EdgeStatus as the edge sent it, with SamplingTime. */
-  readonly edgeStatus: EdgeStatusJson | null
+  readonly edgeStatus: SentEdgeStatus | null
 }
-export type EdgeStatusJson = Readonly<Record<string, unknown>>
 
 /** GET /api/v1/chargers/{name}/messages?limit: newest first, one per SamplingTime, what changed then. */
 export interface MessagesAnswer {
@@ -226,5 +226,5 @@ export interface LiveConnection {
 }
 export interface LiveStatus {
   readonly charger: string
-  readonly status: EdgeStatusJson
+  readonly status: SentEdgeStatus
 }

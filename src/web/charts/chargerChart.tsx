@@ -54,12 +54,8 @@ export function ChargerChart({ charger, timeZone }: { charger: string; timeZone:
   const until = section.untilMs ?? now
   const from = until - section.spanMs
   const resolution = resolutionFor(section.spanMs, kind)
-  const { answer, fault, isAsking } = useReadings(charger, {
-    from,
-    until,
-    resolution,
-    isOpen: section.untilMs === undefined
-  })
+  const isOpen = section.untilMs === undefined
+  const { answer, fault, isAsking } = useReadings(charger, { from, until, resolution, isOpen })
   const data = useMemo(() => chartData(answer ?? { columns: ['time'], rows: [] }, kind), [answer, kind])
   const isZoomed = section !== chosen.current
   const choose = (next: Section): void => {
@@ -92,35 +88,7 @@ export function ChargerChart({ charger, timeZone }: { charger: string; timeZone:
           ))}
         </div>
       </div>
-      <div class="chart-line">
-        <button type="button" class="button button-square" aria-label="Earlier" onClick={() => move(-1)}>
-          <Arrow direction="left" />
-        </button>
-        <p class="chart-span">
-          {dateAndTime(from, timeZone)} – {section.untilMs === undefined ? 'now' : dateAndTime(until, timeZone)}
-          <span class="quiet"> {timeZone}</span>
-        </p>
-        <button
-          type="button"
-          class="button"
-          disabled={section.spanMs <= shortestZoomMs}
-          onClick={() => zoom(until - (section.spanMs * 3) / 4, until - section.spanMs / 4)}
-        >
-          Zoom in
-        </button>
-        <button type="button" class="button" disabled={!isZoomed} onClick={() => setSection(chosen.current)}>
-          Reset zoom
-        </button>
-        <button
-          type="button"
-          class="button button-square"
-          aria-label="Later"
-          disabled={section.untilMs === undefined}
-          onClick={() => move(1)}
-        >
-          <Arrow direction="right" />
-        </button>
-      </div>
+      <SpanLine {...{ from, until, timeZone, isOpen, isZoomed, zoom, move }} reset={() => setSection(chosen.current)} />
       {fault !== undefined && (
         <p class="fault" role="alert">
           The readings could not be loaded: {fault}
@@ -137,6 +105,48 @@ export function ChargerChart({ charger, timeZone }: { charger: string; timeZone:
         zoom={zoom}
       />
     </section>
+  )
+}
+
+interface SpanLineProps {
+  readonly from: number
+  readonly until: number
+  readonly timeZone: string
+  /** The span ends now, and moves on. */
+  readonly isOpen: boolean
+  readonly isZoomed: boolean
+  readonly zoom: (fromMs: number, toMs: number) => void
+  readonly reset: () => void
+  readonly move: (direction: -1 | 1) => void
+}
+
+/** The span that is shown, and the buttons that change it. */
+function SpanLine({ from, until, timeZone, isOpen, isZoomed, zoom, reset, move }: SpanLineProps) {
+  const spanMs = until - from
+  return (
+    <div class="chart-line">
+      <button type="button" class="button button-square" aria-label="Earlier" onClick={() => move(-1)}>
+        <Arrow direction="left" />
+      </button>
+      <p class="chart-span">
+        {dateAndTime(from, timeZone)} – {isOpen ? 'now' : dateAndTime(until, timeZone)}
+        <span class="quiet"> {timeZone}</span>
+      </p>
+      <button
+        type="button"
+        class="button"
+        disabled={spanMs <= shortestZoomMs}
+        onClick={() => zoom(until - (spanMs * 3) / 4, until - spanMs / 4)}
+      >
+        Zoom in
+      </button>
+      <button type="button" class="button" disabled={!isZoomed} onClick={reset}>
+        Reset zoom
+      </button>
+      <button type="button" class="button button-square" aria-label="Later" disabled={isOpen} onClick={() => move(1)}>
+        <Arrow direction="right" />
+      </button>
+    </div>
   )
 }
 

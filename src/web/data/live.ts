@@ -1,9 +1,10 @@
-// The live connection: one stream of server-sent events for all pages, resumed behind the last event that was seen. When it
+// The live connection: one stream of server-sent events for all pages, resumed behind the last event that was seen. It is read
+// with fetch: EventSource gives up when the server refuses it once, and does not tell why. When it
 // ends it is opened again, after pauses that grow to 15 s; while it is away everybody is told since when. A stream on which
 // nothing comes, not even the server's ping, is given up. Events of one animation frame are handed over together.
 
+import { createParser, type EventSourceMessage } from 'eventsource-parser'
 import type { IngestFigures, LiveConnection, LiveReading, LiveStatus } from '../../model/api/api.ts'
-import { EventParser, type ServerEvent } from '../eventStream.ts'
 import { faultOf } from './ask.ts'
 
 export interface LiveNews {
@@ -89,15 +90,19 @@ export class Live {
       const response = await fetch('/api/v1/events', { headers, signal, cache: 'no-store' })
       if (!response.ok || response.body === null) return (await faultOf(response)).message
       this.#opened()
-      const parser = new EventParser(this.#lastId)
+      const parser = createParser({
+        onId: id => {
+          this.#lastId = id
+        },
+        onEvent: event => this.#take(event)
+      })
       const reader = response.body.pipeThrough(new TextDecoderStream()).getReader()
       for (;;) {
         const { done, value } = await reader.read()
         if (done) return 'the server ended the connection'
         silence.reset()
         this.#lastMs = Date.now()
-        for (const event of parser.push(value)) this.#take(event)
-        this.#lastId = parser.lastId
+        parser.feed(value)
       }
     } catch {
       return ending.signal.aborted ? 'nothing came from the server' : 'the server does not answer'
@@ -114,7 +119,7 @@ export class Live {
     this.#tell({ isLive: true, since: this.#lastMs, reason: '' })
   }
 
-  #take({ event, data }: ServerEvent): void {
+  #take({ event, data }: EventSourceMessage): void {
     const parsed: unknown = JSON.parse(data)
     if (event === 'reading') this.#gathered().readings.push(...listOf<LiveReading>(parsed))
     else if (event === 'connection') this.#gathered().connections.push(...listOf<LiveConnection>(parsed))

@@ -5,11 +5,11 @@ import type {
   ChargerAnswer,
   ChargerSummary,
   ChargingSession,
-  EdgeStatusJson,
   MessagesAnswer,
   SessionsAnswer
 } from '../../model/api/api.ts'
 import type { ValueName } from '../../model/wire/chargerState.ts'
+import type { SentEdgeStatus } from '../../model/wire/edgeStatus.ts'
 import { ChargerChart } from '../charts/chargerChart.tsx'
 import { ask } from '../data/ask.ts'
 import { useAsk, useDashboard, useFleet, useNow } from '../data/dashboard.ts'
@@ -246,7 +246,7 @@ function Messages({ messages, timeZone }: { messages: MessagesAnswer | undefined
   )
 }
 
-function EdgeStatus({ status, timeZone }: { status: EdgeStatusJson | null; timeZone: string }) {
+function EdgeStatus({ status, timeZone }: { status: SentEdgeStatus | null; timeZone: string }) {
   return (
     <section class="card">
       <div class="card-head">
@@ -285,9 +285,9 @@ function factOf(value: unknown, timeZone: string): string {
 }
 
 /** From the API, then from live events. */
-function useStatus(name: string, loaded: EdgeStatusJson | null): EdgeStatusJson | null {
+function useStatus(name: string, loaded: SentEdgeStatus | null): SentEdgeStatus | null {
   const dashboard = useDashboard()
-  const [told, setTold] = useState<EdgeStatusJson | null>(null)
+  const [told, setTold] = useState<SentEdgeStatus | null>(null)
   useEffect(
     () =>
       dashboard.watchStatuses(statuses => {

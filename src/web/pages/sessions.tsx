@@ -116,60 +116,23 @@ interface ChoicesProps {
 
 function Choices({ settings, change, sites, vehicles, now }: ChoicesProps) {
   const fleet = useFleet()
-  const newest = monthAt(now, sites[0]?.timeZone ?? utc)
-  const months = Array.from({ length: monthsOffered }, (_, back) => plusMonths(newest, -back))
   const { membership } = fleet.revision
   const chargers = useMemo(() => [...fleet.chargers.keys()].sort(compareNames), [fleet, membership])
-  const isNewest = monthKey(settings.month) >= monthKey(newest)
+  const chosen = settings.vehicle === '' ? [] : [settings.vehicle]
   return (
     <div class="choices">
-      <div class="month" role="group" aria-label="Month">
-        <button
-          type="button"
-          class="button button-square"
-          aria-label="Month before"
-          onClick={() => change({ month: plusMonths(settings.month, -1) })}
-        >
-          <Arrow direction="left" />
-        </button>
-        <select
-          class="field"
-          aria-label="Month"
-          value={monthKey(settings.month)}
-          onChange={event => change({ month: monthOfKey(event.currentTarget.value) ?? newest })}
-        >
-          {(months.some(month => monthKey(month) === monthKey(settings.month))
-            ? months
-            : [...months, settings.month]
-          ).map(month => (
-            <option key={monthKey(month)} value={monthKey(month)}>
-              {monthName(month)}
-            </option>
-          ))}
-        </select>
-        <button
-          type="button"
-          class="button button-square"
-          aria-label="Month after"
-          disabled={isNewest}
-          onClick={() => change({ month: plusMonths(settings.month, 1) })}
-        >
-          <Arrow direction="right" />
-        </button>
-      </div>
-      <select
-        class="field"
-        aria-label="Site"
-        value={settings.site}
-        onChange={event => change({ site: event.currentTarget.value })}
-      >
-        <option value="">All sites</option>
-        {sites.map(({ name }) => (
-          <option key={name} value={name}>
-            {name}
-          </option>
-        ))}
-      </select>
+      <MonthChoice
+        month={settings.month}
+        newest={monthAt(now, sites[0]?.timeZone ?? utc)}
+        choose={month => change({ month })}
+      />
+      <Choice
+        label="Site"
+        all="All sites"
+        chosen={settings.site}
+        choose={site => change({ site })}
+        options={sites.map(({ name }) => [name, name])}
+      />
       <input
         class="field"
         type="search"
@@ -184,22 +147,82 @@ function Choices({ settings, change, sites, vehicles, now }: ChoicesProps) {
           <option key={name} value={name} />
         ))}
       </datalist>
-      <select
-        class="field"
-        aria-label="Vehicle"
-        value={settings.vehicle}
-        onChange={event => change({ vehicle: event.currentTarget.value })}
-      >
-        <option value="">All vehicles</option>
-        {[...new Set([...vehicles, ...(settings.vehicle === '' ? [] : [settings.vehicle])])].map(vehicle => (
-          <option key={vehicle} value={vehicle}>
-            {vehicleWord(vehicle)}
-          </option>
-        ))}
-      </select>
+      <Choice
+        label="Vehicle"
+        all="All vehicles"
+        chosen={settings.vehicle}
+        choose={vehicle => change({ vehicle })}
+        options={[...new Set([...vehicles, ...chosen])].map(vehicle => [vehicle, vehicleWord(vehicle)])}
+      />
     </div>
   )
 }
+
+interface MonthChoiceProps {
+  readonly month: Month
+  readonly newest: Month
+  readonly choose: (month: Month) => void
+}
+
+function MonthChoice({ month, newest, choose }: MonthChoiceProps) {
+  const offered = Array.from({ length: monthsOffered }, (_, back) => plusMonths(newest, -back))
+  const months = offered.some(other => monthKey(other) === monthKey(month)) ? offered : [...offered, month]
+  return (
+    <div class="month" role="group" aria-label="Month">
+      <button
+        type="button"
+        class="button button-square"
+        aria-label="Month before"
+        onClick={() => choose(plusMonths(month, -1))}
+      >
+        <Arrow direction="left" />
+      </button>
+      <select
+        class="field"
+        aria-label="Month"
+        value={monthKey(month)}
+        onChange={event => choose(monthOfKey(event.currentTarget.value) ?? newest)}
+      >
+        {months.map(other => (
+          <option key={monthKey(other)} value={monthKey(other)}>
+            {monthName(other)}
+          </option>
+        ))}
+      </select>
+      <button
+        type="button"
+        class="button button-square"
+        aria-label="Month after"
+        disabled={monthKey(month) >= monthKey(newest)}
+        onClick={() => choose(plusMonths(month, 1))}
+      >
+        <Arrow direction="right" />
+      </button>
+    </div>
+  )
+}
+
+interface ChoiceProps {
+  readonly label: string
+  /** The word for no choice. */
+  readonly all: string
+  /** Empty for no choice. */
+  readonly chosen: string
+  readonly choose: (value: string) => void
+  /** Each a value and its word. */
+  readonly options: readonly (readonly [value: string, word: string])[]
+}
+
+const Choice = ({ label, all, chosen, choose, options }: ChoiceProps) => (
+  <select class="field" aria-label={label} value={chosen} onChange={event => choose(event.currentTarget.value)}>
+    <option value="">{all}</option>
+    {options.map(([value, word]) => (
+      <option key={value} value={value}>
+        {word}
+      </option>
+    ))}
+  </select>
+)
 
 function Sum({ sessions, isLoaded }: { sessions: readonly ChargingSession[]; isLoaded: boolean }) {
   const sum = useMemo(() => sumOf(sessions), [sessions])

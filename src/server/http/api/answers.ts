@@ -7,6 +7,7 @@ import { bucketColumns, rawColumns } from '../../../history/query/readings.ts'
 import type * as api from '../../../model/api/api.ts'
 import { conditions } from '../../../model/api/problem.ts'
 import { valueNames } from '../../../model/wire/chargerState.ts'
+import { sentEdgeStatus } from '../../../model/wire/edgeStatus.ts'
 
 const time = z.iso.datetime({ offset: true })
 const value = z.union([z.number(), z.string()])
@@ -40,7 +41,7 @@ export const chargerAnswer = z.strictObject({
   ...chargerSummary.shape,
   timeZone: z.string(),
   tariff: text,
-  edgeStatus: z.record(z.string(), z.unknown()).nullable()
+  edgeStatus: sentEdgeStatus.nullable()
 }) satisfies z.ZodType<api.ChargerAnswer>
 
 export const messagesAnswer = z.strictObject({

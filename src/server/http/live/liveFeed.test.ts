@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
+import { createParser } from 'eventsource-parser'
 import { encodeEnvelope } from '../../../model/wire/envelope.ts'
 import { type ListenOptions, LiveFeed } from './liveFeed.ts'
 import { LiveJournal } from './liveJournal.ts'
@@ -31,12 +32,14 @@ function listener(feed: LiveFeed, options: Partial<ListenOptions> = {}, pieces =
     ...options
   })
   const events = (): Event[] => {
-    const parsed = text
-      .split('\n\n')
-      .slice(0, -1)
-      .map(block => Object.fromEntries(block.split('\n').map(line => line.split(/: (.*)/s).slice(0, 2))))
+    const found: Event[] = []
+    const parser = createParser({
+      onId: id => found.push({ id }),
+      onEvent: ({ id, event, data }) => found.splice(-1, 1, { id: id!, event: event!, data: JSON.parse(data) })
+    })
+    parser.feed(text)
     text = ''
-    return parsed.map(({ id, event, data }) => ({ id, ...(event && { event, data: JSON.parse(data) }) }))
+    return found
   }
   const drain = (): void => {
     left = Number.POSITIVE_INFINITY

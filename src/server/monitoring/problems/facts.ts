@@ -1,8 +1,9 @@
-// What is known of a charger, out of the shadow's entries: topics of values, presence and EdgeStatus. An EdgeStatus is JSON of
-// whoever sent it: what does not have the right type counts as not told. Each is read once, however often it is looked at.
+// What is known of a charger, out of the shadow's entries: topics of values, presence and EdgeStatus.
+// Each EdgeStatus is read once, however often it is looked at.
 
 import type { ShadowEntry } from '../../../broker/shadow.ts'
 import { valueNames } from '../../../model/wire/chargerState.ts'
+import { readEdgeStatus } from '../../../model/wire/edgeStatus.ts'
 import { connectionName, edgeStatusName } from '../../../model/wire/topics.ts'
 
 /** Times are ms since the Unix epoch. */
@@ -85,31 +86,19 @@ function ownWordOf(entry: ShadowEntry | undefined): string | undefined {
 }
 
 function readEdge({ timeUs, payload }: ShadowEntry): EdgeFacts {
-  const told = JSON.parse(payload) as Record<string, unknown>
-  const text = (name: string): string | undefined => {
-    const value = told[name]
-    return typeof value === 'string' && value !== '' ? value.slice(0, textCharactersMax) : undefined
-  }
-  const count = (name: string): number => {
-    const value = told[name]
-    return typeof value === 'number' && value > 0 ? value : 0
-  }
-  const timeOf = (name: string): number | undefined => {
-    const ms = Date.parse(text(name) ?? '')
-    return Number.isNaN(ms) ? undefined : ms
-  }
+  const status = readEdgeStatus(JSON.parse(payload))
   return {
     timeMs: timeUs / 1000,
-    version: text('Version'),
-    clock: text('Clock'),
-    certificateEndsMs: timeOf('CertificateExpiry'),
-    unsentSamples: count('UnsentSamples'),
-    oldestUnsentMs: timeOf('OldestUnsent'),
-    dropped: count('Dropped'),
-    thinned: count('Thinned'),
-    reachability: text('Reachability'),
-    reachabilitySinceMs: timeOf('ReachabilitySince')
+    version: status.Version,
+    clock: status.Clock,
+    certificateEndsMs: msOf(status.CertificateExpiry),
+    unsentSamples: status.UnsentSamples ?? 0,
+    oldestUnsentMs: msOf(status.OldestUnsent),
+    dropped: status.Dropped ?? 0,
+    thinned: status.Thinned ?? 0,
+    reachability: status.Reachability,
+    reachabilitySinceMs: msOf(status.ReachabilitySince)
   }
 }
 
-const textCharactersMax = 64
+const msOf = (time: string | undefined): number | undefined => (time === undefined ? undefined : Date.parse(time))

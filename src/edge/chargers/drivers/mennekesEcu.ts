@@ -4,11 +4,11 @@
 // The API needs no key, and tells no serial number. Only GET: it never commands the charger.
 // Facts: adminlabs.de, ioBroker.amtronwallbox, evcc #12646 (samples of 5.22 and 5.33); not documented by the vendor.
 
-import type { ChargerValues, OperationState } from '../../model/wire/chargerState.ts'
-import { powerOutputWattsMax } from '../../model/wire/limits.ts'
-import { type Charger, type ChargerOptions, PollError, type Sample } from './charger.ts'
-import { ChargerHttp } from './http.ts'
-import { chargerWord, currentAmperesMax, optional, Plausible, sessionEnergyWhMax } from './plausible.ts'
+import type { ChargerValues, OperationState } from '../../../model/wire/chargerState.ts'
+import { powerOutputWattsMax } from '../../../model/wire/limits.ts'
+import { type Charger, type ChargerOptions, PollError, type Sample } from '../charger.ts'
+import { ChargerHttp } from '../http.ts'
+import { chargerWord, currentAmperesMax, optional, Plausible, sessionEnergyWhMax } from '../plausible.ts'
 
 export const mennekesEcu = (options: ChargerOptions): Charger => {
   const http = new ChargerHttp(options)

@@ -1,33 +1,6 @@
 import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
-import { EventReader } from './events.ts'
 import { jsonLines, textLines } from './lines.ts'
-
-describe('server-sent events', () => {
-  const text =
-    'retry: 2000\nid: a-1\n\n: ping\n\nid: a-2\nevent: reading\ndata: [1,\ndata: 2]\n\nid: a-3\r\nevent: status\r\ndata: []\r\n\r\nevent: reading\ndata: [3'
-  const expected = [
-    { event: 'reading', data: '[1,\n2]' },
-    { event: 'status', data: '[]' }
-  ]
-
-  it('are read from pieces of any size', () => {
-    for (let size = 1; size <= text.length; size++) {
-      const reader = new EventReader()
-      const found = []
-      for (let at = 0; at < text.length; at += size) found.push(...reader.read(text.slice(at, at + size)))
-      assert.deepEqual(found, expected, `in pieces of ${size}`)
-      assert.equal(reader.lastId, 'a-3')
-    }
-  })
-
-  it('half an event is none after the connection was cut', () => {
-    const reader = new EventReader()
-    assert.equal([...reader.read(text)].length, 2)
-    reader.cut()
-    assert.deepEqual([...reader.read('\ndata: x\n\n')], [{ event: '', data: 'x' }])
-  })
-})
 
 describe('the lines of tail', () => {
   const readings = {

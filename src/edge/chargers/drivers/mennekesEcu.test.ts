@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
-import { chargerContract } from '../testing/chargerContract.ts'
+import { chargerContract } from '../../testing/chargerContract.ts'
 import { mapState, mennekesEcu } from './mennekesEcu.ts'
 
 const good = ['conn_state:vehicle_charging_type2', 'meter_wh:11558', 'power_w:10717', 'current_a:15.6', 'wlan_state:up']

@@ -4,8 +4,8 @@
 // Facts: the API is not documented by the vendor. github.com/lephisto/amtron and orlopau/amtron (fields, units, 403 on a
 // wrong key), ioBroker.amtronwallbox (samples), Mennekes "HCC3 Modbus TCP" 2021-06-25 (error codes, meaning of registers).
 
-import type { ChargerValues, OperationState } from '../../model/wire/chargerState.ts'
-import { powerOutputWattsMax } from '../../model/wire/limits.ts'
+import type { ChargerValues, OperationState } from '../../../model/wire/chargerState.ts'
+import { powerOutputWattsMax } from '../../../model/wire/limits.ts'
 import {
   type Charger,
   type ChargerOptions,
@@ -14,10 +14,10 @@ import {
   type Sample,
   type SessionReading,
   type SessionRecord
-} from './charger.ts'
-import { ChargerHttp } from './http.ts'
-import { deviceInfoIntervalMs, deviceInfoOddIntervalMs } from './limits.ts'
-import { chargerWord, currentAmperesMax, optional, Plausible, sessionEnergyWhMax } from './plausible.ts'
+} from '../charger.ts'
+import { ChargerHttp } from '../http.ts'
+import { deviceInfoIntervalMs, deviceInfoOddIntervalMs } from '../limits.ts'
+import { chargerWord, currentAmperesMax, optional, Plausible, sessionEnergyWhMax } from '../plausible.ts'
 
 export const mennekesAmtron = (options: ChargerOptions): Charger => new MennekesAmtron(options)
 

@@ -1,8 +1,8 @@
 import assert from 'node:assert/strict'
 import { after, afterEach, before, describe, test } from 'node:test'
-import { chargerContract } from '../testing/chargerContract.ts'
-import { answer, type FakeCharger, json, type Reply, startFakeCharger } from '../testing/fakeCharger.ts'
-import type { Charger, ChargerOptions } from './charger.ts'
+import { chargerContract } from '../../testing/chargerContract.ts'
+import { answer, type FakeCharger, json, type Reply, startFakeCharger } from '../../testing/fakeCharger.ts'
+import type { Charger, ChargerOptions } from '../charger.ts'
 import { mapAnswer, mennekesAmtron } from './mennekesAmtron.ts'
 
 const devKey = '0042&secret'
