@@ -5,7 +5,7 @@ import { embeddedKillMs } from '../limits.ts'
 import { startEmbeddedDatabase } from '../store/embeddedDatabase.ts'
 import { type Startup, whenDatabaseAnswers } from './startup.ts'
 
-const real = { embedded: startEmbeddedDatabase, migrate: migrateDatabase }
+const real = { embedded: startEmbeddedDatabase, migrate: (url: string): Promise<Engine> => migrateDatabase(url) }
 
 /** Waits for a database that is away. Throws ConfigError for one that cannot be used. */
 export async function openDatabase(startup: Startup, open = real): Promise<{ databaseUrl: string; engine: Engine }> {
