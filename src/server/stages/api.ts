@@ -8,10 +8,10 @@ import { LiveFeed } from '../http/live/liveFeed.ts'
 import { stopRestMs } from '../limits.ts'
 import { openReadPool } from '../store/readPool.ts'
 import type { Front } from './front.ts'
-import type { MonitoringParts } from './monitoring.ts'
+import type { MonitoringStage } from './monitoring.ts'
 import type { Startup } from './startup.ts'
 
-export interface ApiNeeds extends Pick<Front, 'access' | 'serving'>, Pick<MonitoringParts, 'monitoring' | 'figures'> {
+export interface ApiNeeds extends Pick<Front, 'access' | 'serving'>, Pick<MonitoringStage, 'monitoring' | 'figures'> {
   readonly databaseUrl: string
   readonly shadow: Shadow
 }

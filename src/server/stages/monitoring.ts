@@ -16,7 +16,7 @@ import type { Front } from './front.ts'
 import { startQuotas } from './quotas.ts'
 import { type Startup, whenDatabaseAnswers } from './startup.ts'
 
-export interface MonitoringParts {
+export interface MonitoringStage {
   readonly monitoring: Monitoring
   readonly meter: IngestMeter
   /** Of all processes of this server. */
@@ -30,7 +30,7 @@ export interface MonitoringNeeds extends Pick<Front, 'credentials' | 'processLin
   readonly recorder: Recorder
 }
 
-export async function startMonitoring(startup: Startup, needs: MonitoringNeeds): Promise<MonitoringParts> {
+export async function startMonitoring(startup: Startup, needs: MonitoringNeeds): Promise<MonitoringStage> {
   const { config, log, lifetime } = startup
   const { db, dataPath, recorder, credentials, processLink } = needs
   const { shadow, ingest, budget, broker } = dataPath
