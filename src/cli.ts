@@ -2,7 +2,7 @@
 // Loads only the command that is asked for.
 
 import { isBinary, readAssetText, readVersion } from './model/assets.ts'
-import { ConfigError, exitCodeConfig } from './model/errors.ts'
+import { ConfigError, configErrorOf, exitCodeConfig } from './model/errors.ts'
 
 interface Command {
   readonly summary: string
@@ -137,7 +137,7 @@ function print(text: string): void {
 
 // No await at the top: the binary's bundle is CommonJS.
 main(process.argv.slice(2)).catch(error => {
-  if (!(error instanceof ConfigError)) throw error
+  if (configErrorOf(error) === undefined) throw error
   process.stderr.write(`${error.message}\n`)
   process.exitCode = exitCodeConfig
 })

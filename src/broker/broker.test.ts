@@ -8,6 +8,7 @@ import { encodeEnvelope } from '../model/wire/envelope.ts'
 import { Broker } from './broker.ts'
 import type { Gate } from './gate/gate.ts'
 import type { EdgeConnection } from './presence.ts'
+import { Shadow } from './shadow.ts'
 
 /** A broker, and the Aedes within. */
 async function open(t: TestContext, store: (connection: EdgeConnection) => void = () => {}) {
@@ -26,9 +27,7 @@ async function open(t: TestContext, store: (connection: EdgeConnection) => void 
     report() {},
     failed: assert.ifError,
     link: undefined,
-    advanced() {},
-    presented() {},
-    heard() {},
+    shadow: new Shadow(),
     presence: { node: 'a', graceMs: 1_000, store, onlineElsewhere: async () => new Set() }
   })
   t.after(() => broker.close())
@@ -59,7 +58,10 @@ test('a connection that ended before Aedes called it ready does not stay online 
 const topic = 'chargers/c1/PowerOutput'
 const payloadAt = (second: number): string => encodeEnvelope({ timeUs: second * 1_000_000, value: second })
 const commit = (broker: Broker, second: number): void =>
-  broker.committed({ topics: [topic], timesUs: Float64Array.of(second * 1_000_000), payloads: [payloadAt(second)] })
+  broker.shadow.advance(
+    { topics: [topic], timesUs: Float64Array.of(second * 1_000_000), payloads: [payloadAt(second)] },
+    'committed'
+  )
 /** A subscriber of everything. */
 const client = {
   id: 'reader',

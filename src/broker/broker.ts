@@ -8,7 +8,7 @@ import { Aedes, type AedesOptions, type AuthenticateError, type Client } from 'a
 import { writeToStream } from 'mqtt-packet'
 import { atMost } from '../model/atMost.ts'
 import { DeniedError } from '../model/errors.ts'
-import { type Admission, type Identity, type Newest, Run } from '../model/server/admission.ts'
+import { type Admission, type Identity, Run } from '../model/server/admission.ts'
 import type { Budget } from '../model/server/budget.ts'
 import { denial, type Peer, type ReportSecurity } from '../model/server/security.ts'
 import { connectionName, parseTopic, topicOf } from '../model/wire/topics.ts'
@@ -25,7 +25,7 @@ import { clientFiltersMax, clientIdCharactersMax, closeTimeoutMs, connectTimeout
 import { type OpenPersistence, openPersistence } from './persistence.ts'
 import { Presence, type PresenceOptions } from './presence.ts'
 import type { RedisLink } from './redis/redisLink.ts'
-import { covers, Shadow, type ShadowEntry } from './shadow.ts'
+import { covers, type Mover, type Shadow, type ShadowEntry } from './shadow.ts'
 
 export interface BrokerOptions {
   readonly admission: Admission
@@ -36,17 +36,13 @@ export interface BrokerOptions {
   readonly failed: (error: Error) => void
   /** To the Redis of several servers; undefined = this one is alone. */
   readonly link: RedisLink | undefined
-  /** A topic of the shadow moved forward. */
-  readonly advanced: (topic: string, entry: ShadowEntry) => void
-  /** The retained presence of a charger moved forward. */
-  readonly presented: (topic: string, entry: ShadowEntry) => void
-  /** Another server moved a topic forward. */
-  readonly heard: (topic: string, entry: ShadowEntry) => void
+  /** The broker watches it: subscribers are told what moves forward. */
+  readonly shadow: Shadow
   readonly presence: Omit<PresenceOptions, 'report'>
 }
 
 export class Broker {
-  readonly shadow = new Shadow()
+  readonly shadow: Shadow
   readonly presence: Presence
   readonly gates = new Set<Gate>()
   readonly #admission: Admission
@@ -54,14 +50,12 @@ export class Broker {
   readonly #budget: Budget
   readonly #report: ReportSecurity
   readonly #failed: BrokerOptions['failed']
-  readonly #advanced: BrokerOptions['advanced']
   readonly #interest = new Interest()
   readonly #news: News[] = []
   readonly #shares: Shares
   readonly #sessions = new Sessions()
   #aedes!: Aedes
   #persistence!: OpenPersistence
-  readonly #heard: BrokerOptions['heard']
 
   static async open(options: BrokerOptions): Promise<Broker> {
     const broker = new Broker(options)
@@ -70,22 +64,20 @@ export class Broker {
   }
 
   private constructor(options: BrokerOptions) {
-    const { admission, budget, limits, report, failed, advanced, presented, heard, presence } = options
+    const { admission, budget, limits, report, failed, shadow, presence } = options
     this.#admission = admission
     this.#budget = budget
     this.#shares = new Shares(limits)
     this.#report = report
     this.#failed = failed
-    this.#advanced = advanced
-    this.#heard = heard
+    this.shadow = shadow
+    shadow.watch((topic, entry, mover) => this.#moved(topic, entry, mover))
     this.presence = new Presence({
       ...presence,
       report: (charger, timeUs, payload, isNews) => {
         const topic = topicOf(charger, connectionName)
-        const entry = this.shadow.set(topic, timeUs, payload)
-        if (entry === undefined) return
-        presented(topic, entry)
-        if (isNews) this.#tell(topic, entry)
+        const entry = shadow.move(topic, timeUs, payload, 'presented')
+        if (entry !== undefined && isNews) this.#tell(topic, entry)
       }
     })
   }
@@ -120,22 +112,6 @@ export class Broker {
       window.part()
     })
     deliverDirectly(this.#aedes.handle(gate), gate, packet => this.#isForwardedSafely(gate, packet))
-  }
-
-  /** Call after the acknowledgements of a batch: moves the shadow, and tells the subscribers what is news. */
-  committed(newest: Newest): void {
-    this.shadow.advance(newest, (topic, entry) => {
-      this.#advanced(topic, entry)
-      this.#tell(topic, entry)
-    })
-  }
-
-  /** What another server committed or presented: moves the shadow, and tells the subscribers of this server. */
-  heard(newest: Newest): void {
-    this.shadow.advance(newest, (topic, entry) => {
-      this.#takeOver(topic, entry)
-      if (this.#interest.in(topic)) this.#emitHere(newsOf(topic, entry.payload))
-    })
   }
 
   /** Reads from no connection any more; what is in flight is still acknowledged. */
@@ -413,14 +389,21 @@ export class Broker {
     const timeUs = timeUsOf(text) ?? 0
     if (newest !== undefined && timeUs < newest.timeUs) return true
     // Another server's, that came before its shadow did: that one need not tell it again.
-    const entry = this.shadow.set(topic, timeUs, text)
-    if (entry !== undefined) this.#takeOver(topic, entry)
+    this.shadow.move(topic, timeUs, text, 'relayed')
     return false
   }
 
-  /** What another server moved forward. */
-  #takeOver(topic: string, entry: ShadowEntry): void {
-    this.#heard(topic, entry)
+  /** Tells subscribers what moved forward. Presence tells its own, and a relayed message is on its way already. */
+  #moved(topic: string, entry: ShadowEntry, mover: Mover): void {
+    if (mover === 'committed') this.#tell(topic, entry)
+    else if (mover !== 'presented') {
+      this.#hear(topic, entry)
+      if (mover !== 'relayed' && this.#interest.in(topic)) this.#emitHere(newsOf(topic, entry.payload))
+    }
+  }
+
+  /** What this server did not move forward itself. */
+  #hear(topic: string, entry: ShadowEntry): void {
     if (!topic.endsWith(connectionName)) return
     const parts = parseTopic(topic)
     if (parts !== undefined) this.presence.hear(parts.charger, entry.timeUs, entry.payload)

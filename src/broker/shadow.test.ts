@@ -8,20 +8,29 @@ import { matches, randomFilter } from './testing/filters.ts'
 
 type News = [topic: string, timeUs: number, payload: Payload][]
 
+const movedOf = new WeakMap<Shadow, string[]>()
+
 /** Advances the shadow and returns the topics that moved, in order. */
 function advance(shadow: Shadow, news: News): string[] {
-  const moved: string[] = []
+  const moved = movedOf.get(shadow) ?? watched(shadow)
   shadow.advance(
     {
       topics: news.map(([topic]) => topic),
       timesUs: Float64Array.from(news, ([, timeUs]) => timeUs),
       payloads: news.map(([, , payload]) => payload)
     },
-    (topic, entry) => {
-      assert.equal(shadow.get(topic), entry)
-      moved.push(`${topic} ${entry.payload}`)
-    }
+    'committed'
   )
+  return moved.splice(0)
+}
+
+function watched(shadow: Shadow): string[] {
+  const moved: string[] = []
+  movedOf.set(shadow, moved)
+  shadow.watch((topic, entry, mover) => {
+    assert.deepEqual([shadow.get(topic), mover], [entry, 'committed'])
+    moved.push(`${topic} ${entry.payload}`)
+  })
   return moved
 }
 
@@ -67,8 +76,11 @@ test('of two values with the same time the first stays', () => {
 
 test('one value set moves its topic forward only, and tells whether it did', () => {
   const shadow = new Shadow()
-  assert.equal(shadow.set(power, 10, 'a'), shadow.get(power))
-  assert.deepEqual([shadow.set(power, 10, 'b'), shadow.set(power, 9, 'c')], [undefined, undefined])
+  assert.equal(shadow.move(power, 10, 'a', 'presented'), shadow.get(power))
+  assert.deepEqual(
+    [shadow.move(power, 10, 'b', 'presented'), shadow.move(power, 9, 'c', 'presented')],
+    [undefined, undefined]
+  )
   assert.deepEqual(known(shadow, power), { timeUs: 10, payload: 'a' })
   assert.deepEqual(matched(shadow, '#'), [power])
 })
@@ -213,7 +225,7 @@ test('chargers whose names begin alike are kept apart, in whatever order they co
   const shadow = new Shadow()
   for (const charger of ['c1', 'c10', 'c1', 'c', 'c10']) {
     for (const name of ['PowerOutput', 'OperationState'])
-      shadow.set(`chargers/${charger}/${name}`, 1, `${charger} ${name}`)
+      shadow.move(`chargers/${charger}/${name}`, 1, `${charger} ${name}`, 'committed')
   }
   for (const charger of ['c', 'c1', 'c10']) {
     assert.deepEqual(
@@ -221,4 +233,15 @@ test('chargers whose names begin alike are kept apart, in whatever order they co
       ['PowerOutput', 'OperationState'].map(name => [name, `${charger} ${name}`])
     )
   }
+})
+
+test('every watcher is told once what moved forward and who moved it, in the order of watching', () => {
+  const shadow = new Shadow()
+  const told: string[] = []
+  shadow.move(power, 1, 'before', 'committed')
+  for (const name of ['first', 'second'])
+    shadow.watch((topic, { payload }, mover) => told.push(`${name} ${topic} ${payload} ${mover}`))
+  shadow.move(power, 2, 'a', 'heard')
+  shadow.move(power, 2, 'b', 'committed')
+  assert.deepEqual(told, [`first ${power} a heard`, `second ${power} a heard`])
 })

@@ -13,6 +13,15 @@ export interface ShadowEntry {
   readonly payload: string
 }
 
+/**
+ * How a topic moved forward. This server committed the value, or presented a charger. Another server told it (`heard`), or
+ * it came with a message of another server before that server's shadow told it (`relayed`). Or it was in the database, and
+ * no server had told it (`loaded`).
+ */
+export type Mover = 'committed' | 'presented' | 'heard' | 'relayed' | 'loaded'
+
+export type ShadowWatcher = (topic: string, entry: ShadowEntry, mover: Mover) => void
+
 class Entry implements ShadowEntry {
   timeUs: number
   #payload: Payload
@@ -39,27 +48,30 @@ export class Shadow {
   readonly #chargers = new Map<string, Map<string, ShadowEntry>>()
   /** The same entries by topic. The profile that pays for both: two look-ups and a new entry for each message were 5 % of the main thread. */
   readonly #entries = new Map<string, Entry>()
+  readonly #watchers: ShadowWatcher[] = []
 
   /** By charger, then name: all of it, live. */
   get byCharger(): ReadonlyMap<string, ReadonlyMap<string, ShadowEntry>> {
     return this.#chargers
   }
 
-  /** Takes over what is newer; calls `advanced` for each such topic. */
-  advance({ topics, timesUs, payloads }: Newest, advanced: (topic: string, entry: ShadowEntry) => void): void {
+  /** `watcher` is called for each topic that moves forward from now on. Watchers are called in the order in which they came. */
+  watch(watcher: ShadowWatcher): void {
+    this.#watchers.push(watcher)
+  }
+
+  /** Takes over what is newer and tells the watchers. Committed values come after the acknowledgements of their batch. */
+  advance({ topics, timesUs, payloads }: Newest, mover: Mover): void {
     topics.forEach((topic, i) => {
-      const entry = this.set(topic, timesUs[i]!, payloads[i]!)
-      if (entry !== undefined) advanced(topic, entry)
+      this.move(topic, timesUs[i]!, payloads[i]!, mover)
     })
   }
 
-  /** Takes over one value if it is newer; returns it then. */
-  set(topic: string, timeUs: number, payload: Payload): ShadowEntry | undefined {
-    const known = this.#entries.get(topic)
-    if (known === undefined) return this.#add(topic, new Entry(timeUs, payload))
-    if (known.timeUs >= timeUs) return undefined
-    known.move(timeUs, payload)
-    return known
+  /** Takes over one value if it is newer: then tells the watchers and returns it. */
+  move(topic: string, timeUs: number, payload: Payload, mover: Mover): ShadowEntry | undefined {
+    const entry = this.#set(topic, timeUs, payload)
+    if (entry !== undefined) for (const watcher of this.#watchers) watcher(topic, entry, mover)
+    return entry
   }
 
   get(topic: string): ShadowEntry | undefined {
@@ -88,6 +100,14 @@ export class Shadow {
       for (const [valueName, { payload }] of select(values, name))
         yield { topic: topicOf(chargerName, valueName), payload }
     }
+  }
+
+  #set(topic: string, timeUs: number, payload: Payload): ShadowEntry | undefined {
+    const known = this.#entries.get(topic)
+    if (known === undefined) return this.#add(topic, new Entry(timeUs, payload))
+    if (known.timeUs >= timeUs) return undefined
+    known.move(timeUs, payload)
+    return known
   }
 
   #add(topic: string, entry: Entry): ShadowEntry {

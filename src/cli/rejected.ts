@@ -85,13 +85,14 @@ async function replay(db: pg.Pool, databaseUrl: string, { filter, shiftUs, dryRu
   }
   const latest = new LatestWriter(db, error => print(`latest readings not written: ${error.message}`))
   const shadow = new Shadow()
+  shadow.watch((topic, entry) => latest.note(topic, entry))
   const ingest = new Ingest({
     databaseUrl,
     workers: 1,
     acceptPastMs: server.acceptPastMs,
     budget: new Budget(server.budgetBytes),
     now: Date.now,
-    committed: newest => shadow.advance(newest, (topic, entry) => latest.note(topic, entry)),
+    committed: newest => shadow.advance(newest, 'committed'),
     report: {
       stored() {},
       acknowledged() {},

@@ -8,11 +8,12 @@ import type { Logger } from 'pino'
 import { loadEdgeConfig } from '../edge/config.ts'
 import { startEdge } from '../edge/edge.ts'
 import { ConfigError } from '../model/errors.ts'
+import { Lifetime } from '../model/lifetime.ts'
 import { chargerUrnPrefix } from '../model/wire/topics.ts'
 import { initAuthority } from '../pki/authority/authority.ts'
 import { issueDevice } from '../pki/authority/devices.ts'
 import type { ServerConfig } from '../server/config.ts'
-import { type RunningServer, runReversed, startServer } from '../server/server.ts'
+import { type RunningServer, startServer } from '../server/server.ts'
 import { followRows } from './followRows.ts'
 import { chargerNames, type SimulatedSite, startSimulatedFleet } from './simulatedFleet.ts'
 import { prepareSite } from './site.ts'
@@ -38,16 +39,15 @@ const printedMax = 3
 
 /** `config.dataDir` must be there. Throws ConfigError. */
 export async function startDemo({ config, fleet: count, log, print }: DemoOptions): Promise<RunningDemo> {
-  const stops: (() => Promise<unknown>)[] = []
-  const stop = (): Promise<void> => runReversed(stops)
+  const lifetime = new Lifetime()
   const chargers = chargerNames(count)
   try {
     const dir = await prepareAuthority(config)
     const server = await startServer(config, log)
-    stops.push(() => server.stop())
+    lifetime.owns(() => server.stop())
     await prepareSite(server.databaseUrl, chargers)
     const fleet = await startSimulatedFleet(count)
-    stops.push(() => fleet.stop())
+    lifetime.owns(() => fleet.stop())
     const broker = `mqtts://${reachableHost(config.mqttHost)}:${server.mqttPorts[0]}`
     const edgeConfigFiles: string[] = []
     for (const [i, site] of fleet.sites.entries()) {
@@ -55,15 +55,14 @@ export async function startDemo({ config, fleet: count, log, print }: DemoOption
       const file = writeEdgeConfig(config, { broker, device, site, suffix: i === 0 ? '' : `-${i + 1}` })
       edgeConfigFiles.push(file)
       const edge = await startEdge(loadEdgeConfig(file), { log })
-      stops.push(() => edge.stop())
+      lifetime.owns(() => edge.stop())
     }
     const printed = chargers.slice(0, printedMax)
     const rows = followRows({ databaseUrl: server.databaseUrl, chargers: printed, print })
-    stops.push(() => rows.stop())
-    return { server, chargers, edgeConfigFiles, stop }
+    lifetime.owns(() => rows.stop())
+    return { server, chargers, edgeConfigFiles, stop: () => lifetime.close() }
   } catch (error) {
-    await stop()
-    throw error
+    return await lifetime.fail(error)
   }
 }
 

@@ -3,6 +3,7 @@
 
 import type { Logger } from 'pino'
 import { readVersion } from '../model/assets.ts'
+import { Lifetime } from '../model/lifetime.ts'
 import { ChargerRecorder } from './chargerRecorder.ts'
 import { loadDriver } from './chargers/registry.ts'
 import type { EdgeConfig } from './config.ts'
@@ -83,15 +84,13 @@ export async function startEdge(config: EdgeConfig, parts: EdgeParts): Promise<R
   await publisher.start()
   const polls = await startPolls(site, held)
   const replays = watchReplays(site, publisher)
-  const stop = async () => {
-    replays.abort()
-    await Promise.all(polls.map(poll => poll.stop()))
-    await publisher.stop(drainOnStopMs)
-    time.stop()
-    energyFile.flush()
-    spool.close()
-  }
-  let stopping: Promise<void> | undefined
+  const lifetime = new Lifetime()
+  lifetime.owns(() => spool.close())
+  lifetime.owns(() => energyFile.flush())
+  lifetime.owns(() => time.stop())
+  lifetime.owns(() => publisher.stop(drainOnStopMs))
+  lifetime.owns(() => Promise.all(polls.map(poll => poll.stop())))
+  lifetime.owns(() => replays.abort())
   return {
     isAlive: () => polls.every(poll => clock.monotonicMs() < poll.dueMs() + pollStuckMs),
     isSettled: () => spool.unsettledCount() === 0,
@@ -99,10 +98,7 @@ export async function startEdge(config: EdgeConfig, parts: EdgeParts): Promise<R
       connected: publisher.isConnected,
       chargers: Object.fromEntries(status.chargers.map(name => [name, factsOf(status, name, status.spool())]))
     }),
-    stop: () => {
-      stopping ??= stop()
-      return stopping
-    }
+    stop: () => lifetime.close()
   }
 }
 

@@ -1,6 +1,14 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { ConfigError, DeniedError, exitCodeConfig, OverloadError, RejectedError, RetryableError } from './errors.ts'
+import {
+  ConfigError,
+  configErrorOf,
+  DeniedError,
+  exitCodeConfig,
+  OverloadError,
+  RejectedError,
+  RetryableError
+} from './errors.ts'
 
 test('an error tells its class, its stable code and its message', () => {
   const errors = [
@@ -49,4 +57,14 @@ test('a configuration error lists all its faults, a line each, with path, expect
 
 test('bad configuration ends with EX_CONFIG of sysexits', () => {
   assert.equal(exitCodeConfig, 78)
+})
+
+test('a configuration error is found also as the cause of a start whose parts fail to close', () => {
+  const fault = new ConfigError([{ path: '--http-port', expected: 'a port', found: '"x"' }])
+  const other = new Error('the database does not stop')
+  assert.equal(configErrorOf(fault), fault)
+  assert.equal(configErrorOf(new AggregateError([fault, other], 'both', { cause: fault })), fault)
+  assert.equal(configErrorOf(new AggregateError([other, fault], 'both', { cause: other })), undefined)
+  assert.equal(configErrorOf(other), undefined)
+  assert.equal(configErrorOf(undefined), undefined)
 })

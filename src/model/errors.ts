@@ -106,4 +106,10 @@ export class ConfigError extends ChargeliftError {
   }
 }
 
+/** The ConfigError that an error is or was caused by: a failed start whose parts fail to close has it as its cause. */
+export function configErrorOf(error: unknown): ConfigError | undefined {
+  if (error instanceof ConfigError) return error
+  return error instanceof AggregateError && error.cause instanceof ConfigError ? error.cause : undefined
+}
+
 export const exitCodeConfig = 78

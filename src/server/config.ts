@@ -23,7 +23,7 @@ import {
   silentAfterMsDefault,
   webhookSecretCharactersMin
 } from './limits.ts'
-import { type ProcessPart, partOf, processPartName } from './peers/processPart.ts'
+import { type ProcessPart, partOf, processPartName } from './processPart.ts'
 
 // Number('') is 0, and 0 is a free port: only digits are a number here.
 const wholeNumber = z

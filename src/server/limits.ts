@@ -22,9 +22,7 @@ export const nodeSilentMsDefault = 30_000
 export const silentAfterMsDefault = 35 * 60_000
 /** Webhook: shortest secret to sign with. */
 export const webhookSecretCharactersMin = 16
-/** How long an export may stand still because nobody reads. */
-export const exportStillMsMax = 60_000
-export const messagesPageDefault = 100
-export const messagesPageMax = 500
-export const readStatementTimeoutMs = 15_000
-export const readConnectionsMax = 3
+/** Between two attempts to reach a database that is away at the start. */
+export const databaseRetryMs = 1_000
+/** The embedded database that does not stop in an orderly way is killed this long before it would be abandoned. */
+export const embeddedKillMs = 250

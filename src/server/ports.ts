@@ -1,6 +1,7 @@
 // Ports before they are used: whether one is free, and which one is.
 
 import { type AddressInfo, createServer } from 'node:net'
+import { ConfigError } from '../model/errors.ts'
 
 /** Listens for a moment, 0 takes any; returns the port. Rejects with the system's error when it is taken. */
 export async function probePort(host: string, port: number): Promise<number> {
@@ -16,3 +17,17 @@ export async function probePort(host: string, port: number): Promise<number> {
 
 /** A loopback port that nobody listens on just now. */
 export const freePort = (): Promise<number> => probePort('127.0.0.1', 0)
+
+/** Listens by `open`. Throws ConfigError, with the flag to change, for a port or an address that cannot be listened on. */
+export async function openPort<T>(flag: string, port: number, open: () => Promise<T>): Promise<T> {
+  try {
+    return await open()
+  } catch (error) {
+    const { code, message, port: taken = port } = error as NodeJS.ErrnoException & { port?: number }
+    const isHostsFault = code === 'EADDRNOTAVAIL' || code === 'ENOTFOUND'
+    const path = isHostsFault ? flag.replace('port', 'host') : flag
+    const expected = isHostsFault ? 'an address of this machine' : 'a port that can be listened on'
+    const found = code === 'EADDRINUSE' ? `port ${taken} in use already; choose another with ${flag}` : message
+    throw new ConfigError([{ path, expected, found }], { cause: error })
+  }
+}

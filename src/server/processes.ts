@@ -6,12 +6,13 @@ import cluster, { type Worker } from 'node:cluster'
 import type { Logger } from 'pino'
 import { atMost } from '../model/atMost.ts'
 import { ConfigError, exitCodeConfig } from '../model/errors.ts'
+import { Lifetime } from '../model/lifetime.ts'
 import type { ServerConfig } from './config.ts'
-import { stopTotalMs } from './limits.ts'
+import { stopLeastMs, stopTotalMs } from './limits.ts'
 import type { Message, Question } from './peers/processLink.ts'
-import { type ProcessPart, processPartName } from './peers/processPart.ts'
-import { probePort } from './ports.ts'
-import { openDatabase, openPort, runReversed, type Stop } from './server.ts'
+import { openPort, probePort } from './ports.ts'
+import { type ProcessPart, processPartName } from './processPart.ts'
+import { openDatabase } from './stages/database.ts'
 
 export interface RunningProcesses {
   reload(): void
@@ -39,33 +40,31 @@ export async function startProcesses(
   abort: AbortSignal,
   fork: ForkOf
 ): Promise<RunningProcesses> {
-  const stops: Stop[] = []
+  const lifetime = new Lifetime({ totalMs: config.drainMs + 2 * stopTotalMs, leastMs: stopLeastMs })
   try {
     const mqttPorts: number[] = []
     for (const port of config.mqttPorts) {
       mqttPorts.push(await openPort('--mqtt-port', port, () => probePort(config.mqttHost, port)))
     }
     const httpPort = await openPort('--http-port', config.httpPort, () => probePort(config.httpHost, config.httpPort))
-    const { databaseUrl } = await openDatabase(config, log, stops, abort)
+    const { databaseUrl } = await openDatabase({ config, log, lifetime, abort })
     cluster.setupPrimary({ exec: fork.exec, args: [...fork.args], execArgv: [...fork.execArgv] })
     const crew = new Crew(config, log, { mqttPorts, httpPort, databaseUrl })
-    stops.push(() => crew.stop())
+    lifetime.owns(() => crew.stop())
     await crew.start(abort)
     log.info(
       { event: 'listening', mqttPort: mqttPorts[0], mqttPorts, httpPort, processes: config.processes },
       'listening'
     )
-    let stopping: Promise<boolean> | undefined
     return {
       reload: () => crew.tell({ kind: 'reload' }),
-      stop: () => {
-        stopping ??= runReversed(stops, config.drainMs + 2 * stopTotalMs).then(() => crew.clean)
-        return stopping
+      stop: async () => {
+        await lifetime.close()
+        return crew.clean
       }
     }
   } catch (error) {
-    await runReversed(stops)
-    throw error
+    return await lifetime.fail(error)
   }
 }
 

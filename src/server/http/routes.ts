@@ -15,7 +15,7 @@ import {
 } from '../access/access.ts'
 import { type AccessRole, accessRoles } from '../access/tokens.ts'
 import { httpBodyBytesMax } from './limits.ts'
-import { signInPage } from './page/signInPage.ts'
+import { signInPage } from './signInPage.ts'
 
 export interface Call {
   readonly context: Context

@@ -7,8 +7,8 @@ import { DeniedError } from '../../model/errors.ts'
 import { type Access, type Asked, plainCookie, secureCookie, unknown } from '../access/access.ts'
 import type { TokenCache } from '../access/tokenCache.ts'
 import { httpBodyBytesMax } from './limits.ts'
-import { signInPage, signInStyle, signInStylePath } from './page/signInPage.ts'
 import { type Call, json, type Route, refusal, textOf } from './routes.ts'
+import { signInPage, signInStyle, signInStylePath } from './signInPage.ts'
 
 export function signInRoutes(access: Access, tokenCache: () => TokenCache | undefined): Route[] {
   return [

@@ -1,25 +1,24 @@
 import assert from 'node:assert/strict'
 import { it } from 'node:test'
-import { Registry } from 'prom-client'
 import { IngestCounters } from '../../ingest/ingest.ts'
 import { IngestMeter } from './ingestMeter.ts'
 import { IngestOfAll, type IngestShare, merged } from './ingestOfAll.ts'
-import { secondsBuckets } from './metrics.ts'
+import { secondsBuckets } from './recorder.ts'
 import { WeightedHistogram } from './weightedHistogram.ts'
 
 const histogram = (name: string): WeightedHistogram =>
-  new WeightedHistogram({ name, help: name, buckets: [0.01, 0.1, 1], registers: [new Registry()] })
+  new WeightedHistogram({ name, help: name, buckets: [0.01, 0.1, 1] })
 
 it('the ingest figures have the rates of the last seconds and the quantiles of the last minute', () => {
   const counters = new IngestCounters()
-  const metrics = { commitSeconds: histogram('a'), ackSeconds: histogram('b'), rows: 0 }
+  const recorder = { commitSeconds: histogram('a'), ackSeconds: histogram('b'), rows: 0 }
   const database: { fault: string | undefined; failedJobs: number } = { fault: undefined, failedJobs: 0 }
   let nowMs = 0
   const meter = new IngestMeter({
     node: 'a:8883',
     version: '0.1.0',
     ingest: { counters, trouble: undefined, lanes: [{ backlog: 3 }, { backlog: 4 }] as never },
-    metrics,
+    recorder,
     database,
     budget: { usedBytes: 10, limitBytes: 100 },
     credentials: { current: { validToMs: Date.now() + 12.5 * 86_400_000 } as never },
@@ -31,9 +30,9 @@ it('the ingest figures have the rates of the last seconds and the quantiles of t
     nowMs += 1_000
     counters.received += messages
     counters.committed += messages
-    metrics.rows += messages / 4
-    if (messages > 0) metrics.commitSeconds.observe(seconds)
-    metrics.ackSeconds.observe(seconds, messages)
+    recorder.rows += messages / 4
+    if (messages > 0) recorder.commitSeconds.observe(seconds)
+    recorder.ackSeconds.observe(seconds, messages)
     meter.look()
   }
   assert.equal(meter.figures().receivedPerSecond, 0)

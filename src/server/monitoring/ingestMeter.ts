@@ -8,14 +8,14 @@ import type { Budget } from '../../model/server/budget.ts'
 import type { DatabaseWatch } from '../store/databaseWatch.ts'
 import type { Credentials } from '../trust/credentials.ts'
 import type { IngestShare } from './ingestOfAll.ts'
-import type { Metrics } from './metrics.ts'
+import type { Recorder } from './recorder.ts'
 import type { HistogramCounts, WeightedHistogram } from './weightedHistogram.ts'
 
 export interface IngestMeterOptions {
   readonly node: string
   readonly version: string
   readonly ingest: Pick<Ingest, 'counters' | 'lanes' | 'trouble'>
-  readonly metrics: Pick<Metrics, 'commitSeconds' | 'ackSeconds' | 'rows'>
+  readonly recorder: Pick<Recorder, 'commitSeconds' | 'ackSeconds' | 'rows'>
   readonly database: Pick<DatabaseWatch, 'fault' | 'failedJobs'>
   readonly budget: Pick<Budget, 'usedBytes' | 'limitBytes'>
   readonly credentials: Pick<Credentials, 'current'>
@@ -60,7 +60,7 @@ export class IngestMeter {
 
   look(): void {
     const { counters } = this.#options.ingest
-    const { commitSeconds, ackSeconds, rows } = this.#options.metrics
+    const { commitSeconds, ackSeconds, rows } = this.#options.recorder
     this.#looks.push({
       atMs: this.#monotonicMs(),
       received: counters.received,
@@ -75,7 +75,7 @@ export class IngestMeter {
 
   /** For the process that speaks for several. */
   share(): IngestShare {
-    const { commitSeconds, ackSeconds } = this.#options.metrics
+    const { commitSeconds, ackSeconds } = this.#options.recorder
     const oldest = this.#looks[0]!
     return {
       figures: this.figures(),
@@ -85,7 +85,7 @@ export class IngestMeter {
   }
 
   figures(): IngestFigures {
-    const { node, version, ingest, metrics, database, budget, credentials, connections, problems } = this.#options
+    const { node, version, ingest, recorder, database, budget, credentials, connections, problems } = this.#options
     const { counters, lanes, trouble } = ingest
     const oldest = this.#looks[0]!
     const last = this.#looks.at(-1)!
@@ -107,8 +107,8 @@ export class IngestMeter {
       dropped: counters.dropped,
       inFlight: counters.inFlight,
       rejected: Object.fromEntries(counters.rejected),
-      batchSeconds: quantilesOf(metrics.commitSeconds, oldest.commits),
-      ackSeconds: quantilesOf(metrics.ackSeconds, oldest.acks),
+      batchSeconds: quantilesOf(recorder.commitSeconds, oldest.commits),
+      ackSeconds: quantilesOf(recorder.ackSeconds, oldest.acks),
       lanes: lanes.map(({ backlog }, lane) => ({ lane, backlog, late: lane === lanes.length - 1 })),
       database: { up: reason === undefined, reason: reason ?? null, failedJobs: database.failedJobs },
       connections: connections(),

@@ -1,7 +1,7 @@
 // The ingest figures of a server of several processes: the first one asks the others every second, and adds up.
 
 import type { IngestFigures, Quantiles } from '../../model/api/api.ts'
-import { secondsBuckets } from './metrics.ts'
+import { secondsBuckets } from './recorder.ts'
 import { quantileOf } from './weightedHistogram.ts'
 
 /** What a process tells of itself: its figures, and what its histograms gained in the last minute, by bucket. */

@@ -12,7 +12,7 @@ import { Problems } from './problems/problems.ts'
 import { loadProblems } from './problems/rows.ts'
 import type { Surroundings } from './problems/rules.ts'
 
-export interface OperationsOptions {
+export interface MonitoringOptions {
   readonly config: Pick<ServerConfig, 'nodeId' | 'silentAfterMs' | 'webhook'>
   readonly log: Logger
   readonly db: Pool
@@ -29,10 +29,10 @@ export class Monitoring {
   readonly problems: Problems
   readonly keeper: ProblemKeeper
   readonly version = readVersion()
-  readonly #options: OperationsOptions
+  readonly #options: MonitoringOptions
   #storingSinceMs = Date.now()
 
-  constructor(options: OperationsOptions) {
+  constructor(options: MonitoringOptions) {
     const { config, log, db, chargers } = options
     this.#options = options
     this.database = new DatabaseWatch(db, {

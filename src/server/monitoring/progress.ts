@@ -1,6 +1,7 @@
 // The progress watchdog: messages wait, none is settled, and the database answers. That is nobody's known fault, so it is
 // told to whoever watches: /readyz says it, and the log once. It decides nothing and restarts nothing.
 
+import type { Logger } from 'pino'
 import type { IngestCounters } from '../../ingest/ingest.ts'
 import { progressTimeoutMs } from './limits.ts'
 
@@ -17,6 +18,11 @@ export interface ProgressReport {
   /** Messages are settled again after `stalled`. */
   resumed(): void
 }
+
+export const progressReport = (log: Pick<Logger, 'error' | 'info'>): ProgressReport => ({
+  stalled: reason => log.error({ event: 'no_progress', reason }, 'no progress'),
+  resumed: () => log.info({ event: 'progress_resumed' }, 'messages are settled again')
+})
 
 const lookIntervalMs = 1_000
 

@@ -8,9 +8,9 @@ const open = (): { histogram: WeightedHistogram; registry: Registry } => {
   const histogram = new WeightedHistogram({
     name: 'wait_seconds',
     help: 'Waits.',
-    buckets: [0.01, 0.1, 1],
-    registers: [registry]
+    buckets: [0.01, 0.1, 1]
   })
+  registry.registerMetric(histogram.metric)
   return { histogram, registry }
 }
 

@@ -1,14 +1,13 @@
 // A Prometheus histogram whose observations carry a weight: one call for all messages of a run, where prom-client's own would
 // take one call per message. It also answers for a quantile since an earlier moment, for whoever shows the last seconds.
 
-import type { Metric, Registry } from 'prom-client'
+import type { Metric } from 'prom-client'
 
 export interface WeightedHistogramOptions {
   readonly name: string
   readonly help: string
   /** Upper bounds, rising, without infinity. */
   readonly buckets: readonly number[]
-  readonly registers: readonly Registry[]
 }
 
 /** To the microsecond. `counts` has one more than there are bounds; see WeightedHistogram.quantile. */
@@ -36,13 +35,16 @@ export class WeightedHistogram {
   readonly #counts: HistogramCounts
   #sum = 0
 
-  constructor({ name, help, buckets, registers }: WeightedHistogramOptions) {
+  constructor({ name, help, buckets }: WeightedHistogramOptions) {
     this.name = name
     this.help = help
     this.#bounds = Float64Array.from(buckets)
     this.#counts = new Float64Array(buckets.length + 1)
-    // What a registry asks of a metric is `name` and `get`; its type wants a class of its own.
-    for (const registry of registers) registry.registerMetric(this as unknown as Metric)
+  }
+
+  /** For a registry. It uses `name` and `get` of a metric; its type asks for a class of the library. */
+  get metric(): Metric {
+    return this as unknown as Metric
   }
 
   observe(value: number, weight = 1): void {

@@ -1,13 +1,7 @@
 // What a server shares with others through Redis: the link, the shadow, and who is alive. When another one ends without a word, its
 // last tenth of a second is in the database and not in Redis: one of those that are left reads it from there.
 
-import type { Logger } from 'pino'
-import type { Broker } from '../../broker/broker.ts'
-import { RedisLink } from '../../broker/redis/redisLink.ts'
-import type { Shadow } from '../../broker/shadow.ts'
-import type { Newest } from '../../model/server/admission.ts'
-import type { ServerConfig } from '../config.ts'
-import { SharedShadow } from './sharedShadow.ts'
+import type { RedisLink } from '../../broker/redis/redisLink.ts'
 
 const aliveMs = 1_000
 const silentMs = 3_000
@@ -46,33 +40,3 @@ async function repairOnce(link: RedisLink, run: string, repair: () => Promise<vo
   const mine = await link.ask(redis => redis.set(`chargelift:repair:${run}`, link.run, 'EX', repairSeconds, 'NX'))
   if (mine !== null) await repair()
 }
-
-/** Undefined without --redis-url. */
-export async function openLink({ redisUrl, nodeId }: ServerConfig, log: Logger): Promise<RedisLink | undefined> {
-  if (redisUrl === undefined) return undefined
-  return RedisLink.open({
-    url: redisUrl,
-    node: nodeId,
-    away: ({ message }) => log.error({ event: 'redis_away', reason: message }, 'Redis is away: nothing is shared'),
-    restored: () => log.info({ event: 'redis_back' }, 'Redis is back')
-  })
-}
-
-/** Undefined without Redis. */
-export const openSharedShadow = (
-  link: RedisLink | undefined,
-  shadow: Shadow,
-  heard: (newest: Newest) => void
-): SharedShadow | undefined => link && new SharedShadow({ link, shadow, heard })
-
-/** Brings what the database knows into the shadow, and into that of all servers what this one lacked. */
-export const takeOverFrom =
-  (load: () => AsyncIterable<Newest>, broker: Broker, shared: SharedShadow | undefined) => async (): Promise<void> => {
-    for await (const newest of load()) {
-      const lacking = newest.topics.filter(
-        (topic, i) => (broker.shadow.get(topic)?.timeUs ?? Number.NEGATIVE_INFINITY) < newest.timesUs[i]!
-      )
-      broker.heard(newest)
-      for (const topic of lacking) shared?.note(topic, broker.shadow.get(topic)!)
-    }
-  }

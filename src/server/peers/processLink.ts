@@ -4,7 +4,6 @@
 import { AggregatorRegistry } from 'prom-client'
 import type { Readiness } from '../http/health.ts'
 import type { IngestShare } from '../monitoring/ingestOfAll.ts'
-import type { Metrics } from '../monitoring/metrics.ts'
 
 export type Question = 'metrics' | 'readiness' | 'ingest'
 
@@ -54,11 +53,11 @@ export class ProcessLink {
   }
 
   /** Of all processes together. */
-  async metrics(own: Metrics): Promise<{ contentType: string; body: string }> {
+  async metrics(contentType: string): Promise<{ contentType: string; body: string }> {
     const all = (await this.#ask('metrics')).filter(body => body !== null) as { name: string; aggregator?: string }[][]
     for (const metric of all.flat()) metric.aggregator = aggregators[metric.name] ?? metric.aggregator ?? 'sum'
     const registry = AggregatorRegistry.aggregate(all)
-    return { contentType: own.registry.contentType, body: await registry.metrics() }
+    return { contentType, body: await registry.metrics() }
   }
 
   /** Ready when all are: one that is not says which it is. */

@@ -36,9 +36,8 @@ redis.call('PUBLISH', ARGV[3], ARGV[1] .. ARGV[2])`)
 
 export interface SharedShadowOptions {
   readonly link: RedisLink
+  /** Watched for what this server moves forward; moved by what other servers tell. */
   readonly shadow: Shadow
-  /** Takes over what is newer. */
-  readonly heard: (newest: Newest) => void
 }
 
 export class SharedShadow {
@@ -50,12 +49,15 @@ export class SharedShadow {
   #writing: Promise<unknown> = Promise.resolve()
 
   constructor(options: SharedShadowOptions) {
-    const { link, heard } = options
+    const { link, shadow } = options
     this.#options = options
     this.#parts = link.isCluster ? clusterParts : 1
     this.#dirty = Array.from({ length: this.#parts }, () => new Map())
     this.#writeIn(writeIntervalMs)
-    link.on('shadow', body => heard(parseEntries(body)))
+    shadow.watch((topic, entry, mover) => {
+      if (mover !== 'heard' && mover !== 'relayed') this.note(topic, entry) // other servers have those already
+    })
+    link.on('shadow', body => shadow.advance(parseEntries(body), 'heard'))
     link.onBack(async hasForgotten => {
       if (hasForgotten) this.#noteAll()
       await this.load()
@@ -69,12 +71,12 @@ export class SharedShadow {
 
   /** Reads all that is there; rejects when Redis goes away. */
   async load(): Promise<void> {
-    const { link, heard } = this.#options
+    const { link, shadow } = this.#options
     for (let part = 0; part < this.#parts; part++) {
       let cursor = '0'
       do {
         const [next, fields] = await link.ask(redis => redis.hscan(keyOf(part), cursor, 'COUNT', scanCount))
-        heard(parseFields(fields))
+        shadow.advance(parseFields(fields), 'heard')
         cursor = next
       } while (cursor !== '0')
     }

@@ -7,3 +7,8 @@ export const rejectedOtherBytesMax = 256 * 1024 * 1024
 /** The sizes are looked at this often, and whenever so many more were rejected. */
 export const rejectedRunMs = 3_600_000
 export const rejectedRunMessages = 100_000
+/** Connections that write beside the ingest path. */
+export const writeConnectionsMax = 4
+/** Connections that only read, and the longest statement of one. */
+export const readConnectionsMax = 3
+export const readStatementTimeoutMs = 15_000

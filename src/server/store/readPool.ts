@@ -3,7 +3,7 @@
 // With --read-database-url on a replica, which lags by what it has not got yet.
 
 import pg from 'pg'
-import { readConnectionsMax, readStatementTimeoutMs } from '../limits.ts'
+import { readConnectionsMax, readStatementTimeoutMs } from './limits.ts'
 
 export function openReadPool(databaseUrl: string, lost: (error: Error) => void): pg.Pool {
   const pool = new pg.Pool({

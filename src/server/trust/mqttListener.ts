@@ -15,7 +15,7 @@ export interface MqttListener {
   close(): Promise<void>
 }
 
-interface DoorOptions {
+interface MqttListenerOptions {
   readonly config: ServerConfig
   readonly credentials: Credentials
   readonly accept: (socket: TLSSocket, identity: Identity) => void
@@ -31,7 +31,7 @@ export async function openMqttListener({
   accept,
   report,
   failed
-}: DoorOptions): Promise<MqttListener> {
+}: MqttListenerOptions): Promise<MqttListener> {
   const listener = await Listener.open({
     host: config.mqttHost,
     ports: config.mqttPorts,

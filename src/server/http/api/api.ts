@@ -7,13 +7,13 @@ import { energy } from './energy.ts'
 import { events, type LiveParts } from './events.ts'
 import { type ExportParts, exportEndpoints } from './exports.ts'
 import { messages } from './messages.ts'
-import { type OperationsParts, operationsEndpoints } from './monitoring.ts'
+import { type MonitoringParts, monitoringEndpoints } from './monitoring.ts'
 import { openApiEndpoint } from './openapi.ts'
 import { readings } from './readings.ts'
 import { sessions } from './sessions.ts'
 import { sites } from './sites.ts'
 
-export interface ApiParts extends ExportParts, LiveParts, OperationsParts {
+export interface ApiParts extends ExportParts, LiveParts, MonitoringParts {
   /** For queries alone. */
   readonly db: ReadPool
 }
@@ -27,7 +27,7 @@ const described: readonly Endpoint<ApiParts>[] = [
   sites,
   events,
   ...exportEndpoints,
-  ...operationsEndpoints
+  ...monitoringEndpoints
 ]
 
 const endpoints: readonly Endpoint<ApiParts>[] = [...described, openApiEndpoint(() => endpoints)]

@@ -16,3 +16,7 @@ export const sessionsPageMax = 1_000
 export const exportPieceRows = 500
 export const exportPauseMs = 20
 export const exportsMax = 2
+/** How long an export may stand still because nobody reads. */
+export const exportStillMsMax = 60_000
+export const messagesPageDefault = 100
+export const messagesPageMax = 500

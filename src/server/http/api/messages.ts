@@ -6,10 +6,10 @@ import { valueNames } from '../../../model/wire/chargerState.ts'
 import type { Value } from '../../../model/wire/envelope.ts'
 import type { Caller } from '../../access/access.ts'
 import { masked } from '../../access/mask.ts'
-import { messagesPageDefault, messagesPageMax } from '../../limits.ts'
 import { messagesAnswer } from './answers.ts'
 import { type FleetParts, noCharger } from './chargers.ts'
 import { endpoint, type ReadPool } from './endpoint.ts'
+import { messagesPageDefault, messagesPageMax } from './limits.ts'
 import { chargerInPath, limitOf } from './parameters.ts'
 
 export const messages = endpoint({

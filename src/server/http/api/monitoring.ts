@@ -6,7 +6,7 @@ import { conditions } from '../../../model/api/problem.ts'
 import { endpoint } from './endpoint.ts'
 import { charger, oneOf } from './parameters.ts'
 
-export interface OperationsParts {
+export interface MonitoringParts {
   readonly problemList: () => Iterable<Problem>
   readonly figures: () => IngestFigures
 }
@@ -51,7 +51,7 @@ const problems = endpoint({
   summary: 'What is wrong with which charger, in one sentence each, and since when; by charger.',
   parameters: { charger, condition: oneOf(conditions, 'Of this condition alone.') },
   answers: problemsAnswer,
-  run({ problemList }: OperationsParts, { values }): ProblemsAnswer {
+  run({ problemList }: MonitoringParts, { values }): ProblemsAnswer {
     const found = Array.from(problemList()).filter(
       problem =>
         (values.charger === undefined || problem.charger === values.charger) &&
@@ -67,7 +67,7 @@ const ingest = endpoint({
   summary: 'What comes in and is stored: rates, latencies, lanes, rejected messages, the database.',
   parameters: {},
   answers: ingestAnswer,
-  run: ({ figures }: OperationsParts): IngestFigures => figures()
+  run: ({ figures }: MonitoringParts): IngestFigures => figures()
 })
 
-export const operationsEndpoints = [problems, ingest]
+export const monitoringEndpoints = [problems, ingest]

@@ -22,12 +22,12 @@ class Bench {
   })
 
   tell(charger: string, name: string, value: number | string, atMs = this.nowMs): void {
-    this.shadow.set(topicOf(charger, name), atMs * 1000, encodeEnvelope({ timeUs: atMs * 1000, value }))
+    this.shadow.move(topicOf(charger, name), atMs * 1000, encodeEnvelope({ timeUs: atMs * 1000, value }), 'committed')
   }
 
   tellStatus(charger: string, status: object): void {
     const payload = JSON.stringify({ SamplingTime: new Date(this.nowMs).toISOString(), ...status })
-    this.shadow.set(topicOf(charger, 'EdgeStatus'), this.nowMs * 1000, payload)
+    this.shadow.move(topicOf(charger, 'EdgeStatus'), this.nowMs * 1000, payload, 'committed')
   }
 
   get list(): string[] {

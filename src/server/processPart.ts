@@ -1,6 +1,6 @@
 // The part of one of several processes: what the process above found for all of them, and how they share the limits.
 
-import { budgetBytesMin } from '../limits.ts'
+import { budgetBytesMin } from './limits.ts'
 
 /** One of several processes: which, and what the first one found for all. */
 export interface ProcessPart {

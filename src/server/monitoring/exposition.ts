@@ -1,8 +1,7 @@
-// The numbers of a server for Prometheus, read from the parts at scrape time: the data path itself only counts.
+// The numbers of a server for Prometheus. Made last: it reads the parts at scrape time, the data path itself only counts.
 
-import { Counter, collectDefaultMetrics, Gauge, Histogram, Registry } from 'prom-client'
+import { Counter, collectDefaultMetrics, Gauge, Registry } from 'prom-client'
 import type { Maintenance } from '../../history/derive/maintenance.ts'
-import type { Batch } from '../../ingest/batch.ts'
 import type { Ingest } from '../../ingest/ingest.ts'
 import { denyCodes, rejectCodes } from '../../model/errors.ts'
 import type { Budget } from '../../model/server/budget.ts'
@@ -10,9 +9,10 @@ import type { Audit } from '../access/audit.ts'
 import type { DatabaseWatch } from '../store/databaseWatch.ts'
 import type { Credentials } from '../trust/credentials.ts'
 import type { Problems } from './problems/problems.ts'
-import { WeightedHistogram } from './weightedHistogram.ts'
+import type { Recorder } from './recorder.ts'
 
-export interface MetricsSources {
+export interface ExpositionSources {
+  readonly recorder: Pick<Recorder, 'metrics'>
   readonly ingest: Pick<Ingest, 'counters' | 'lanes' | 'trouble'>
   readonly connections: () => number
   readonly offlineDropped: () => number
@@ -26,76 +26,36 @@ export interface MetricsSources {
   readonly maintenance: Pick<Maintenance, 'last' | 'succeededAtMs'>
 }
 
-export class Metrics {
-  readonly registry = new Registry()
-  readonly #rejectedEvicted: Counter
-  readonly commitSeconds: WeightedHistogram
-  readonly ackSeconds: WeightedHistogram
-  readonly #batchRows: Histogram
-  #rows = 0
+export class Exposition {
+  readonly #registry = new Registry()
 
-  constructor(sources: MetricsSources) {
-    const registers = [this.registry]
-    collectDefaultMetrics({ register: this.registry })
+  constructor(sources: ExpositionSources) {
+    collectDefaultMetrics({ register: this.#registry })
     // Gauges whose names say counter.
-    for (const name of misnamed) this.registry.removeSingleMetric(name)
+    for (const name of misnamed) this.#registry.removeSingleMetric(name)
     this.#countMessages(sources.ingest)
     this.#watchState(sources)
     this.#watchDatabase(sources)
     this.#watchChargers(sources)
     this.#countSecurity(sources.audit)
-    this.#rejectedEvicted = new Counter({
-      name: 'chargelift_rejected_evicted_total',
-      help: 'Rejected messages deleted because they were too many or too old, by quota.',
-      labelNames: ['quota'],
-      registers
-    })
-    this.commitSeconds = new WeightedHistogram({
-      name: 'chargelift_batch_commit_seconds',
-      help: 'Time from handing a batch to a worker to its commit.',
-      buckets: secondsBuckets,
-      registers
-    })
-    this.ackSeconds = new WeightedHistogram({
-      name: 'chargelift_ack_seconds',
-      help: 'Time from reading a message to writing its acknowledgement, which is after its commit.',
-      buckets: secondsBuckets,
-      registers
-    })
-    this.#batchRows = new Histogram({
-      name: 'chargelift_batch_rows',
-      help: 'Rows per batch.',
-      buckets: [1, 3, 10, 30, 100, 300, 1_000, 3_000, 10_000, 30_000],
-      registers
-    })
+    for (const metric of sources.recorder.metrics) this.#registry.registerMetric(metric)
   }
 
-  rejectedEvicted(quota: string, count: number): void {
-    this.#rejectedEvicted.inc({ quota }, count)
+  get contentType(): string {
+    return this.#registry.contentType
   }
 
-  batchStored(seconds: number, rows: number): void {
-    this.commitSeconds.observe(seconds)
-    this.#batchRows.observe(rows)
-    this.#rows += rows
-  }
-
-  /** All messages of a batch, a run at a time. */
-  acknowledged(batch: Batch, outcomes: Uint8Array): void {
-    batch.eachWait(performance.now(), outcomes, (seconds, messages) => this.ackSeconds.observe(seconds, messages))
-  }
-
-  /** Rows written since the start. */
-  get rows(): number {
-    return this.#rows
+  /** For the process that speaks for several. */
+  json(): Promise<object[]> {
+    return this.#registry.getMetricsAsJSON()
   }
 
   async text(): Promise<{ contentType: string; body: string }> {
-    return { contentType: this.registry.contentType, body: await this.registry.metrics() }
+    return { contentType: this.#registry.contentType, body: await this.#registry.metrics() }
   }
 
   /** received = committed + rejected + in flight + dropped. */
-  #countMessages({ counters }: MetricsSources['ingest']): void {
+  #countMessages({ counters }: ExpositionSources['ingest']): void {
     this.#counter('chargelift_messages_received_total', 'Telemetry messages that arrived.', () => counters.received)
     this.#counter('chargelift_messages_committed_total', 'Messages committed.', () => counters.committed)
     this.#counter(
@@ -117,7 +77,7 @@ export class Metrics {
     )
   }
 
-  #watchState({ connections, offlineDropped, budget, handshakesWaiting, credentials }: MetricsSources): void {
+  #watchState({ connections, offlineDropped, budget, handshakesWaiting, credentials }: ExpositionSources): void {
     this.#counter(
       'chargelift_offline_messages_dropped_total',
       'Oldest messages dropped from the full queues of subscribers that were away.',
@@ -157,7 +117,7 @@ export class Metrics {
     this.#gauge('chargelift_handshakes_waiting', 'Connections that wait for their TLS handshake.', handshakesWaiting)
   }
 
-  #watchDatabase({ ingest, database, maintenance }: MetricsSources): void {
+  #watchDatabase({ ingest, database, maintenance }: ExpositionSources): void {
     this.#gauge(
       'chargelift_database_up',
       '1 while the database answers and batches are stored, 0 while it does not or they are kept and retried.',
@@ -186,7 +146,7 @@ export class Metrics {
     )
   }
 
-  #watchChargers({ problems, webhookPosts }: MetricsSources): void {
+  #watchChargers({ problems, webhookPosts }: ExpositionSources): void {
     this.#gauge('chargelift_chargers_known', 'Chargers that ever told anything.', () => problems.chargers)
     this.#gaugeBy(
       'chargelift_chargers',
@@ -202,7 +162,7 @@ export class Metrics {
     )
   }
 
-  #countSecurity(audit: MetricsSources['audit']): void {
+  #countSecurity(audit: ExpositionSources['audit']): void {
     this.#counterBy('chargelift_handshakes_total', 'TLS handshakes, by how they ended.', 'outcome', audit.handshakes)
     this.#counterBy(
       'chargelift_denied_total',
@@ -232,7 +192,7 @@ export class Metrics {
       name,
       help,
       labelNames: [label],
-      registers: [this.registry],
+      registers: [this.#registry],
       collect() {
         this.reset()
         for (const value of known) this.inc({ [label]: value }, 0)
@@ -245,7 +205,7 @@ export class Metrics {
     new Counter({
       name,
       help,
-      registers: [this.registry],
+      registers: [this.#registry],
       collect() {
         this.reset()
         this.inc(value())
@@ -258,7 +218,7 @@ export class Metrics {
       name,
       help,
       labelNames: [label],
-      registers: [this.registry],
+      registers: [this.#registry],
       collect() {
         for (const [value, count] of values()) this.set({ [label]: value }, count)
       }
@@ -269,7 +229,7 @@ export class Metrics {
     new Gauge({
       name,
       help,
-      registers: [this.registry],
+      registers: [this.#registry],
       collect() {
         this.set(value())
       }
@@ -281,7 +241,5 @@ export class Metrics {
 export const laneName = (lane: number, lanes: number): string => (lane === lanes - 1 ? 'late' : String(lane))
 
 const misnamed = ['nodejs_active_handles_total', 'nodejs_active_requests_total', 'nodejs_active_resources_total']
-/** Of both histograms of seconds. */
-export const secondsBuckets = [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60]
 
 const secondsUntil = (ms: number): number => Math.round((ms - Date.now()) / 1000)
