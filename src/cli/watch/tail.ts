@@ -2,15 +2,15 @@
 // A connection that ends is opened again behind the last event that was seen; where something is missing, it says so.
 
 import { setTimeout as sleep } from 'node:timers/promises'
-import { ConfigError, type ConfigFault } from '../model/errors.ts'
-import { chargerNameRule, isChargerName } from '../model/wire/topics.ts'
-import { untilStopped } from './signals.ts'
+import { ConfigError, type ConfigFault } from '../../model/errors.ts'
+import { chargerNameRule, isChargerName } from '../../model/wire/topics.ts'
+import { untilStopped } from '../process/signals.ts'
+import { AskFault, open } from './ask.ts'
+import { EventReader } from './events.ts'
+import { harmless, reasonOf } from './figures.ts'
+import { addressHelp, parseWatchArgs, readAddress, type ServerAddress } from './flags.ts'
+import { jsonLines, textLines } from './lines.ts'
 import { refused } from './top.ts'
-import { AskFault, open } from './watch/ask.ts'
-import { EventReader } from './watch/events.ts'
-import { harmless, reasonOf } from './watch/figures.ts'
-import { addressHelp, parseWatchArgs, readAddress, type ServerAddress } from './watch/flags.ts'
-import { jsonLines, textLines } from './watch/lines.ts'
 
 export const tailHelp = `Usage: chargelift tail [CHARGER] [flags]
 
