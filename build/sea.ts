@@ -4,7 +4,7 @@
 import { chmodSync, copyFileSync, mkdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs'
 import { dirname, join } from 'node:path'
 import { inject } from 'postject'
-import { serverLean } from '../src/cli/lean.ts'
+import { serverLean } from '../src/cli/process/lean.ts'
 import type { Arch } from './node.ts'
 import { runProgram } from './run.ts'
 
@@ -36,7 +36,7 @@ export async function makeBinary(
     useSnapshot: false,
     useCodeCache: arch === process.arch, // it is not for another machine
     execArgv: serverLean.flags,
-    execArgvExtension: 'cli', // see cli/self.ts; NODE_OPTIONS of the environment count for nothing
+    execArgvExtension: 'cli', // see cli/process/self.ts; NODE_OPTIONS of the environment count for nothing
     assets: Object.fromEntries([...assets.keys()].map(name => [name, join('assets', name)]))
   }
   writeFileSync(join(workFolder, 'sea.json'), JSON.stringify(config))

@@ -16,84 +16,84 @@ const commands: Record<string, Command> = {
   server: {
     summary: 'the cloud server: MQTT in, rows out',
     load: async () => {
-      const { serverCommand, serverHelp } = await import('./cli/server.ts')
+      const { serverCommand, serverHelp } = await import('./cli/server/server.ts')
       return { help: serverHelp, run: serverCommand }
     }
   },
   edge: {
     summary: 'the edge module beside the chargers',
     load: async () => {
-      const { edgeCommand, edgeHelp } = await import('./cli/edge.ts')
+      const { edgeCommand, edgeHelp } = await import('./cli/edge/edge.ts')
       return { help: edgeHelp, run: edgeCommand }
     }
   },
   certs: {
     summary: 'certificates: init, issue, sign, bundle, renew, revoke, list',
     load: async () => {
-      const { certsCommand, certsHelp } = await import('./cli/certs.ts')
+      const { certsCommand, certsHelp } = await import('./cli/certs/certs.ts')
       return { help: () => certsHelp, run: certsCommand }
     }
   },
   rejected: {
     summary: 'messages that were rejected: list, replay',
     load: async () => {
-      const { rejectedCommand, rejectedHelp } = await import('./cli/rejected.ts')
+      const { rejectedCommand, rejectedHelp } = await import('./cli/rejected/rejected.ts')
       return { help: () => rejectedHelp, run: rejectedCommand }
     }
   },
   tokens: {
     summary: 'who may use the HTTP port: add, list, revoke',
     load: async () => {
-      const { tokensCommand, tokensHelp } = await import('./cli/tokens.ts')
+      const { tokensCommand, tokensHelp } = await import('./cli/tokens/tokens.ts')
       return { help: () => tokensHelp, run: tokensCommand }
     }
   },
   db: {
     summary: 'the database: status, migrate',
     load: async () => {
-      const { dbCommand, dbHelp } = await import('./cli/db.ts')
+      const { dbCommand, dbHelp } = await import('./cli/db/db.ts')
       return { help: () => dbHelp, run: dbCommand }
     }
   },
   import: {
     summary: 'sites, chargers, tariffs and cards from CSV files',
     load: async () => {
-      const { importCommand, importHelp } = await import('./cli/import.ts')
+      const { importCommand, importHelp } = await import('./cli/import/import.ts')
       return { help: () => importHelp, run: importCommand }
     }
   },
   month: {
     summary: 'months for cost allocation: close, list, show',
     load: async () => {
-      const { monthCommand, monthHelp } = await import('./cli/month.ts')
+      const { monthCommand, monthHelp } = await import('./cli/month/month.ts')
       return { help: () => monthHelp, run: monthCommand }
     }
   },
   top: {
     summary: 'what a server takes in and stores, and what is wrong with its chargers: a live view',
     load: async () => {
-      const { topCommand, topHelp } = await import('./cli/top.ts')
+      const { topCommand, topHelp } = await import('./cli/watch/top.ts')
       return { help: () => topHelp, run: topCommand }
     }
   },
   tail: {
     summary: 'the values of all chargers, or of one, as they are stored',
     load: async () => {
-      const { tailCommand, tailHelp } = await import('./cli/tail.ts')
+      const { tailCommand, tailHelp } = await import('./cli/watch/tail.ts')
       return { help: () => tailHelp, run: tailCommand }
     }
   },
   export: {
     summary: 'sessions, readings, energy or closed months as CSV or JSON',
     load: async () => {
-      const { exportCommand, exportHelp } = await import('./cli/export.ts')
+      const { exportCommand, exportHelp } = await import('./cli/export/export.ts')
       return { help: () => exportHelp, run: exportCommand }
     }
   },
   demo: {
     summary: 'everything on one machine, with a simulated charger',
     load: async () => {
-      const { demoCommand, demoHelp } = await import('./cli/demo.ts')
+      const { demoCommand, demoHelp } = await import('./cli/demo/demo.ts')
       return { help: demoHelp, run: demoCommand }
     }
   }

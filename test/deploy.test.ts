@@ -37,7 +37,7 @@ test("the settings of the Debian package, also those that are commented out, are
 })
 
 test('the variables of malloc in units and images are those that the program would set itself, which saves a start', async () => {
-  const { serverLean } = await import('../src/cli/lean.ts')
+  const { serverLean } = await import('../src/cli/process/lean.ts')
   const wanted = Object.entries(serverLean.malloc).map(([name, value]) => `MALLOC_${name}=${value}`)
   for (const file of ['build/debian/chargelift-server.service', 'deploy/Dockerfile']) {
     const line = /^(?:Environment=|ENV )(MALLOC_.*)$/m.exec(read(file))?.[1]

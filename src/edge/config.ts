@@ -8,6 +8,7 @@ import { dirname, resolve } from 'node:path'
 import { LineCounter, parseDocument } from 'yaml'
 import { z } from 'zod'
 import { ConfigError, type ConfigFault } from '../model/errors.ts'
+import { readFault } from '../model/fileFaults.ts'
 import { chargerNameRule, chargerUrnPrefix, isChargerName } from '../model/wire/topics.ts'
 import { devKeyOf, driverNames } from './chargers/registry.ts'
 import {
@@ -129,7 +130,7 @@ export function loadEdgeConfig(path: string, nowMs: number = Date.now()): EdgeCo
   try {
     source = readFileSync(path, 'utf8')
   } catch (cause) {
-    throw new ConfigError([{ path, expected: 'a readable YAML file', found: reasonOf(cause) }], { cause })
+    throw new ConfigError([readFault(path, cause)], { cause })
   }
   return parseEdgeConfig(source, dirname(resolve(path)), nowMs)
 }
@@ -270,7 +271,7 @@ function readPem(path: string, file: string, faults: ConfigFault[]): string | un
   try {
     return readFileSync(file, 'utf8')
   } catch (cause) {
-    faults.push({ path, expected: 'a readable file', found: `${file}: ${reasonOf(cause)}` })
+    faults.push(readFault(file, cause, path))
     return undefined
   }
 }
@@ -392,5 +393,5 @@ const isMapping = (value: unknown): value is Record<string, unknown> =>
 
 function reasonOf(cause: unknown): string {
   const { code, message } = cause as NodeJS.ErrnoException
-  return code === 'ENOENT' ? 'no such file' : code === 'EACCES' ? 'no permission to read it' : (code ?? message)
+  return code ?? message
 }

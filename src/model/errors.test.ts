@@ -55,6 +55,11 @@ test('a configuration error lists all its faults, a line each, with path, expect
   assert.equal(error.code, 'config')
 })
 
+test('a fault that has a sentence of its own is told by it', () => {
+  const fault = { path: 'flags', expected: 'a flag', found: '--x', sentence: 'Unknown flag --x.' }
+  assert.equal(new ConfigError([fault]).message, 'Unknown flag --x.')
+})
+
 test('bad configuration ends with EX_CONFIG of sysexits', () => {
   assert.equal(exitCodeConfig, 78)
 })

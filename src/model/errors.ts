@@ -91,17 +91,19 @@ export interface ConfigFault {
   readonly path: string
   readonly expected: string
   readonly found: string
+  /** Tells the whole fault, where "PATH: expected ..., found ..." would not read well. */
+  readonly sentence?: string
 }
+
+/** The fault as one line for a person. */
+export const faultText = ({ path, expected, found, sentence }: ConfigFault): string =>
+  sentence ?? `${path}: expected ${expected}, found ${found}`
 
 /** All faults of a configuration at once. The command line prints them and exits 78 (sysexits EX_CONFIG). */
 export class ConfigError extends ChargeliftError {
   readonly faults: readonly ConfigFault[]
   constructor(faults: readonly ConfigFault[], options?: ErrorOptions) {
-    super(
-      'config',
-      faults.map(fault => `${fault.path}: expected ${fault.expected}, found ${fault.found}`).join('\n'),
-      options
-    )
+    super('config', faults.map(faultText).join('\n'), options)
     this.faults = faults
   }
 }

@@ -209,7 +209,7 @@ test('a value that its flag does not expect is a fault', () => {
 test('an unknown flag, a lost word, or a flag without its value is a fault', () => {
   for (const [args, path, found] of [
     [['--mqtt-prot=1'], 'flags', '--mqtt-prot'],
-    [['serve'], 'flags', '"serve"'],
+    [['serve'], 'arguments', '"serve"'],
     [['-x'], 'flags', '-x'],
     [['--no-workers'], 'flags', '--no-workers'],
     [['--workers'], '--workers', 'nothing']
@@ -223,7 +223,7 @@ test('an unknown flag hides no other fault', () => {
   const found = faultsOf(['--mqtt-prot', '--http-port', '70000', '--workers=0', 'lost'])
   assert.deepEqual(
     found.map(({ path }) => path),
-    ['flags', 'flags', '--http-port', '--workers']
+    ['flags', 'arguments', '--http-port', '--workers']
   )
 })
 

@@ -3,12 +3,12 @@
 
 import { hostname } from 'node:os'
 import { resolve } from 'node:path'
-import { parseArgs } from 'node:util'
 import { z } from 'zod'
 import { connectionsMaxDefault, handshakesPerSecondDefault } from '../broker/listener/limits.ts'
 import { isRedisUrl, redisUrlForms } from '../broker/redis/redisUrl.ts'
 import { workersDefault } from '../ingest/ingest.ts'
 import { isBinary } from '../model/assets.ts'
+import { readCommandLine, unexpectedWord } from '../model/commandLine.ts'
 import { ConfigError, type ConfigFault } from '../model/errors.ts'
 import { acceptPastMsDefault } from '../model/wire/limits.ts'
 import { isLoopbackHost } from './access/loopback.ts'
@@ -396,27 +396,15 @@ function readHttpTls(
 
 /** What was given, by flag; what is no flag, or has no value, is a fault. */
 function parseFlags(args: readonly string[], faults: ConfigFault[]): Map<string, string | string[]> {
-  const options = Object.fromEntries(
-    (Object.entries(flags) as [string, Flag][]).map(([name, { isSwitch }]) => [
+  const specs = Object.fromEntries(
+    (Object.entries(flags) as [string, Flag][]).map(([name, { expected, isSwitch = false, repeatable = false }]) => [
       name,
-      { type: isSwitch ? 'boolean' : 'string' } as const
+      { type: 'string', expected, multiple: repeatable, ...(isSwitch && { alone: 'true' }) } as const
     ])
   )
-  const { tokens } = parseArgs({ args: [...args], options, strict: false, tokens: true })
-  const given = new Map<string, string | string[]>()
-  for (const token of tokens) {
-    if (token.kind !== 'option' || !Object.hasOwn(flags, token.name)) {
-      const found = token.kind === 'option' ? token.rawName : withoutSecrets(args[token.index]!)
-      faults.push({ path: 'flags', expected: 'flags of --help', found })
-    } else if (token.value === undefined && (flags[token.name as FlagName] as Flag).isSwitch) {
-      given.set(token.name, 'true')
-    } else if (token.value === undefined) {
-      faults.push({ path: token.rawName, expected: flags[token.name as FlagName].expected, found: 'nothing' })
-    } else if ((flags[token.name as FlagName] as Flag).repeatable) {
-      given.set(token.name, [...(given.get(token.name) ?? []), token.value])
-    } else given.set(token.name, token.value)
-  }
-  return given
+  const { values, words } = readCommandLine('server', args, specs, faults)
+  for (const word of words) faults.push(unexpectedWord('server', withoutSecrets(word)))
+  return new Map(Object.entries(values as Record<string, string | string[]>))
 }
 
 /** An empty variable counts as absent. */

@@ -3,7 +3,7 @@
 import { parseArgs } from 'node:util'
 import { startSimulatedCharger } from '../../demo/simulatedCharger.ts'
 import { ConfigError, type ConfigFault } from '../../model/errors.ts'
-import { untilStopped } from '../signals.ts'
+import { untilStopped } from '../process/signals.ts'
 
 const portDefault = 25_000 // the real one's
 const keyDefault = '0000'

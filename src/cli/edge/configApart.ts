@@ -8,7 +8,7 @@ import { text } from 'node:stream/consumers'
 import type { EdgeConfig } from '../../edge/config.ts'
 import { Secret } from '../../edge/secret.ts'
 import { ConfigError, type ConfigFault } from '../../model/errors.ts'
-import { canStartAgain, startOf } from '../self.ts'
+import { canStartAgain, startOf } from '../process/self.ts'
 
 /** The sub-command of that process. It is nobody else's, and so in no help. */
 export const tellConfigName = 'tell-config'

@@ -3,7 +3,7 @@
 import { parseArgs } from 'node:util'
 import { settledKeepMs } from '../../edge/spool/limits.ts'
 import { ConfigError, type ConfigFault } from '../../model/errors.ts'
-import { timeMs, timeRule } from '../times.ts'
+import { timeMs, timeRule } from '../shared/times.ts'
 
 const configDefault = 'edge.yaml'
 const keepDays = settledKeepMs / 86_400_000

@@ -3,9 +3,9 @@
 
 import type { EdgeConfig } from '../../edge/config.ts'
 import type { EdgeParts } from '../../edge/edge.ts'
-import { type Lean, lookAtCodeCache, startFromCache, startLean } from '../lean.ts'
-import { untilStopped } from '../signals.ts'
-import { Systemd } from '../systemd.ts'
+import { type Lean, lookAtCodeCache, startFromCache, startLean } from '../process/lean.ts'
+import { untilStopped } from '../process/signals.ts'
+import { Systemd } from '../process/systemd.ts'
 import { readConfigApart } from './configApart.ts'
 import { energyStartOf, readFlags } from './flags.ts'
 

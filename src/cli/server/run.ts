@@ -5,9 +5,9 @@ import { pino } from 'pino'
 import { parseServerConfig } from '../../server/config.ts'
 import { stopTotalMs } from '../../server/limits.ts'
 import { startServer } from '../../server/server.ts'
-import { forkOf } from '../self.ts'
-import { untilStopped } from '../signals.ts'
-import { Systemd } from '../systemd.ts'
+import { forkOf } from '../process/self.ts'
+import { untilStopped } from '../process/signals.ts'
+import { Systemd } from '../process/systemd.ts'
 
 /** Returns when the server has stopped, or was told to stop before it was ready. Throws ConfigError. */
 export async function runServer(args: readonly string[]): Promise<void> {

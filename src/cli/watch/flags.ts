@@ -4,7 +4,7 @@ import { readFileSync } from 'node:fs'
 import { type ParseArgsOptionsConfig, parseArgs } from 'node:util'
 import { ConfigError, type ConfigFault } from '../../model/errors.ts'
 import { isLoopbackHost } from '../../server/access/loopback.ts'
-import { watchEnvironment } from '../config.ts'
+import { watchEnvironment } from './config.ts'
 
 export interface ServerAddress {
   readonly url: URL

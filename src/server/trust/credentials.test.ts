@@ -126,7 +126,7 @@ const faults: [string, RegExp, (dir: string) => void | Promise<void>][] = [
   ['an empty list', /--tls-crl: expected a PEM block/, dir => writeFileSync(join(dir, 'crl.pem'), '')],
   ['half a list', /--tls-crl: /, dir => writeFileSync(join(dir, 'crl.pem'), text(dir, 'crl.pem').slice(0, 200))],
   ['a list of another CA', /--tls-crl: .*another issuer/, dir => cpSync(join(other, 'crl.pem'), join(dir, 'crl.pem'))],
-  ['no list', /--tls-crl: .*ENOENT/, dir => rmSync(join(dir, 'crl.pem'))],
+  ['no list', /crl\.pem: no such file \(--tls-crl\)/, dir => rmSync(join(dir, 'crl.pem'))],
   ['another CA, whose list it is not', /--tls-crl: /, dir => cpSync(join(other, 'ca.pem'), join(dir, 'ca.pem'))],
   ['half a CA', /--tls-ca: /, dir => writeFileSync(join(dir, 'ca.pem'), text(dir, 'ca.pem').slice(0, 200))],
   [
@@ -165,7 +165,7 @@ for (const [what, reason, write] of faults) {
     assert.equal(seen.credentials.current, current)
     assert.deepEqual(names(seen.events), ['reload_failed'])
     assert.match(seen.credentials.fault!, reason)
-    assert.match(seen.credentials.warnings[0]!, /^certificate files are refused, the former are in force: --tls-/)
+    assert.match(seen.credentials.warnings[0]!, /^certificate files are refused, the former are in force: .*--tls-/)
     cpSync(first, seen.dir, { recursive: true, force: true })
     seen.credentials.reload()
     assert.deepEqual([seen.credentials.fault, seen.credentials.warnings], [undefined, []])

@@ -4,6 +4,7 @@ import { createPrivateKey, X509Certificate } from 'node:crypto'
 import { readFileSync } from 'node:fs'
 import { createSecureContext } from 'node:tls'
 import { ConfigError, type ConfigFault } from '../../model/errors.ts'
+import { readFault } from '../../model/fileFaults.ts'
 
 export interface KeyPair {
   readonly cert: Buffer
@@ -20,11 +21,11 @@ interface Place {
 /** Reads one thing after the other; what fails is a fault, and undefined. */
 export class Reading {
   readonly faults: ConfigFault[] = []
-  readonly #readable: string
+  readonly #hint: string
 
-  /** `hint`: where such files come from. */
+  /** `hint`: a sentence that says where a missing file comes from. */
   constructor(hint = '') {
-    this.#readable = `a readable file${hint}`
+    this.#hint = hint
   }
 
   attempt<T>(flag: string, expected: string, read: () => T): T | undefined {
@@ -38,7 +39,14 @@ export class Reading {
   }
 
   file({ flag, path }: Place): Buffer | undefined {
-    return this.attempt(flag, this.#readable, () => readFileSync(path))
+    try {
+      return readFileSync(path)
+    } catch (cause) {
+      const fault = readFault(path, cause, flag)
+      const isMissing = (cause as NodeJS.ErrnoException).code === 'ENOENT' && this.#hint !== ''
+      this.faults.push(isMissing ? { ...fault, sentence: `${fault.sentence}. ${this.#hint}` } : fault)
+      return undefined
+    }
   }
 
   /** A key that fits, a certificate that is valid now. */

@@ -23,7 +23,7 @@ interface ReadOptions {
  * valid now, a CRL of another signer or older than the one in force, and whatever OpenSSL refuses.
  */
 export function readTlsFiles(paths: ServerConfig['tls'], { nowMs, crlStrict, former }: ReadOptions): TlsFiles {
-  const reading = new Reading(' (make one with: certs init --host NAME)')
+  const reading = new Reading('"chargelift certs init --host NAME" makes it.')
   const at = (name: keyof typeof paths) => ({ flag: `--tls-${name}`, path: paths[name] })
   const [ca, pair, crl] = [
     reading.file(at('ca')),

@@ -5,9 +5,9 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { type TestContext, test } from 'node:test'
 import { promisify } from 'node:util'
-import { ConfigError } from '../model/errors.ts'
-import { initAuthority } from '../pki/authority/authority.ts'
-import { issueDevice } from '../pki/authority/devices.ts'
+import { ConfigError } from '../../model/errors.ts'
+import { initAuthority } from '../../pki/authority/authority.ts'
+import { issueDevice } from '../../pki/authority/devices.ts'
 import { certsCommand, certsHelp } from './certs.ts'
 
 const run = promisify(execFile)

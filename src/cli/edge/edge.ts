@@ -1,8 +1,8 @@
 // `chargelift edge`: runs the edge, or the sub-command that is named. Loads only what is asked for: a Pi has little memory.
 
-import { ConfigError } from '../model/errors.ts'
-import { tellConfigName } from './edge/configApart.ts'
-import { runHelp } from './edge/help.ts'
+import { ConfigError } from '../../model/errors.ts'
+import { tellConfigName } from './configApart.ts'
+import { runHelp } from './help.ts'
 
 interface Subcommand {
   readonly help: string
@@ -10,12 +10,12 @@ interface Subcommand {
 }
 
 const subcommands: Readonly<Record<string, () => Promise<Subcommand>>> = {
-  enroll: () => import('./edge/enroll.ts'),
-  probe: () => import('./edge/probe.ts'),
-  replay: () => import('./edge/replay.ts')
+  enroll: () => import('./enroll.ts'),
+  probe: () => import('./probe.ts'),
+  replay: () => import('./replay.ts')
 }
 /** Between processes of the edge, not for people: in no help. */
-const tellConfig = async (): Promise<Subcommand> => ({ help: '', ...(await import('./edge/configApart.ts')) })
+const tellConfig = async (): Promise<Subcommand> => ({ help: '', ...(await import('./configApart.ts')) })
 
 /** `args`: what follows `edge`. Throws ConfigError with all faults of the command line or of the file. */
 export async function edgeCommand(args: readonly string[]): Promise<void> {
@@ -36,4 +36,4 @@ async function find(args: readonly string[]): Promise<Subcommand & { readonly re
   return { ...(await load()), rest }
 }
 
-const runEdge = async (args: readonly string[]): Promise<void> => (await import('./edge/run.ts')).runCommand(args)
+const runEdge = async (args: readonly string[]): Promise<void> => (await import('./run.ts')).runCommand(args)

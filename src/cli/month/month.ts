@@ -10,11 +10,11 @@ import {
   sha256Of,
   sum,
   type Total
-} from '../history/billing/month.ts'
-import { readStatements, type StoredStatement } from '../history/billing/monthRows.ts'
-import { ConfigError, type ConfigFault } from '../model/errors.ts'
-import type { ServerConfig } from '../server/config.ts'
-import { databaseOptions, databaseOptionsHelp, serverConfigOf, withDatabase } from './database.ts'
+} from '../../history/billing/month.ts'
+import { readStatements, type StoredStatement } from '../../history/billing/monthRows.ts'
+import { ConfigError, type ConfigFault } from '../../model/errors.ts'
+import type { ServerConfig } from '../../server/config.ts'
+import { databaseOptions, databaseOptionsHelp, serverConfigOf, withDatabase } from '../shared/database.ts'
 
 export const monthHelp = `Usage: chargelift month close 2026-10 [--site SITE] [--force]
        chargelift month list [--json]

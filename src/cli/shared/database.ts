@@ -3,8 +3,8 @@
 import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import pg from 'pg'
-import { ConfigError, type ConfigFault } from '../model/errors.ts'
-import { parseServerConfig, type ServerConfig } from '../server/config.ts'
+import { ConfigError, type ConfigFault } from '../../model/errors.ts'
+import { parseServerConfig, type ServerConfig } from '../../server/config.ts'
 
 /** For parseArgs: the flags that say which database. */
 export const databaseOptions = { 'database-url': { type: 'string' }, 'data-dir': { type: 'string' } } as const

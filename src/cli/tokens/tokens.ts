@@ -2,10 +2,10 @@
 
 import { parseArgs } from 'node:util'
 import type pg from 'pg'
-import { ConfigError, type ConfigFault } from '../model/errors.ts'
-import { isoDay } from '../model/isoDay.ts'
-import { chargerNameRule, isChargerName } from '../model/wire/topics.ts'
-import { tokenDaysMax } from '../server/access/limits.ts'
+import { ConfigError, type ConfigFault } from '../../model/errors.ts'
+import { isoDay } from '../../model/isoDay.ts'
+import { chargerNameRule, isChargerName } from '../../model/wire/topics.ts'
+import { tokenDaysMax } from '../../server/access/limits.ts'
 import {
   type AccessRole,
   accessRoles,
@@ -13,9 +13,9 @@ import {
   type ListedToken,
   listTokens,
   revokeToken
-} from '../server/access/tokens.ts'
-import type { ServerConfig } from '../server/config.ts'
-import { databaseOptions, databaseOptionsHelp, serverConfigOf, withDatabase } from './database.ts'
+} from '../../server/access/tokens.ts'
+import type { ServerConfig } from '../../server/config.ts'
+import { databaseOptions, databaseOptionsHelp, serverConfigOf, withDatabase } from '../shared/database.ts'
 
 export const tokensHelp = `Usage: chargelift tokens add NAME [--role ROLE] [--days N]
        chargelift tokens list [--json]

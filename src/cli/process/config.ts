@@ -1,7 +1,7 @@
 // What a process of ours puts into the environment of its next start, and finds there.
 
 import { join } from 'node:path'
-import { isBinary } from '../model/assets.ts'
+import { isBinary } from '../../model/assets.ts'
 
 const secondStart = 'CHARGELIFT_CODE_CACHE_FILLED'
 
@@ -69,11 +69,3 @@ function watchdogMsOf({ WATCHDOG_USEC: time, WATCHDOG_PID: pid }: NodeJS.Process
   const isOurs = pid === undefined || Number(pid) === process.pid
   return isOurs && Number(time) > 0 ? Number(time) / 1000 : undefined
 }
-
-/** What `top` and `tail` take from the environment where no flag says otherwise. */
-export const watchEnvironment = (
-  env: NodeJS.ProcessEnv = process.env
-): { readonly url: string | undefined; readonly token: string | undefined } => ({
-  url: env.CHARGELIFT_URL || undefined,
-  token: env.CHARGELIFT_TOKEN || undefined
-})

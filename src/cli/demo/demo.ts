@@ -2,18 +2,18 @@
 
 import { join } from 'node:path'
 import { pino } from 'pino'
-import { type RunningDemo, startDemo } from '../demo/demo.ts'
-import { fleetDefault, fleetMax } from '../demo/simulatedFleet.ts'
-import { ConfigError } from '../model/errors.ts'
-import { parseServerConfig, serverFlagsHelp } from '../server/config.ts'
-import { prepareDataDir } from '../server/store/dataDir.ts'
-import { untilStopped } from './signals.ts'
+import { type RunningDemo, startDemo } from '../../demo/demo.ts'
+import { fleetDefault, fleetMax } from '../../demo/simulatedFleet.ts'
+import { ConfigError } from '../../model/errors.ts'
+import { parseServerConfig, serverFlagsHelp } from '../../server/config.ts'
+import { prepareDataDir } from '../../server/store/dataDir.ts'
+import { untilStopped } from '../process/signals.ts'
 
 const isCharger = ([name]: readonly string[]): boolean => name === 'charger'
 
 export const demoHelp = async (args: readonly string[]): Promise<string> =>
   isCharger(args)
-    ? (await import('./demo/charger.ts')).chargerHelp
+    ? (await import('./charger.ts')).chargerHelp
     : `Usage: npm start [-- flags]     (or: chargelift demo [flags])
        chargelift demo charger     the simulated charger alone (demo charger --help)
 
@@ -29,7 +29,7 @@ ${serverFlagsHelp()}
 
 /** Returns when all is stopped. Throws ConfigError. */
 export async function demoCommand(args: readonly string[]): Promise<void> {
-  if (isCharger(args)) return (await import('./demo/charger.ts')).chargerCommand(args.slice(1))
+  if (isCharger(args)) return (await import('./charger.ts')).chargerCommand(args.slice(1))
   const { fleet, rest } = readFleet(args)
   const config = parseServerConfig(rest)
   prepareDataDir(config.dataDir)

@@ -2,22 +2,22 @@
 
 import { parseArgs } from 'node:util'
 import type pg from 'pg'
-import { Shadow } from '../broker/shadow.ts'
-import { Ingest } from '../ingest/ingest.ts'
-import { ConfigError, type ConfigFault } from '../model/errors.ts'
-import { Budget } from '../model/server/budget.ts'
-import { chargerNameRule, isChargerName } from '../model/wire/topics.ts'
-import type { ServerConfig } from '../server/config.ts'
-import { LatestWriter } from '../server/store/latest.ts'
+import { Shadow } from '../../broker/shadow.ts'
+import { Ingest } from '../../ingest/ingest.ts'
+import { ConfigError, type ConfigFault } from '../../model/errors.ts'
+import { Budget } from '../../model/server/budget.ts'
+import { chargerNameRule, isChargerName } from '../../model/wire/topics.ts'
+import type { ServerConfig } from '../../server/config.ts'
+import { LatestWriter } from '../../server/store/latest.ts'
 import {
   countRejected,
   newestRejected,
   type RejectedFilter,
   type RejectedRow,
   replayRejected
-} from '../server/store/rejectedReplay.ts'
-import { databaseOptions, databaseOptionsHelp, serverConfigOf, withDatabase } from './database.ts'
-import { timeMs, timeRule } from './times.ts'
+} from '../../server/store/rejectedReplay.ts'
+import { databaseOptions, databaseOptionsHelp, serverConfigOf, withDatabase } from '../shared/database.ts'
+import { timeMs, timeRule } from '../shared/times.ts'
 
 export const rejectedHelp = `Usage: chargelift rejected list   [--charger NAME] [--code CODE] [--since TIME] [--limit N] [--json]
        chargelift rejected replay [--charger NAME] [--code CODE] [--since TIME] [--shift-seconds N] [--dry-run]

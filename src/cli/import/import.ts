@@ -3,11 +3,11 @@
 import { readFileSync } from 'node:fs'
 import { basename } from 'node:path'
 import { parseArgs } from 'node:util'
-import { type Imported, importMasterData } from '../history/billing/import.ts'
-import { forms, type MasterDataKind, masterDataKinds } from '../history/billing/masterData.ts'
-import { ConfigError, type ConfigFault } from '../model/errors.ts'
-import type { ServerConfig } from '../server/config.ts'
-import { databaseOptions, databaseOptionsHelp, serverConfigOf, withDatabase } from './database.ts'
+import { type Imported, importMasterData } from '../../history/billing/import.ts'
+import { forms, type MasterDataKind, masterDataKinds } from '../../history/billing/masterData.ts'
+import { ConfigError, type ConfigFault } from '../../model/errors.ts'
+import type { ServerConfig } from '../../server/config.ts'
+import { databaseOptions, databaseOptionsHelp, serverConfigOf, withDatabase } from '../shared/database.ts'
 
 export const importHelp = `Usage: chargelift import sites FILE.csv [--apply]
        chargelift import chargers FILE.csv [--apply]

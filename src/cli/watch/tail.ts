@@ -3,14 +3,14 @@
 
 import { setTimeout as sleep } from 'node:timers/promises'
 import { createParser, type EventSourceMessage } from 'eventsource-parser'
-import { ConfigError, type ConfigFault } from '../model/errors.ts'
-import { chargerNameRule, isChargerName } from '../model/wire/topics.ts'
-import { untilStopped } from './signals.ts'
+import { ConfigError, type ConfigFault } from '../../model/errors.ts'
+import { chargerNameRule, isChargerName } from '../../model/wire/topics.ts'
+import { untilStopped } from '../process/signals.ts'
+import { AskFault, open } from './ask.ts'
+import { harmless, reasonOf } from './figures.ts'
+import { addressHelp, parseWatchArgs, readAddress, type ServerAddress } from './flags.ts'
+import { jsonLines, textLines } from './lines.ts'
 import { refused } from './top.ts'
-import { AskFault, open } from './watch/ask.ts'
-import { harmless, reasonOf } from './watch/figures.ts'
-import { addressHelp, parseWatchArgs, readAddress, type ServerAddress } from './watch/flags.ts'
-import { jsonLines, textLines } from './watch/lines.ts'
 
 export const tailHelp = `Usage: chargelift tail [CHARGER] [flags]
 

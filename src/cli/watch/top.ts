@@ -2,13 +2,13 @@
 // On a terminal it is a view that renews itself; elsewhere a line now and then. A server that is away is asked again.
 
 import { setTimeout as sleep } from 'node:timers/promises'
-import type { IngestFigures, ProblemsAnswer } from '../model/api/api.ts'
-import { ConfigError, type ConfigFault } from '../model/errors.ts'
-import { untilStopped } from './signals.ts'
-import { AskFault, ask } from './watch/ask.ts'
-import { fit, harmless } from './watch/figures.ts'
-import { addressHelp, parseWatchArgs, readAddress, type ServerAddress } from './watch/flags.ts'
-import { summary, view } from './watch/view.ts'
+import type { IngestFigures, ProblemsAnswer } from '../../model/api/api.ts'
+import { ConfigError, type ConfigFault } from '../../model/errors.ts'
+import { untilStopped } from '../process/signals.ts'
+import { AskFault, ask } from './ask.ts'
+import { fit, harmless } from './figures.ts'
+import { addressHelp, parseWatchArgs, readAddress, type ServerAddress } from './flags.ts'
+import { summary, view } from './view.ts'
 
 export const topHelp = `Usage: chargelift top [flags]
 

@@ -2,7 +2,7 @@
 // takes them in one argument (execArgvExtension in build/sea.ts), has some inside already, and shows its arguments alone.
 
 import { existsSync, readFileSync } from 'node:fs'
-import { isBinary } from '../model/assets.ts'
+import { isBinary } from '../../model/assets.ts'
 
 export interface Start {
   readonly file: string

@@ -1,6 +1,6 @@
 // Times on the command line.
 
-import { parseTime } from '../model/wire/envelope.ts'
+import { parseTime } from '../../model/wire/envelope.ts'
 
 /** What `timeMs` takes, for faults and help. */
 export const timeRule = '2026-11-01 or 2026-11-01T12:00:00Z'

@@ -2,11 +2,11 @@
 
 import { parseArgs } from 'node:util'
 import type pg from 'pg'
-import { type DatabaseStatus, databaseStatus } from '../history/query/databaseStatus.ts'
-import { describeEngine, type Engine, migrateDatabase } from '../ingest/migrate.ts'
-import { ConfigError, type ConfigFault, RetryableError } from '../model/errors.ts'
-import type { ServerConfig } from '../server/config.ts'
-import { databaseOptions, databaseOptionsHelp, embeddedUrl, serverConfigOf, withDatabase } from './database.ts'
+import { type DatabaseStatus, databaseStatus } from '../../history/query/databaseStatus.ts'
+import { describeEngine, type Engine, migrateDatabase } from '../../ingest/migrate.ts'
+import { ConfigError, type ConfigFault, RetryableError } from '../../model/errors.ts'
+import type { ServerConfig } from '../../server/config.ts'
+import { databaseOptions, databaseOptionsHelp, embeddedUrl, serverConfigOf, withDatabase } from '../shared/database.ts'
 
 export const dbHelp = `Usage: chargelift db status  [--json]
        chargelift db migrate
