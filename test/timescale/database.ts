@@ -24,7 +24,9 @@ export interface Client {
   readonly setUp: Set<string>
 }
 
-const forget = 'RESET ALL; DISCARD TEMP; DEALLOCATE ALL'
+/** The instance's own defaults are those of initdb. */
+const forget = `RESET ALL; DISCARD TEMP; DEALLOCATE ALL;
+  SET search_path = "$user", public; SET client_min_messages = notice`
 const held = "SELECT count(*) FROM pg_locks WHERE locktype = 'advisory' AND objsubid = 1"
 const setsUp = /^\s*(SET|RESET|CREATE\s+TEMP)\b/i
 const mentionsLocks = /advisory/i

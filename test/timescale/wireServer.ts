@@ -75,7 +75,7 @@ export class WireServer {
 }
 
 class Connection implements Client {
-  readonly setUp = new Set<string>(['SET client_min_messages = notice'])
+  readonly setUp = new Set<string>()
   readonly #server: WireServer
   readonly #socket: Socket
   readonly #id: number
