@@ -105,7 +105,7 @@ describe('late rows', () => {
     const repeated = [power('old'), envelope(7, lateTime())] as const
     await client.acked(...client.publishAll([repeated]))
     const { rows } = await db.query(
-      "SELECT compress_chunk(tableoid) FROM ev_readings WHERE time < now() - interval '9 days' LIMIT 1"
+      "SELECT compress_chunk(c) FROM show_chunks('ev_readings', older_than => interval '9 days') c"
     )
     assert.equal(rows.length, 1)
     const { SamplingTime } = JSON.parse(repeated[1])
