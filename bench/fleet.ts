@@ -7,6 +7,7 @@ import { ConfigError, exitCodeConfig } from '../src/model/errors.ts'
 import { initAuthority } from '../src/pki/authority/authority.ts'
 import { baselines } from './baselines/baselines.ts'
 import { copyFloorName, copyFloorSummary } from './baselines/copyFloor.ts'
+import { holds } from './budgets/budget.ts'
 import { fleetModel, fleetModelHelp } from './model/command.ts'
 import { Progress } from './progress.ts'
 import { compareFiles } from './report/compare.ts'
@@ -86,7 +87,7 @@ async function runScenario(name: string, scenario: Scenario, settings: Settings)
   } finally {
     await bench.close()
   }
-  const { runs, failures, skipped, versions } = bench
+  const { runs, failures, skipped, versions, budgets } = bench
   const results = medians(runs)
   const report: Report = {
     format: reportFormat,
@@ -97,13 +98,15 @@ async function runScenario(name: string, scenario: Scenario, settings: Settings)
     versions: { ...describeVersions(), ...versions },
     results,
     ratios: ratiosOf(results, productName),
+    ...(budgets.length > 0 && { budgets }),
     skipped,
     failures,
     runs
   }
   writeReport(report, settings)
   process.stdout.write(terminalReport(report))
-  return failures.length > 0 ? 1 : 0
+  const isBroken = settings.strict === true && !budgets.every(holds)
+  return failures.length > 0 || isBroken ? 1 : 0
 }
 
 function endWhenInterrupted(bench: Bench): void {

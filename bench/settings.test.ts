@@ -49,6 +49,12 @@ test('baselines are names, or all', () => {
   assert.deepEqual(faultsOf('--baselines', 'floor,none'), ['--baselines'])
 })
 
+test('a switch takes no value', () => {
+  assert.equal(readSettings([], {}).strict, undefined)
+  assert.equal(readSettings(['--strict', '--qos', '2'], {}).strict, true)
+  assert.deepEqual(faultsOf('--strict=yes'), ['--strict'])
+})
+
 test('a password is never shown, in no fault and in no report', () => {
   const url = 'postgres://me:geheim@host/db'
   assert.doesNotMatch(JSON.stringify(shownSettings(readSettings(['--database-url', url], {}))), /geheim/)
@@ -69,6 +75,7 @@ test('the help names every flag', () => {
     'database-url',
     'server',
     'certs',
+    'strict',
     'json'
   ])
     assert.match(flagsHelp(), new RegExp(`--${flag} `))

@@ -11,6 +11,8 @@ interface Flag<T> {
   readonly help: string
   /** It may hold a password: no fault and no report shows it. */
   readonly secret?: boolean
+  /** Given without a value. */
+  readonly isSwitch?: boolean
 }
 
 const whole = (min: number, max: number, help: string): Flag<number> => ({
@@ -23,6 +25,7 @@ const decimal = (max: number, help: string): Flag<number> => ({
   expected: `a number above 0, at most ${max}`,
   help
 })
+const given = (help: string): Flag<true> => ({ parse: () => true, expected: 'no value', help, isSwitch: true })
 const path = (expected: string, help: string): Flag<string> => ({ parse: text => text || undefined, expected, help })
 
 export const baselineNames = ['tutorial', 'tutorial-batched', 'stock-aedes', 'floor', 'copy-floor', 'telegraf'] as const
@@ -72,6 +75,7 @@ const flags = {
   },
   'metrics-url': path('http://host:port/metrics', 'metrics of that server, when it has some'),
   certs: path('a folder', 'folder with ca.pem and ca.key, or with ca.pem and devices/ (data/bench/certs)'),
+  strict: given('a budget whose bound is broken makes the exit code 1 (budgets)'),
   json: path('a file', 'write the results there'),
   html: path('a file', 'write the report there (data/bench/SCENARIO.html)')
 } satisfies Record<string, Flag<unknown>>
@@ -101,7 +105,12 @@ function parseServer(text: string): { readonly host: string; readonly port: numb
 
 /** Throws ConfigError with all faults. `defaults` are the scenario's. */
 export function readSettings(args: readonly string[], defaults: Defaults): Settings {
-  const options = Object.fromEntries(Object.keys(flags).map(name => [name, { type: 'string' } as const]))
+  const options = Object.fromEntries(
+    Object.entries<Flag<unknown>>(flags).map(([name, { isSwitch }]) => [
+      name,
+      { type: isSwitch ? 'boolean' : 'string' } as const
+    ])
+  )
   const { tokens } = parseArgs({ args: [...args], options, strict: false, tokens: true })
   const faults: ConfigFault[] = []
   const given: Record<string, unknown> = {}
@@ -112,7 +121,7 @@ export function readSettings(args: readonly string[], defaults: Defaults): Setti
       continue
     }
     const flag: Flag<unknown> = flags[token.name as FlagName]
-    const value = token.value === undefined ? undefined : flag.parse(token.value)
+    const value = parsed(flag, token.value)
     if (value === undefined) {
       const found = flag.secret ? 'another text (not shown: it may hold a password)' : (token.value ?? 'nothing')
       faults.push({ path: token.rawName, expected: flag.expected, found })
@@ -122,6 +131,12 @@ export function readSettings(args: readonly string[], defaults: Defaults): Setti
   faults.push(...contradictions(settings, given as Defaults))
   if (faults.length > 0) throw new ConfigError(faults)
   return settings
+}
+
+/** Undefined for what is not allowed. */
+function parsed({ isSwitch, parse }: Flag<unknown>, text: string | undefined): unknown {
+  if (isSwitch) return text === undefined ? true : undefined
+  return text === undefined ? undefined : parse(text)
 }
 
 function contradictions(settings: Settings, given: Defaults): ConfigFault[] {

@@ -6,6 +6,7 @@ import { dirname, join, relative, sep } from 'node:path'
 import { describe, it } from 'node:test'
 import { fileURLToPath } from 'node:url'
 import ts from 'typescript'
+import { clockedLines, durationsOf } from './clockRule.ts'
 
 const root = fileURLToPath(new URL('..', import.meta.url))
 
@@ -282,4 +283,43 @@ describe('architecture', () => {
     const long = sources.filter(({ text }) => text.split('\n').length > 450).map(({ path }) => path)
     assert.deepEqual(long, [])
   })
+
+  it('no test compares with a clock, with CPU time, memory or frames, but where it is said why', () => {
+    const tests = files.filter(isTest)
+    const shared = new Set(
+      tests.filter(({ path }) => !path.endsWith('.test.ts')).flatMap(({ text }) => [...durationsOf(text)])
+    )
+    const found = tests
+      .map(({ path, text }) => ({ path, lines: clockedLines(text, shared) }))
+      .filter(({ lines }) => lines.length > 0)
+    assert.deepEqual(
+      found.filter(({ path }) => clockReasons[path] === undefined),
+      [],
+      'count instead, or measure it in `npm run bench -- budgets` (CONTRIBUTING.md)'
+    )
+    assert.deepEqual(
+      Object.keys(clockReasons).filter(path => !found.some(file => file.path === path)),
+      [],
+      'need no reason any more'
+    )
+  })
 })
+
+/** Tests that may compare with a clock or with what a process takes, and why. */
+const clockReasons: Record<string, string> = {
+  'test/clockRule.ts': 'the rule itself',
+  'test/clockRule.test.ts': 'examples for the rule',
+  'test/faults/serverProcess.ts': 'tells the tests of attacks what memory the server takes',
+  'test/faults/storm.ts': 'promise: SIGTERM ends a server within 10 s; the bound is twice that',
+  'test/full/database.test.ts': 'promise: the same, while the database is frozen',
+  'test/full/doors.test.ts': 'promise: half-open sockets are gone within 15 s; the bound is twice that',
+  'test/full/redisStore.test.ts': 'promise: answered in 2 s while Redis hangs; the bound is twice that',
+  'test/full/faults.test.ts':
+    'an attack: three times the growth of memory; what the budget does not count would grow unseen',
+  'test/full/hostile.test.ts': 'an attack: the same',
+  'test/hostile.test.ts': 'an attack: the same',
+  'test/full/benchRig.test.ts': 'a part of a target of the bench; no bound',
+  'bench/report/report.test.ts': 'a figure of a report; no bound',
+  'src/edge/uplink/ask.test.ts':
+    'a round trip that was measured is inside of what is measured around it, on every machine'
+}

@@ -3,7 +3,7 @@
 import { type ChildProcess, spawn } from 'node:child_process'
 import { createHash } from 'node:crypto'
 import { once } from 'node:events'
-import { readFileSync, writeFileSync } from 'node:fs'
+import { writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import type { Harness } from './harness.ts'
@@ -59,16 +59,6 @@ export class EdgeProcess {
     this.#cache = join(harness.dir, 'cache')
     this.#flags = flags
     harness.onEnd(() => this.end('SIGKILL'))
-  }
-
-  /** What it keeps in memory, in bytes; undefined where the system does not tell. */
-  residentBytes(): number | undefined {
-    try {
-      const status = readFileSync(`/proc/${this.#process!.pid}/status`, 'utf8')
-      return Number(/^VmRSS:\s+(\d+) kB$/m.exec(status)?.[1]) * 1024
-    } catch {
-      return undefined
-    }
   }
 
   /** `chargelift edge replay`, beside the edge that runs or not. Returns what it printed. */

@@ -1,7 +1,7 @@
 // What the tests that cross modules share: a real PostgreSQL, real certificates, a real server, and a raw MQTT client
 // that shows every packet. Everything lands in one temporary folder per test file and is removed with it.
 
-import { mkdtempSync, readFileSync, rmSync } from 'node:fs'
+import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { after, before } from 'node:test'
@@ -149,13 +149,3 @@ export function freshTime(): string {
 
 export const envelope = (value: unknown, time = freshTime()): string =>
   JSON.stringify({ SamplingTime: time, Value: value })
-
-/** What a process keeps in memory, in MiB. */
-export const residentMb = (pid: number): number =>
-  Math.round(Number(/^VmRSS:\s+(\d+) kB$/m.exec(readFileSync(`/proc/${pid}/status`, 'utf8'))![1]) / 1024)
-
-/** User and system time of a process so far, in ms: proc(5) has them behind its name, which may hold anything, in hundredths of a second. */
-export function cpuMs(pid: number): number {
-  const fields = readFileSync(`/proc/${pid}/stat`, 'utf8').split(') ').at(-1)!.split(' ')
-  return (Number(fields[11]) + Number(fields[12])) * 10
-}

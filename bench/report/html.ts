@@ -1,13 +1,14 @@
 // The report as one HTML file that needs no network: figures, ratios, plots over time, the latency distribution, what the
 // CPU went into, the sizes of the batches, and where and with what it ran.
 
+import { type Budget, holds } from '../budgets/budget.ts'
 import { Histogram, highestUs } from '../load/histogram.ts'
 import { type Bar, escapeHtml, type Line, linePlot, stackedBars } from './plots.ts'
 import { cpuLabel, type FigureName, figureKinds, type Moment, type Report, type Run } from './result.ts'
 import { formatNumber, ratioLine } from './terminal.ts'
 
 export function htmlReport(report: Report): string {
-  const { scenario, startedAt, failures, skipped, ratios, runs } = report
+  const { scenario, startedAt, failures, skipped, ratios, runs, budgets = [] } = report
   const notes = [
     ...ratios.map(ratio => `<p>${escapeHtml(ratioLine(ratio))}</p>`),
     ...skipped.map(line => `<p>skipped: ${escapeHtml(line)}</p>`),
@@ -25,6 +26,7 @@ export function htmlReport(report: Report): string {
 <h1>${escapeHtml(scenario)}</h1>
 <p class="when">${escapeHtml(startedAt)}. Every figure is of a run that was verified: what was acknowledged is what is stored.</p>
 ${figureTable(report)}
+${budgetTable(budgets)}
 ${notes.join('\n')}
 <div class="plots">
 ${plotsOf(runs)}
@@ -47,6 +49,16 @@ function figureTable({ results }: Report): string {
     return `<tr><th>${escapeHtml(label)}</th>${cells}<td class="unit">${escapeHtml(unit)}</td></tr>`
   })
   return `<table class="figures"><tr><th></th>${head}<th></th></tr>${rows.join('')}</table>`
+}
+
+function budgetTable(budgets: readonly Budget[]): string {
+  if (budgets.length === 0) return ''
+  const rows = budgets.map(budget => {
+    const bound = `${budget.good} ${formatNumber(budget.bound)} ${budget.unit}`
+    const fault = holds(budget) ? '' : ' class="fault"'
+    return `<tr><th>${escapeHtml(budget.name)}</th><td${fault}>${formatNumber(budget.value)}</td><td class="unit">${escapeHtml(bound)}</td></tr>`
+  })
+  return `<table class="figures">${rows.join('')}</table>`
 }
 
 function plotsOf(runs: readonly Run[]): string {

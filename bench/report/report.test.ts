@@ -4,6 +4,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { test } from 'node:test'
 import { ConfigError } from '../../src/model/errors.ts'
+import { atLeast, atMost } from '../budgets/budget.ts'
 import { Histogram } from '../load/histogram.ts'
 import { compareFiles, compareReports } from './compare.ts'
 import { htmlReport } from './html.ts'
@@ -145,4 +146,17 @@ test('numbers are short, and axes are round', () => {
   assert.deepEqual(ticks(0), [0, 1])
   const plot = linePlot([{ name: 'a', points: [[1, 0]] }], { title: 't', xLabel: 'x', yLabel: 'y' })
   assert.doesNotMatch(plot, /NaN/)
+})
+
+test('budgets are told with their bounds, and a broken one says so', () => {
+  const budgets = [atMost('edge: memory', 76, 110, 'MiB'), atLeast('page: <scrolling>', 42, 50, 'frames/s')]
+  const of = report([], { scenario: 'budgets', budgets })
+  const text = terminalReport(of)
+  assert.match(text, /^edge: memory +76 +at most 110 +MiB$/m)
+  assert.match(text, /^page: <scrolling> +42 +at least 50 +frames\/s +BROKEN$/m)
+  assert.match(
+    htmlReport(of),
+    /<th>page: &lt;scrolling&gt;<\/th><td class="fault">42<\/td><td class="unit">at least 50 frames\/s<\/td>/
+  )
+  assert.doesNotMatch(terminalReport(report(fast)), /budget/)
 })

@@ -1,5 +1,6 @@
 // What a bench leaves behind: the shape of its JSON file, and what each figure is called.
 
+import type { Budget } from '../budgets/budget.ts'
 import type { HistogramCounts } from '../load/histogram.ts'
 import type { Machine } from '../rig/machine.ts'
 import type { Bucket } from '../rig/metrics.ts'
@@ -129,6 +130,8 @@ export interface Report {
   /** Medians over the repeats, by target; the product first. */
   readonly results: Readonly<Record<string, Figures>>
   readonly ratios: readonly Ratio[]
+  /** Only of the scenario `budgets`. */
+  readonly budgets?: readonly Budget[]
   readonly skipped: readonly string[]
   readonly failures: readonly Failure[]
   readonly runs: readonly Run[]

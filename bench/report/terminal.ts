@@ -1,15 +1,17 @@
 // The report as a table on the terminal: a column for each target, a row for each figure, and below it what the CPU went
 // into, the sizes of the batches, the ratios, and where it ran.
 
+import { type Budget, holds } from '../budgets/budget.ts'
 import type { Bucket } from '../rig/metrics.ts'
 import { cpuLabel, type FigureName, figureKinds, type Ratio, type Report, type Run } from './result.ts'
 
 export function terminalReport(report: Report): string {
-  const { results, runs, ratios, failures, skipped } = report
+  const { results, runs, ratios, failures, skipped, budgets = [] } = report
   const targets = Object.keys(results)
   const blocks = [
     figureTable(targets, results),
     cpuTable(targets, runs),
+    budgetTable(budgets),
     ...(runs.length > 0 ? [batchLine(runs[0]!.batchRows)] : []),
     ratios.map(ratioLine).join('\n'),
     skipped.map(line => `skipped: ${line}`).join('\n'),
@@ -41,6 +43,20 @@ function cpuTable(targets: readonly string[], runs: readonly Run[]): string {
   return tableOf([
     ['CPU per message', ...targets, ''],
     ...parts.map(part => [cpuLabel(part), ...splits.map(split => formatNumber(split[part])), 'us'])
+  ])
+}
+
+function budgetTable(budgets: readonly Budget[]): string {
+  if (budgets.length === 0) return ''
+  return tableOf([
+    ['budget', 'found', 'bound', '', ''],
+    ...budgets.map(budget => [
+      budget.name,
+      formatNumber(budget.value),
+      `${budget.good} ${formatNumber(budget.bound)}`,
+      budget.unit,
+      holds(budget) ? '' : 'BROKEN'
+    ])
   ])
 }
 

@@ -1,5 +1,6 @@
 // What a scenario is given: settings, a database, fresh names, the product as a target; and what it gives back.
 
+import type { Budget } from '../budgets/budget.ts'
 import { columns } from '../load/columns.ts'
 import type { Progress } from '../progress.ts'
 import type { Failure, Run } from '../report/result.ts'
@@ -27,6 +28,8 @@ export class Bench {
   readonly runs: Run[] = []
   readonly failures: Failure[] = []
   readonly skipped: string[] = []
+  /** Of the scenario of that name. */
+  readonly budgets: Budget[] = []
   readonly versions: Record<string, string> = {}
   #databases: BenchDatabase | undefined
   readonly #inUse = new Set<Closable>()

@@ -1,5 +1,6 @@
 // All scenarios, in the order in which they are listed.
 
+import { budgets } from './budgets.ts'
 import { connectStorm, idleConnections } from './connections.ts'
 import { databaseOutage } from './databaseOutage.ts'
 import { edge } from './edge.ts'
@@ -29,5 +30,6 @@ export const scenarios: Readonly<Record<string, Scenario>> = {
   dashboards,
   edge,
   queries,
-  soak
+  soak,
+  budgets
 }

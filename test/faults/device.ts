@@ -33,6 +33,8 @@ export class Device {
   /** Connections that ended without our doing, after they were accepted. */
   disconnects = 0
   refusals = 0
+  /** PINGREQ that were answered, and how long the slowest answer took. */
+  pingsAnswered = 0
   slowestPingMs = 0
   slowestAckMs = 0
   readonly #options: DeviceOptions
@@ -126,6 +128,7 @@ export class Device {
       this.#flush()
     } else if (packet.cmd === 'puback') this.#acknowledge(packet.messageId!)
     else if (packet.cmd === 'pingresp' && this.#pingSentMs !== undefined) {
+      this.pingsAnswered++
       this.slowestPingMs = Math.max(this.slowestPingMs, performance.now() - this.#pingSentMs)
       this.#pingSentMs = undefined
     }

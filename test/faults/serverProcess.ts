@@ -2,10 +2,11 @@
 
 import { type ChildProcess, spawn } from 'node:child_process'
 import { once } from 'node:events'
+import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { freePort } from '../../src/server/ports.ts'
-import { residentMb, until } from '../harness.ts'
+import { until, waitMaxMs } from '../harness.ts'
 
 const cli = fileURLToPath(new URL('../../src/cli.ts', import.meta.url))
 
@@ -43,7 +44,7 @@ export class ServerProcess {
     }
   }
 
-  async ready(timeoutMs = 30_000): Promise<void> {
+  async ready(timeoutMs = waitMaxMs): Promise<void> {
     await until(
       () => this.isReady(),
       isReady => isReady,
@@ -90,7 +91,8 @@ export class ServerProcess {
 
   /** Resident memory in MiB. */
   rssMb(): number {
-    return residentMb(this.#child!.pid!)
+    const status = readFileSync(`/proc/${this.#child!.pid}/status`, 'utf8')
+    return Math.round(Number(/^VmRSS:\s+(\d+) kB$/m.exec(status)![1]) / 1024)
   }
 
   /** All metrics of one scrape by name; those with labels are summed. */

@@ -12,6 +12,9 @@ import type { Postgres } from './postgres.ts'
 import { Reader } from './reader.ts'
 import type { ServerProcess } from './serverProcess.ts'
 
+/** Twice what is promised. */
+const stopMsMax = 20_000
+
 export interface StormOptions {
   readonly seed: number
   readonly certs: string
@@ -48,7 +51,8 @@ const faults = {
   async 'server SIGTERM'({ server }) {
     const startedMs = performance.now()
     assert.equal(await server.end('SIGTERM'), 0, server.log)
-    assert.ok(performance.now() - startedMs < 10_000, 'SIGTERM ends within 10 s')
+    const tookMs = performance.now() - startedMs
+    assert.ok(tookMs < stopMsMax, `SIGTERM ended it after ${tookMs} ms`)
     server.start()
   },
   async 'server SIGSTOP'({ server, holdMs }) {

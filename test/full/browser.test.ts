@@ -43,26 +43,22 @@ describe('dashboard', { skip: missing }, () => {
   })
   after(() => browser?.close())
 
-  it('a published value shows on the fleet page within a second', async () => {
+  it('every published value shows on the fleet page, without the page being loaded again', async () => {
     const visited = await visit(browser, url('/'))
     await until(
       () => textOf(visited, powerOnFleet),
       text => text.startsWith('7.20')
     )
     await visited.page.locator('[data-live="true"]').waitFor()
-    const tookMs: number[] = []
     for (const watts of [1_110, 2_220, 3_330, 4_440, 5_550]) {
-      const begin = performance.now()
       const shown = (watts / 1000).toFixed(2)
       edge.publish(`chargers/${charger}/PowerOutput`, envelope(watts))
       await until(
         () => textOf(visited, powerOnFleet),
         text => text.startsWith(shown)
       )
-      tookMs.push(performance.now() - begin)
     }
-    const median = tookMs.sort((a, b) => a - b)[2]!
-    assert.ok(median < 1_000, `median ${median} ms of ${tookMs}`)
+    assert.ok(await visited.isSamePage())
     assert.deepEqual(visited.errors, [])
     await visited.close()
   })

@@ -2,13 +2,13 @@
 
 import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
-import { freshTime, Harness, until } from '../harness.ts'
+import { freshTime, Harness, until, waitMaxMs } from '../harness.ts'
 
 describe('a subscriber that stops reading', () => {
   const harness = Harness.use()
   const names = Array.from({ length: 8 }, (_, i) => `c${i}`)
 
-  it('is cut, and news reaches the others meanwhile', async () => {
+  it('is cut, and news reaches the others meanwhile', async t => {
     const server = await harness.server(await harness.database())
     for (const name of names) await harness.device(name)
     for (const name of ['asleep', 'awake']) await harness.device(name, 'consumer')
@@ -23,8 +23,8 @@ describe('a subscriber that stops reading', () => {
       return /^chargelift_denied_total\{rule="slow_consumer"\} 1$/m.test(text)
     }
     const filler = 'x'.repeat(7_000)
-    let slowestMs = 0
-    for (const deadline = Date.now() + 25_000; !(await isCut()); ) {
+    let [slowestMs, rounds] = [0, 0]
+    for (const deadline = Date.now() + waitMaxMs; !(await isCut()); rounds++) {
       assert.ok(Date.now() < deadline, 'it is still not cut')
       const SamplingTime = freshTime()
       const publish = async (i: number): Promise<void> => {
@@ -41,7 +41,8 @@ describe('a subscriber that stops reading', () => {
       awake.received.length = 0
       slowestMs = Math.max(slowestMs, performance.now() - sinceMs)
     }
-    assert.ok(slowestMs < 3_000, `news took ${slowestMs} ms`)
+    t.diagnostic(`${rounds} rounds of news until the cut, the slowest took ${slowestMs.toFixed()} ms`)
+    assert.ok(rounds >= 2 && !awake.closed, `${rounds} rounds of news`)
     await until(
       async () => (await fetch(`http://127.0.0.1:${server.httpPort}/readyz`)).status,
       status => status === 200

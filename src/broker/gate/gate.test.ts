@@ -397,6 +397,18 @@ test('a settled batch is acknowledged in one write, in publish order', t => {
   assert.deepEqual(bench.written(), [Buffer.concat([packets.pubrec(7), packets.puback(65_535), packets.puback(1)])])
 })
 
+test('1,000 messages in batches of 100 are acknowledged in 10 writes, and admitted in one run for each read', t => {
+  const bench = GateBench.opened(t)
+  for (let from = 1; from <= 1_000; from += 100) {
+    bench.arrive(values(from, from + 99))
+    bench.settle(100)
+  }
+  assert.deepEqual(bench.admission.runs, Array(10).fill(100))
+  const written = bench.written()
+  assert.equal(written.length, 10)
+  assert.equal(Buffer.concat(written).length, 1_000 * packets.puback(1).length)
+})
+
 test('a batch of QoS 0 alone writes nothing', t => {
   const bench = GateBench.opened(t)
   bench.arrive(value(1, { qos: 0 }))

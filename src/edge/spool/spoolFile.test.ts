@@ -11,6 +11,7 @@ import { RetryableError } from '../../model/errors.ts'
 import { spoolBytesDefault, spoolBytesMin } from '../limits.ts'
 import { fillSpool } from '../testing/fillSpool.ts'
 import { memoryFolder, temporaryFolder } from '../testing/folder.ts'
+import { spoolPageBytes } from './limits.ts'
 import { type ChargerMemory, openSpool, type Spool, type SpoolOptions } from './spool.ts'
 import { SpoolFile } from './spoolFile.ts'
 
@@ -231,6 +232,36 @@ function writeVersion1(path: string, samples: number): void {
   db.exec("UPDATE sqlite_sequence SET seq = 4000 WHERE name = 'samples'; COMMIT")
   db.close()
 }
+
+test('a poll is one transaction on disk, which carries the acknowledgements, and about three small pages', t => {
+  const path = join(memoryFolder(t), 'spool.sqlite')
+  const spool = open(t, path)
+  const polls = 100
+  const poll = (i: number) => spool.settle(append(spool, i))
+  for (const i of upTo(polls)) poll(i)
+  const exec = t.mock.method(DatabaseSync.prototype, 'exec')
+  const begun = () => exec.mock.calls.flatMap(({ arguments: [sql] }) => (sql === 'COMMIT' ? [] : [sql]))
+  const commits = () => exec.mock.callCount() - begun().length
+  const logBytes = () => statSync(`${path}-wal`).size
+  const before = logBytes()
+  for (const i of upTo(polls)) poll(polls + i)
+  assert.deepEqual([commits(), new Set(begun())], [polls, new Set(['BEGIN IMMEDIATE'])])
+  const pagesPerPoll = (logBytes() - before) / (spoolPageBytes + frameHeadBytes) / polls
+  t.diagnostic(`${pagesPerPoll} pages a poll`)
+  assert.ok(pagesPerPoll > 1 && pagesPerPoll <= 3.2, `${pagesPerPoll} pages a poll`)
+  spool.flush() // the last acknowledgement
+  spool.flush() // nothing
+  assert.equal(commits(), polls + 1)
+  spool.close()
+  const file = new SpoolFile({ path, maxBytes: spoolBytesDefault }, false)
+  const full = 2 // one fsync for each transaction
+  assert.deepEqual({ ...file.get<object>('PRAGMA synchronous') }, { synchronous: full })
+  assert.deepEqual({ ...file.get<object>('PRAGMA journal_mode') }, { journal_mode: 'wal' })
+  file.close()
+})
+
+/** Of each page in SQLite's write-ahead log. */
+const frameHeadBytes = 24
 
 test('a day of polls every 10 s, all values new, writes less than 100 MB to the card', t => {
   const path = join(temporaryFolder(t), 'spool.sqlite')

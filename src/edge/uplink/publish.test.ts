@@ -417,9 +417,8 @@ test('stop ends a connection that has no CONNACK yet', async t => {
   b.broker.connack = 'silent'
   await b.publisher.start()
   await b.broker.until(() => b.broker.connects.length >= 1)
-  const startedMs = performance.now()
-  await b.publisher.stop(5_000)
-  assert.ok(performance.now() - startedMs < 2_000)
+  // Were it to wait for its deadline, the test would run out of time.
+  await b.publisher.stop(3_600_000)
 })
 
 test('stop does not wait for a server that acknowledges nothing, nor for one that is away', async t => {

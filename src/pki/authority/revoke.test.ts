@@ -138,7 +138,7 @@ test('init renews a list that ends soon, with every entry', async t => {
   assert.ok((await listOf(dir)).nextUpdateMs >= nowMs + (crlDaysDefault - 1) * dayMs)
 })
 
-test('OpenSSL verifies the list, and tens of thousands of entries take no time', async t => {
+test('OpenSSL verifies a list of tens of thousands of entries', async t => {
   const dir = await authority(t)
   const { ca, caKey, crl } = authorityFiles(dir)
   const certificate = new X509Certificate(await read(ca))
@@ -147,9 +147,7 @@ test('OpenSSL verifies the list, and tens of thousands of entries take no time',
   const nowMs = Date.now()
   const dates = [nowMs, Date.parse('2049-12-31T23:59:59Z'), Date.parse('2050-01-01T00:00:00Z')]
   const entries = serials.map((serial, index) => makeCrlEntry(serial, dates[index % 3]!))
-  const startMs = performance.now()
   await writeFile(crl, makeCrl({ certificate, key }, entries, Date.parse('2060-01-01T00:00:00Z'), nowMs))
-  assert.ok(performance.now() - startMs < 10_000)
   const list = await listOf(dir)
   assert.equal(list.nextUpdateMs, Date.parse('2060-01-01T00:00:00Z'))
   assert.ok(serials.every(serial => list.isRevoked(certificate.subject, serial)))
