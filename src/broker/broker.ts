@@ -5,7 +5,6 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import type { TLSSocket } from 'node:tls'
 import { Aedes, type AedesOptions, type AuthenticateError, type Client } from 'aedes'
-import { writeToStream } from 'mqtt-packet'
 import { atMost } from '../model/atMost.ts'
 import { DeniedError } from '../model/errors.ts'
 import { type Admission, type Identity, Run } from '../model/server/admission.ts'
@@ -15,12 +14,13 @@ import { connectionName, parseTopic, topicOf } from '../model/wire/topics.ts'
 import * as access from './access.ts'
 import { deliverDirectly } from './aedes/delivery.ts'
 import { Interest } from './aedes/interest.ts'
-import { type Forwarded, isQueued, type News, newsOf, timeUsOf } from './aedes/news.ts'
+import { type Forwarded, type News, newsOf, timeUsOf } from './aedes/news.ts'
 import { Sessions } from './aedes/sessions.ts'
 import { Gate } from './gate/gate.ts'
 import type { RateLimits } from './gate/rate.ts'
 import { Shares } from './gate/shares.ts'
 import { isClientIdOf } from './identity.ts'
+import * as internals from './internals.ts'
 import { clientFiltersMax, clientIdCharactersMax, closeTimeoutMs, connectTimeoutMs, drainTimeoutMs } from './limits.ts'
 import { type OpenPersistence, openPersistence } from './persistence.ts'
 import { Presence, type PresenceOptions } from './presence.ts'
@@ -139,7 +139,7 @@ export class Broker {
   }
 
   async #start(link: RedisLink | undefined): Promise<void> {
-    writeToStream.cacheNumbers = false // 65,536 buffers, 8 MB, for what two bytes written anew cost no more
+    internals.dropNumberCache()
     this.#persistence = openPersistence({
       shadow: this.shadow,
       link,
@@ -221,7 +221,7 @@ export class Broker {
     })
     aedes.on('subscribe', (subscriptions, client) => {
       for (const { topic, qos } of subscriptions)
-        if ((qos as number) !== 128) this.#interest.subscribe(client.id, topic)
+        if ((qos as number) !== internals.deniedQos) this.#interest.subscribe(client.id, topic)
     })
     aedes.on('unsubscribe', (filters, client) => {
       // A closing client unsubscribes from everything; its session, if it keeps one, does not.
@@ -231,14 +231,14 @@ export class Broker {
         this.#interest.unsubscribe(client.id, filter)
       }
     })
-    // What a client does wrong is its own end; without a listener for 'error', a failing persistence ends the process.
+    // What a client does wrong is its own end.
     aedes.on('clientError', () => {})
     aedes.on('connectionError', () => {})
-    ;(aedes as unknown as NodeJS.EventEmitter).on('error', (error: Error) => this.#failed(error))
+    internals.onBrokerError(aedes, error => this.#failed(error))
   }
 
   #preConnect(gate: Gate, packet: Parameters<NonNullable<AedesOptions['preConnect']>>[1]): [Error | null, boolean] {
-    const connect = packet as unknown as { clientId: string; keepalive: number; will?: { topic: string } }
+    const connect = internals.connectPacketOf(packet)
     gate.keepalive.keepAlive(connect.keepalive)
     connect.keepalive = 0 // Aedes does not see telemetry: its timer would cut a busy client
     const fault = connect.will && this.#willFault(gate, connect.will.topic)
@@ -265,23 +265,18 @@ export class Broker {
       const found = client.id.slice(0, clientIdCharactersMax)
       const error = new DeniedError('client_id', `expected client id ${name} or ${name}:suffix, found ${found}`)
       this.#denied(gate, error)
-      return Object.assign(error, { returnCode: 2 })
+      return internals.refusalWith(error, 2)
     }
-    if (this.#budget.isOver) return Object.assign(new Error('over the memory budget'), { returnCode: 3 })
+    if (this.#budget.isOver) return internals.refusalWith(new Error('over the memory budget'), 3)
     this.#boundSessions(gate.identity, client)
     return null
   }
 
   #boundSessions({ name }: Identity, { id, clean }: Client): void {
-    const ended = this.#sessions.connect(name, id, clean, other => this.#clients[other] !== undefined)
+    const ended = this.#sessions.connect(name, id, clean, other => internals.isConnected(this.#aedes, other))
     if (ended === undefined) return
     this.#interest.forget(ended)
     this.#persistence.forgetSession(ended).catch(this.#failed)
-  }
-
-  /** By client id, those that are connected. */
-  get #clients(): Record<string, Client> {
-    return (this.#aedes as unknown as { clients: Record<string, Client> }).clients
   }
 
   /** `client` is null when another node's will is published. */
@@ -331,7 +326,7 @@ export class Broker {
   #isForwarded(gate: Gate, packet: Forwarded & { readonly retain: boolean }): boolean {
     if (!access.mayRead(gate.identity, packet.topic)) return false
     if (packet.retain) this.#refresh(packet, gate.identity)
-    else if (!isQueued(packet) && (this.#isSuperseded(packet) || !gate.takesNews())) return false
+    else if (!internals.isQueued(packet) && (this.#isSuperseded(packet) || !gate.takesNews())) return false
     return true
   }
 
@@ -357,7 +352,7 @@ export class Broker {
       const { bus } = this.#persistence
       for (const news of this.#news.splice(0)) {
         if (bus) bus.emitHere(news)
-        else (this.#aedes as unknown as { mq: Emitter }).mq.emit(news, () => {})
+        else internals.emitterOf(this.#aedes).emit(news, () => {})
       }
     })
   }
@@ -412,10 +407,6 @@ export class Broker {
   #denied(gate: Gate, error: DeniedError): void {
     this.#report(denial(error, peerOf(gate)))
   }
-}
-
-interface Emitter {
-  emit(message: object, done: () => void): void
 }
 
 /** Whose client id it is: a name has no colon. */

@@ -1,11 +1,12 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { setImmediate as turn } from 'node:timers/promises'
-import { Aedes, type Client } from 'aedes'
+import type { Client } from 'aedes'
 import { type IPublishPacket, parser } from 'mqtt-packet'
 import { slowConsumerBytesMax } from '../gate/limits.ts'
+import type { Delivered } from '../internals.ts'
 import { GateBench } from '../testing/gateBench.ts'
-import { type Delivered, deliverDirectly } from './delivery.ts'
+import { deliverDirectly } from './delivery.ts'
 
 const news: Delivered = {
   topic: 'chargers/c1/PowerOutput',
@@ -92,30 +93,6 @@ test('of two subscriptions that match one message one gets it; what has no numbe
   }
   const sent = [of('a', 1), of('a', 1), of('a', 2), of('b', 1), of('a', 1), of(null, 0), of(null, 0)]
   assert.deepEqual(sent, [1, 0, 1, 1, 0, 1, 1])
-})
-
-test('the Aedes at hand delivers by what is put in its place', async t => {
-  const aedes = await Aedes.createBroker()
-  t.after(() => aedes.close())
-  const { gate } = new GateBench(t)
-  const client = aedes.handle(gate)
-  const heard: string[] = []
-  const deliver = (packet: Buffer, done: () => void): void => {
-    heard.push(packet.toString())
-    done()
-  }
-  deliverDirectly(client, { deliver }, () => true)
-  Object.assign(client, { connected: true, id: 'reader' })
-  await new Promise<void>((resolve, reject) =>
-    client.subscribe({ topic: 'chargers/#', qos: 0 }, error => (error ? reject(error) : resolve()))
-  )
-  await new Promise<void>(resolve =>
-    aedes.publish({ cmd: 'publish', topic: news.topic, payload: 'hello', qos: 1, retain: false, dup: false }, () =>
-      resolve()
-    )
-  )
-  assert.equal(heard.length, 1)
-  assert.match(heard[0]!, /hello$/)
 })
 
 // --- what a gate does with it

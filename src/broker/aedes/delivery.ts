@@ -4,21 +4,7 @@
 
 import type { Client } from 'aedes'
 import * as frames from '../gate/frames.ts'
-import type { Forwarded } from './news.ts'
-
-/** As Aedes hands it on: a copy of its own for each subscription. */
-export interface Delivered extends Forwarded {
-  readonly retain: boolean
-  /** For who published it, and which of that one's it was; null for what is retained. */
-  readonly brokerId: string | null
-  readonly brokerCounter: number
-}
-
-interface Internals {
-  deliver0: (packet: Delivered, done: () => void) => void
-  /** By broker the newest that was delivered: of two subscriptions that match, one gets it. */
-  readonly duplicates: Record<string, number>
-}
+import { type ClientInside, type Delivered, insideOfClient } from '../internals.ts'
 
 export interface Reader {
   /** Takes a whole packet; `done`: there is room for more. */
@@ -27,14 +13,14 @@ export interface Reader {
 
 /** `isForwarded` may change the payload. In the order in which Aedes calls it, which is that of the values of a topic. */
 export function deliverDirectly(client: Client, reader: Reader, isForwarded: (packet: Delivered) => boolean): void {
-  const internals = client as unknown as Internals
-  internals.deliver0 = (packet, done) => {
-    if (isNew(packet, internals.duplicates) && isForwarded(packet)) reader.deliver(publishOf(packet), done)
+  const inside = insideOfClient(client)
+  inside.deliver0 = (packet, done) => {
+    if (isNew(packet, inside.duplicates) && isForwarded(packet)) reader.deliver(publishOf(packet), done)
     else setImmediate(done)
   }
 }
 
-function isNew({ brokerId, brokerCounter }: Delivered, duplicates: Internals['duplicates']): boolean {
+function isNew({ brokerId, brokerCounter }: Delivered, duplicates: ClientInside['duplicates']): boolean {
   if (!brokerId) return true
   if ((duplicates[brokerId] ?? 0) >= brokerCounter) return false
   duplicates[brokerId] = brokerCounter

@@ -14,9 +14,6 @@ export const newsOf = (topic: string, text: string) =>
 
 export type News = ReturnType<typeof newsOf>
 
-/** From the queue of a session that was away: history in its order, which only such a message id tells. */
-export const isQueued = (packet: object): boolean => (packet as { messageId?: number }).messageId !== undefined
-
 export const timeUsOf = (payload: string): number | undefined => {
   const time = /"SamplingTime"\s*:\s*"([^"]+)"/.exec(payload)?.[1]
   return time === undefined ? undefined : parseTime(time)

@@ -10,6 +10,7 @@ import { DeniedError } from '../../model/errors.ts'
 import type { Identity } from '../../model/server/admission.ts'
 import { denial, type ReportSecurity } from '../../model/server/security.ts'
 import { claimedName, identify } from '../identity.ts'
+import { tcpBelow } from '../internals.ts'
 import { handshakeTimeoutMs } from '../limits.ts'
 import { HandshakeQueue, turnMs } from './handshakes.ts'
 import {
@@ -239,7 +240,7 @@ export class Listener {
   // --- after it
 
   #identify(socket: TLSSocket): void {
-    this.#halfOpen.delete(parentOf(socket))
+    this.#halfOpen.delete(tcpBelow(socket))
     let certificate: X509Certificate | undefined
     let identity: Identity
     try {
@@ -336,10 +337,7 @@ function refusedByTls(
   return new DeniedError('unknown_ca', `expected a certificate of a CA that is trusted, found ${fault} (${whose})`)
 }
 
-/** The TCP socket below, which no public property tells: it still knows its address when TLS has closed. */
-const parentOf = (socket: TLSSocket): Socket => (socket as unknown as { _parent: Socket })._parent
-
 function addressOf(socket: TLSSocket): string {
-  const { remoteAddress, remotePort } = parentOf(socket)
+  const { remoteAddress, remotePort } = tcpBelow(socket)
   return `${remoteAddress}:${remotePort}`
 }

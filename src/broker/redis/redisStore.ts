@@ -3,6 +3,7 @@
 // Its keys get our prefix, so that an ACL user needs no others; each command is on one key, as a cluster wants it.
 
 import RedisPersistence from 'aedes-persistence-redis/asyncPersistence.js'
+import { redisClientsKey, redisCommands } from '../internals.ts'
 import { redisAnswerMs } from './limits.ts'
 import type { RedisLink } from './redisLink.ts'
 
@@ -42,40 +43,15 @@ export interface RedisStore {
 }
 
 type Commands = Record<string, (key: string, ...args: unknown[]) => Promise<unknown>>
-type Hear = (packet: { topic: string; payload: string }, done: () => void) => void
 
 const keyPrefix = 'chargelift:'
-/** The library's name for the set of all client ids with filters. */
-export const clientsKey = `${keyPrefix}clients`
-const commandNames = [
-  ...['sadd', 'srem', 'exists', 'del', 'hmsetBuffer', 'hgetallBuffer', 'hset', 'hgetBuffer', 'hdel'],
-  ...['lrem', 'rpush', 'lrange', 'setBuffer', 'getBuffer']
-]
+/** Of the set of all client ids with filters. */
+export const clientsKey = keyPrefix + redisClientsKey
 
 /** Until its `setup`, with a `loneBroker`, it only reads. */
 export function redisStore(link: RedisLink): RedisStore {
   const options = { conn: connectionOver(link), cluster: link.isCluster }
   return new (RedisPersistence as unknown as new (options: object) => RedisStore)(options)
-}
-
-/**
- * The library tells each change of filters to all servers, waits until it hears that itself, and puts it into its own copy of all
- * filters. Our servers tell each other themselves and have a copy: so it hears itself at once, a change without the QoS that
- * would make it remember, and nobody else does.
- */
-export function loneBroker(id: string): object {
-  let hear: Hear
-  return {
-    id,
-    subscribe(_topic: string, hearing: Hear, done: () => void) {
-      hear = hearing
-      done()
-    },
-    publish({ topic, payload }: { topic: string; payload: string }, done: () => void) {
-      const { clientId, subs } = JSON.parse(payload)
-      hear({ topic, payload: JSON.stringify({ clientId, subs: [{ topic: subs[0].topic }] }) }, done)
-    }
-  }
 }
 
 /** Of several commands: together they take no longer than one may. What `work` does goes on. */
@@ -86,7 +62,7 @@ export async function inTime<T>(work: Promise<T>): Promise<T> {
 }
 
 function connectionOver(link: RedisLink): object {
-  const commands = commandNames.map(name => [
+  const commands = redisCommands.map(name => [
     name,
     (key: string, ...args: unknown[]): Promise<unknown> => {
       const answer = link.ask(redis => (redis as unknown as Commands)[name]!(keyPrefix + key, ...args))
@@ -94,6 +70,6 @@ function connectionOver(link: RedisLink): object {
       return answer
     }
   ])
-  // Asked in `setup` alone, for the clients whose filters it then reads: those are read by us, whenever Redis is there.
+  // The library asks in `setup` alone, and would read the filters of all these clients: we do, whenever Redis is there.
   return { ...Object.fromEntries(commands), smembers: async () => [] }
 }

@@ -8,9 +8,10 @@ import MemoryPersistence from 'aedes-persistence/asyncPersistence.js'
 import { commandChargerOf } from '../../model/wire/topics.ts'
 import { Interest } from '../aedes/interest.ts'
 import type { QueuedPacket } from '../aedes/offlineQueue.ts'
+import { loneBroker } from '../internals.ts'
 import type { RedisLink } from './redisLink.ts'
 import { RedisQueue } from './redisQueue.ts'
-import { clientsKey, inTime, loneBroker, type RedisStore, redisStore, type Will } from './redisStore.ts'
+import { clientsKey, inTime, type RedisStore, redisStore, type Will } from './redisStore.ts'
 
 export interface Subscription {
   readonly topic: string
