@@ -34,14 +34,15 @@ const roomMayImport: Record<string, readonly string[]> = {
   'model/server': ['model/wire', 'model/errors.ts'],
   'model/api': ['model/wire'],
   'edge/time': [],
-  'edge/chargers': ['edge/time', 'edge/config.ts'],
+  'edge/chargers': ['edge/chargers/drivers', 'edge/time', 'edge/config.ts'],
+  'edge/chargers/drivers': ['edge/chargers', 'edge/time'],
   'edge/energy': ['edge/chargers'],
   'edge/spool': ['edge/energy', 'edge/time', 'edge/diff.ts'],
   'edge/uplink': ['edge/energy', 'edge/spool', 'edge/time', 'edge/diff.ts'],
-  'broker/gate': ['broker/access.ts', 'broker/identity.ts'],
-  'broker/listener': ['broker/identity.ts'],
-  'broker/aedes': ['broker/gate', 'broker/identity.ts', 'broker/shadow.ts'],
-  'broker/redis': ['broker/aedes'],
+  'broker/gate': ['broker/access.ts', 'broker/identity.ts', 'broker/internals.ts'],
+  'broker/listener': ['broker/identity.ts', 'broker/internals.ts'],
+  'broker/aedes': ['broker/gate', 'broker/identity.ts', 'broker/internals.ts', 'broker/shadow.ts'],
+  'broker/redis': ['broker/aedes', 'broker/internals.ts'],
   'ingest/worker': ['ingest/batch.ts', 'ingest/outcome.ts', 'ingest/retry.ts', 'ingest/toldTopics.ts'],
   'ingest/lane': ['ingest/worker', 'ingest/batch.ts', 'ingest/outcome.ts', 'ingest/retry.ts', 'ingest/toldTopics.ts'],
   'history/billing': ['history/queryable.ts', 'history/zone.ts'],
@@ -79,6 +80,9 @@ const roomMayImport: Record<string, readonly string[]> = {
     'web/visible.ts'
   ]
 }
+
+/** Rooms that compose the others of their folder, as the files at its root do. */
+const composingRooms: readonly string[] = ['server/stages']
 
 /** Packages that one folder of src/ has to itself. */
 const onlyIn: Record<string, readonly string[]> = {
@@ -142,6 +146,7 @@ function isAllowedInside(importer: string, imported: string): boolean {
   if (!imported.startsWith(`src/${folder}/`) || imported === `src/${folder}/limits.ts`) return true
   const room = roomOf(imported)
   if (room === roomOf(importer)) return true
+  if (composingRooms.includes(roomOf(importer))) return true
   const allowed = roomMayImport[roomOf(importer)]
   return allowed?.includes(room === folder ? imported.slice('src/'.length) : room) ?? false
 }
