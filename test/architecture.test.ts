@@ -208,6 +208,24 @@ describe('architecture', () => {
     assert.deepEqual(broken, [])
   })
 
+  it('ARCHITECTURE.md says the same', () => {
+    const rows = readFileSync(join(root, 'ARCHITECTURE.md'), 'utf8').matchAll(
+      /^\| `(\w+)\/`[^|]*\|([^|]*)\|[^|]*\|([^|]*)\|$/gm
+    )
+    const written = [...rows].map(([, folder, inner, mayImport]) => {
+      const names = mayImport!.trim().replace('types of ', '').replace('nothing of ours', '')
+      return [folder, [...inner!.matchAll(/\w+/g)].map(String).sort(), names.split(', ').filter(Boolean).sort()]
+    })
+    const innerRooms = (folder: string): string[] =>
+      [...new Set(sources.map(({ path }) => roomOf(path)))]
+        .filter(room => room.startsWith(`${folder}/`))
+        .flatMap(room => room.split('/').slice(1))
+    const inForce = Object.entries(mayImport)
+      .filter(([folder]) => !folder.includes('.'))
+      .map(([folder, names]) => [folder, [...new Set(innerRooms(folder))].sort(), [...names].sort()])
+    assert.deepEqual(written.sort(), inForce.sort())
+  })
+
   it('packages stay in their folder', () => {
     const broken = sources.flatMap(file =>
       file.imports
