@@ -1,5 +1,5 @@
-// The server's flags and environment: one schema is the type, the validation, the defaults and the help.
-// The only file of the server that reads `process.env`. All faults are reported at once, each with its flag.
+// The server's flags and environment: one schema is the type, the validation, the defaults and the help. The only file
+// of the server that reads `process.env`. All faults are reported at once, each with its flag.
 
 import { hostname } from 'node:os'
 import { resolve } from 'node:path'
@@ -25,7 +25,7 @@ import {
 } from './limits.ts'
 import { type ProcessPart, partOf, processPartName } from './processPart.ts'
 
-// Number('') is 0, and 0 is a free port: only digits are a number here.
+// Number('') is 0, and 0 means any free port: only digits are accepted as a number.
 const wholeNumber = z
   .string()
   .regex(/^\d{1,6}$/)
@@ -44,13 +44,13 @@ interface Flag {
   readonly expected: string
   readonly help: string
   readonly repeatable?: boolean
-  /** Environment name where it is not CHARGELIFT_ + upper snake. */
+  /** The environment name, unless it is CHARGELIFT_ and the flag in upper snake case. */
   readonly env?: string
-  /** It may hold a password, in any place where one can be mistyped: no fault shows it. */
+  /** The value may hold a password, even in the wrong place of a mistyped URL: no fault shows it. */
   readonly secret?: boolean
-  /** It is nothing but a secret: of a wrong one only the length is shown. */
+  /** The value is a secret as a whole: a fault shows only its length. */
   readonly isHidden?: boolean
-  /** Stands alone: there means true. */
+  /** The flag stands without a value, which means true. */
   readonly isSwitch?: boolean
 }
 
@@ -225,7 +225,7 @@ export interface ServerConfig {
   readonly mqttPorts: readonly number[]
   readonly httpHost: string
   readonly httpPort: number
-  /** Absent = plain HTTP, which is for loopback alone. */
+  /** Absent: plain HTTP, which is for loopback alone. */
   readonly httpTls: { readonly cert: string; readonly key: string } | undefined
   readonly tls: { readonly ca: string; readonly cert: string; readonly key: string; readonly crl: string }
   readonly crlStrict: boolean
@@ -237,22 +237,22 @@ export interface ServerConfig {
   readonly redisUrl: string | undefined
   readonly nodeId: string
   readonly processes: number
-  /** Undefined for the only process, and for the one that looks after the others. */
+  /** Undefined for a single process, and for the primary of several. */
   readonly part: ProcessPart | undefined
   readonly workers: number
   readonly logLevel: (typeof logLevels)[number]
   readonly acceptPastMs: number
-  /** Undefined = raw readings are kept for ever. */
+  /** Undefined: raw readings are kept for ever. */
   readonly retentionMs: number | undefined
   readonly budgetBytes: number
   /** Of one identity. */
   readonly limits: { readonly messagesPerSecond: number; readonly bytesPerSecond: number }
   readonly drainMs: number
-  /** After it a charger without a new value counts as silent. */
+  /** A charger without a new value for this long counts as silent. */
   readonly silentAfterMs: number
   readonly webhook: { readonly url: string; readonly secret: string } | undefined
   readonly presenceGraceMs: number
-  /** Another server that says nothing for so long is gone. */
+  /** Another server that is silent for this long is gone. */
   readonly nodeSilentMs: number
 }
 
@@ -271,8 +271,8 @@ const environmentName = (name: string, { env }: Flag): string =>
   env ?? `CHARGELIFT_${name.toUpperCase().replaceAll('-', '_')}`
 
 /**
- * Flags win over the environment, which wins over the defaults. Throws ConfigError with all faults. Where there is no PostgreSQL
- * to embed, a database must be named.
+ * Flags win over the environment, which wins over the defaults. Throws ConfigError with all faults. Without a
+ * PostgreSQL to embed, a database must be named.
  */
 export function parseServerConfig(
   args: readonly string[],
@@ -343,14 +343,14 @@ export function parseServerConfig(
   return partOf({ ...config, httpTls, webhook, part: undefined }, env[processPartName])
 }
 
-/** Whoever gets a message must be able to tell that it is ours. */
+/** The receiver of a message must be able to check that it is ours. */
 function readWebhook(
   url: string | undefined,
   secret: string | undefined,
   faults: ConfigFault[]
 ): ServerConfig['webhook'] {
   if (url !== undefined && secret !== undefined) return { url, secret }
-  // One that is there and wrong is a fault already.
+  // A value that is present and wrong is reported already.
   const isOther = (path: string): boolean => faults.some(fault => fault.path === path)
   if (url !== undefined && !isOther('--webhook-secret')) {
     const expected = `a secret to sign with, of ${webhookSecretCharactersMin} characters or more, beside --webhook-url`
@@ -362,7 +362,7 @@ function readWebhook(
   return undefined
 }
 
-/** What comes late must find the raw rows of its time complete. */
+/** Late readings must find the raw rows of their time complete. */
 function checkRetention(acceptPastDays: number, retentionDays: number | undefined, faults: ConfigFault[]): void {
   if (retentionDays === undefined) return
   const daysMax = retentionDays - retentionMarginMs / dayMs
@@ -374,7 +374,7 @@ function checkRetention(acceptPastDays: number, retentionDays: number | undefine
   faults.push({ path: '--accept-past-days', expected, found })
 }
 
-/** Whoever listens where others can reach him speaks TLS: tokens and card ids go over that wire. */
+/** A port that others can reach needs TLS, because tokens and card ids pass over it. */
 function readHttpTls(
   host: string | undefined,
   cert: string | undefined,
@@ -394,7 +394,7 @@ function readHttpTls(
   return undefined
 }
 
-/** What was given, by flag; what is no flag, or has no value, is a fault. */
+/** Values by flag. An unknown flag, or one without its value, is a fault. */
 function parseFlags(args: readonly string[], faults: ConfigFault[]): Map<string, string | string[]> {
   const specs = Object.fromEntries(
     (Object.entries(flags) as [string, Flag][]).map(([name, { expected, isSwitch = false, repeatable = false }]) => [
@@ -411,7 +411,7 @@ function parseFlags(args: readonly string[], faults: ConfigFault[]): Map<string,
 const fromEnvironment = (text: string | undefined, flag: Flag): string | string[] | undefined =>
   text === undefined || text === '' ? undefined : flag.repeatable ? text.split(',') : text
 
-/** A password may stand anywhere in a mistyped URL: only its scheme is shown. */
+/** A password may stand anywhere in a mistyped URL, so only its scheme is shown. */
 function withoutSecrets(text: string): string {
   const scheme = /^[a-z][a-z0-9+.-]*:\/\//i.exec(text)?.[0]
   if (scheme !== undefined) return `${scheme}... (the rest is not shown: it may hold a password)`

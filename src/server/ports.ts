@@ -1,9 +1,12 @@
-// Ports before they are used: whether one is free, and which one is.
+// Ports before they are used: whether one is free, and the fault to report when it is not.
 
 import { type AddressInfo, createServer } from 'node:net'
 import { ConfigError } from '../model/errors.ts'
 
-/** Listens for a moment, 0 takes any; returns the port. Rejects with the system's error when it is taken. */
+/**
+ * Listens for a moment and returns the port; port 0 is any free one. Rejects with the system's error when the port is
+ * taken.
+ */
 export async function probePort(host: string, port: number): Promise<number> {
   const server = createServer()
   await new Promise<void>((resolve, reject) => {
@@ -15,10 +18,13 @@ export async function probePort(host: string, port: number): Promise<number> {
   return found
 }
 
-/** A loopback port that nobody listens on just now. */
+/** A loopback port that is free at the moment. */
 export const freePort = (): Promise<number> => probePort('127.0.0.1', 0)
 
-/** Listens by `open`. Throws ConfigError, with the flag to change, for a port or an address that cannot be listened on. */
+/**
+ * Listens by `open`. Throws ConfigError, naming the flag to change, for a port or an address that cannot be listened
+ * on.
+ */
 export async function openPort<T>(flag: string, port: number, open: () => Promise<T>): Promise<T> {
   try {
     return await open()

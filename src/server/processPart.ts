@@ -1,8 +1,8 @@
-// The part of one of several processes: what the process above found for all of them, and how they share the limits.
+// The part of one of several processes: what the primary found for all of them, and how they share the limits.
 
 import { budgetBytesMin } from './limits.ts'
 
-/** One of several processes: which, and what the first one found for all. */
+/** Which of several processes, and what the primary found for all. */
 export interface ProcessPart {
   readonly number: number
   readonly of: number
@@ -11,7 +11,7 @@ export interface ProcessPart {
   readonly databaseUrl: string
 }
 
-/** A process of several finds its part in the environment. */
+/** The environment variable in which a process finds its part. */
 export const processPartName = 'CHARGELIFT_PROCESS_PART'
 
 /** What processes share of a configuration, or have each of their own. */

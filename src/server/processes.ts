@@ -1,6 +1,6 @@
-// One server of several processes on one host, which share the ports (node:cluster: connections in turn) and are one broker to their
-// clients through Redis. This process does no work of theirs: it starts them, starts again who died, carries what they ask each
-// other, and owns the embedded database.
+// One server of several processes on one host. They share the ports (node:cluster gives them connections in turn) and
+// are one broker to their clients through Redis. The primary, this process, does no work of a server: it starts the
+// processes, restarts one that died, passes on what they ask each other, and owns the embedded database.
 
 import cluster, { type Worker } from 'node:cluster'
 import type { Logger } from 'pino'
@@ -20,7 +20,7 @@ export interface RunningProcesses {
   stop(): Promise<boolean>
 }
 
-/** How a process of ours is started: as the single binary or as Node with a source file. */
+/** How a process is started: as the single binary, or as Node with a source file. */
 export interface ForkOf {
   readonly exec: string
   readonly args: readonly string[]
@@ -30,10 +30,13 @@ export interface ForkOf {
 const answerMs = 3_000
 const restartMs = 1_000
 const restartMaxMs = 10_000
-/** Who lived so long did not die of its start. */
+/** A process that lived this long did not die of its start. */
 const livedMs = 60_000
 
-/** Resolves when all listen. Throws ConfigError; one that a process found is told by it already. */
+/**
+ * Resolves when all processes listen. Throws ConfigError. A process that finds a configuration fault has printed it
+ * already.
+ */
 export async function startProcesses(
   config: ServerConfig,
   log: Logger,
@@ -85,7 +88,7 @@ interface Gathering {
 }
 
 class Crew {
-  /** Every process ended with 0. */
+  /** Every process has ended with 0. */
   clean = true
   readonly #config: ServerConfig
   readonly #log: Logger
@@ -136,7 +139,7 @@ class Crew {
     place.worker = worker
     place.startedMs = performance.now()
     worker.on('message', (message: Message) => this.#take(place, worker, message))
-    worker.on('error', () => {}) // it ended while it was told something
+    worker.on('error', () => {}) // the process ended while a message was sent to it
     worker.on('exit', (code, signal) => this.#ended(place, code, signal))
   }
 
@@ -179,7 +182,7 @@ class Crew {
     })
   }
 
-  // --- what they ask each other
+  // --- What the processes ask each other.
 
   #take(place: Place, worker: Worker, message: Message): void {
     if (message.kind === 'listening') {

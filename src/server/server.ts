@@ -22,15 +22,15 @@ export interface RunningServer {
   readonly databaseUrl: string
   readonly engine: Engine
   readonly workers: number
-  /** Reads the certificate files now, and not only when they have been the same for a moment. */
+  /** Reads the certificate files now, without waiting until they have been the same for a moment. */
   reload(): void
   /** Idempotent. True when everything admitted was stored and acknowledged in time. */
   stop(): Promise<boolean>
 }
 
 /**
- * Resolves when the server listens. Throws ConfigError for what the operator must change. Waits for a database that is away,
- * until `abort`: then it undoes what it started, and throws the signal's reason.
+ * Resolves when the server listens. Throws ConfigError for what the operator must change. Waits for a database that is
+ * away, until `abort`: then it closes what it started, and throws the signal's reason.
  */
 export async function startServer(
   config: ServerConfig,
@@ -78,7 +78,7 @@ async function start(startup: Startup): Promise<RunningServer> {
   const mqttPorts = listener.ports
   const event = { event: 'listening', mqttPort: mqttPorts[0], mqttPorts, httpPort, engine: engine.name }
   log.info(event, processLink ? 'a process listens' : 'listening')
-  processLink?.listening(mqttPorts, httpPort) // after its own line: that of all comes last
+  processLink?.listening(mqttPorts, httpPort) // after its own line, because the primary then logs that all listen
   return {
     mqttPorts,
     httpPort,

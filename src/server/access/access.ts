@@ -1,6 +1,7 @@
-// Who asks over HTTP, and whether he may: one check for every route. A request comes with a token (`Authorization: Bearer`),
-// with the session of a browser that signed in, or, as long as no token was ever made and the server listens on loopback
-// alone, from a program on this machine. A page of some other site in a browser on this machine is none of these.
+// Who asks over HTTP, and whether the request is allowed: one check for every route. A request comes with a token
+// (`Authorization: Bearer`) or with the session of a browser that signed in. As long as no token was ever made and the
+// server listens on loopback alone, programs on this machine need neither. A page of another site, opened in a browser
+// on this machine, is never such a program.
 
 import { isIPv4 } from 'node:net'
 import { DeniedError, type DenyCode } from '../../model/errors.ts'
@@ -17,12 +18,12 @@ export interface Caller {
   readonly role: AccessRole
 }
 
-/** What of a request the check looks at. */
+/** What the check reads of a request. */
 export interface Asked {
   readonly method: string
   /** The named header, in lower case. */
   readonly header: (name: string) => string | undefined
-  /** `address:port` at the other end of the socket; what a proxy says of others is not believed. */
+  /** `address:port` at the other end of the socket. Headers in which a proxy names other addresses are ignored. */
   readonly address: string
 }
 
@@ -34,9 +35,9 @@ export interface AccessOptions {
   readonly report: ReportSecurity
 }
 
-/** From this machine while there are no tokens: everything. */
+/** A program on this machine while there are no tokens: it may do everything. */
 const local: Caller = { name: 'local', role: 'operator' }
-/** The tokens are not known yet: nobody is let in, and nobody is blamed. */
+/** The tokens are not known yet: nobody is let in, and no refusal is reported. */
 export const unknown = 'unknown'
 export type Who = Caller | DeniedError | typeof unknown
 
@@ -64,7 +65,7 @@ export class Access {
     return this.#options.isTls
   }
 
-  /** Counts nothing and reports nothing: `refuse` does. */
+  /** Counts nothing and reports nothing; `refuse` reports. */
   async identify(asked: Asked): Promise<Who> {
     const tokenCache = this.#options.tokenCache()
     if (tokenCache === undefined) return unknown
@@ -78,8 +79,9 @@ export class Access {
   }
 
   /**
-   * The grant of a token that somebody wants to sign in with. Who keeps coming with wrong ones is told to slow down; the right
-   * one is always let in, so nobody can lock out others behind his address, and 256 bits are not guessed anyway.
+   * The grant of a token with which somebody wants to sign in. An address that keeps sending wrong tokens is told to
+   * slow down. The right token is always let in, so no client can lock out others behind its address. Guessing 256 bits
+   * is hopeless at any rate.
    */
   async signIn(token: string, { address }: Asked): Promise<Grant | DeniedError | typeof unknown> {
     const tokenCache = this.#options.tokenCache()
@@ -87,7 +89,7 @@ export class Access {
     return (await tokenCache.find('token', token)) ?? (this.#isTooOften(address) ? tooOften() : wrongToken())
   }
 
-  /** The id that a browser's cookie holds. */
+  /** The session id in a browser's cookie. */
   sessionOf(asked: Pick<Asked, 'header'>): string | undefined {
     const cookies = asked.header('cookie')?.split(/; */) ?? []
     const names = this.isTls ? [secureCookie] : [secureCookie, plainCookie]
@@ -109,7 +111,10 @@ export class Access {
   }
 }
 
-/** `__Host-`: no other host, no plain page and no other path can have set it. Browsers take that over TLS only. */
+/**
+ * `__Host-`: no other host, no plain page and no other path can have set the cookie. Browsers accept the prefix over
+ * TLS only.
+ */
 export const secureCookie = '__Host-chargelift'
 export const plainCookie = 'chargelift'
 const howToAsk = '"Authorization: Bearer TOKEN", or sign in at /sign-in; tokens are made by: chargelift tokens add'
@@ -125,7 +130,7 @@ const tooOften = (): DeniedError =>
 export const may = (caller: Caller, role: AccessRole): boolean =>
   accessRoles.indexOf(caller.role) >= accessRoles.indexOf(role)
 
-/** The address without its port; of IPv6 the network: a host has 2^64 of its own. */
+/** The address without its port. Of IPv6 the network, because a host has 2^64 addresses of its own. */
 export function networkOf(address: string): string {
   const host = address.slice(0, address.lastIndexOf(':')).replace('::ffff:', '')
   if (isIPv4(host)) return host
@@ -134,15 +139,15 @@ export function networkOf(address: string): string {
 }
 
 /**
- * A browser sends cookies, and reaches loopback, for pages of other sites too. It says so: by Sec-Fetch-Site, old ones by
- * Origin. Programs send neither. Safe methods change nothing, and their answers cannot be read across origins: they are
- * no fault.
+ * A browser sends cookies, and reaches loopback, for pages of other sites too. It says so by Sec-Fetch-Site, an old
+ * browser by Origin. Programs send neither header. Safe methods change nothing and their answers cannot be read across
+ * origins, so they are allowed.
  */
 export function originFault(asked: Asked): DeniedError | undefined {
   return isSafe(asked) || isSameOrigin(asked) ? undefined : foreignPage(asked)
 }
 
-/** What has no credentials must not be steered by a foreign page at all, whatever name it found for this address. */
+/** A request without credentials must not come from a page of another site, whatever host name that page used. */
 function localFault(asked: Asked): DeniedError | undefined {
   const host = asked.header('host') ?? ''
   if (!isLoopbackHost(host.replace(/:\d+$/, ''))) {

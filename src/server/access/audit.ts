@@ -1,6 +1,6 @@
-// Takes every security event: counts it, and writes it to the log and, when somebody was refused or his right ended, to the
-// table audit_events. An attacker can cause as many events as he likes: the same again within some minutes is one row with a
-// count, and one log line the first times, then each tenth, hundredth, ... time. Nothing here delays whoever reports.
+// Takes every security event and counts it. Writes it to the log and, when a client was refused or its right ended, to
+// the table audit_events. An attacker can cause any number of events, so repetitions within some minutes share one row
+// with a count; the log has the first few, then each tenth, hundredth, thousandth and so on. The caller never waits.
 
 import { randomUUID } from 'node:crypto'
 import type { Pool } from 'pg'
@@ -25,7 +25,7 @@ export interface AuditOptions {
 }
 
 const writeIntervalMs = 1_000
-/** The quotas are looked at after so many rows, and at least so often. */
+/** The quotas are checked after this many rows, and at least this often. */
 const evictRows = 10_000
 const evictMs = 3_600_000
 const reasonCharactersMax = 500
@@ -38,7 +38,7 @@ export class Audit {
   readonly evicted = new Map<AuditQuota, number>()
   readonly #options: AuditOptions
   readonly #rows = new Windows<AuditRow>(auditWindowMs, auditKeysMax)
-  /** Of the rest, when there are too many to tell apart: a row for each rule. */
+  /** When there are too many keys to tell apart: one row for each rule. */
   readonly #others = new Windows<AuditRow>(Number.POSITIVE_INFINITY, auditKeysMax)
   readonly #comings = new Windows<{ count: number }>(auditWindowMs, flappingKeysMax)
   readonly #behind: WriteBehind<AuditRow>
@@ -69,7 +69,7 @@ export class Audit {
     } else this.#tell(event, 1)
   }
 
-  /** The database has answered: what waits is stored, and from now on all. */
+  /** The database has answered: rows that wait are stored, and all later ones. */
   storeIn(db: Pool): void {
     this.#db = db
   }
@@ -79,7 +79,7 @@ export class Audit {
     return this.#behind.size
   }
 
-  /** Writes what is left, and ends. */
+  /** Writes the rows that wait, then ends. */
   close(): Promise<void> {
     return this.#behind.close()
   }
@@ -95,7 +95,7 @@ export class Audit {
     this.#tell(event, row.count)
   }
 
-  /** Known identities are told apart by name, strangers by where they come from. */
+  /** Known identities are told apart by name, strangers by their address. */
   #rowOf(event: Refused): AuditRow {
     const { identity, serial, address } = event
     const kind = event.event === 'denied' ? event.rule : event.event
@@ -138,6 +138,6 @@ export class Audit {
   }
 }
 
-/** The first few, then each power of ten. */
+/** The first few times, then each power of ten. */
 const isTold = (count: number): boolean => count <= toldMax || Number.isInteger(Math.log10(count))
 const toldMax = 5

@@ -1,10 +1,10 @@
-// The table audit_events: rows are written behind, and again when their count has grown. Strangers and known identities have
-// a quota each, so that the noise of the internet does not push out what happened to the fleet.
+// The table audit_events. A row is written behind, and again when its count has grown. Strangers and known identities
+// have a quota each, so that the noise of the internet does not push out the events of the fleet.
 
 import type { Pool } from 'pg'
 import { auditDaysMax, auditKnownRowsMax, auditStrangerRowsMax } from './limits.ts'
 
-/** The same event again and again, within a window. */
+/** One event and its repetitions within a window. */
 export interface AuditRow {
   readonly id: string
   readonly atMs: number
@@ -29,7 +29,7 @@ export interface AuditLimits {
 
 const limitsDefault: AuditLimits = { strangers: auditStrangerRowsMax, known: auditKnownRowsMax, days: auditDaysMax }
 
-/** A row that is there gets the new count, last time, address and reason. */
+/** An existing row gets the new count, last time, address and reason. */
 export async function upsertAudit(db: Pool, rows: readonly AuditRow[]): Promise<void> {
   await db.query(
     `INSERT INTO audit_events (id, at, last_at, count, event, rule, identity, serial, address, reason, node)
@@ -53,10 +53,10 @@ export async function upsertAudit(db: Pool, rows: readonly AuditRow[]): Promise<
   )
 }
 
-/** PostgreSQL has no NUL in text, and no half of a surrogate pair: one such row must not keep the others waiting for ever. */
+/** PostgreSQL has no NUL in text and no half of a surrogate pair. One such row must not block the others. */
 const stored = (text: string): string => text.toWellFormed().replaceAll('\0', '?')
 
-/** Deletes what is too old or too much, the oldest first. */
+/** Deletes rows that are too old or too many, the oldest first. */
 export async function evictAudit(
   db: Pool,
   evicted: (quota: AuditQuota, count: number) => void,

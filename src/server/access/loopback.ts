@@ -1,4 +1,5 @@
-// Loopback: what only programs on this machine reach. A name other than localhost is none: somebody else says where it leads.
+// Loopback: addresses that only programs on this machine reach. A name other than localhost does not count: DNS decides
+// where it leads.
 
 import { isIPv4 } from 'node:net'
 

@@ -1,5 +1,6 @@
-// The tokens and sessions in force, in memory: read every few seconds, so that a good request never waits for the database, and
-// metrics can be read while it is away. What was revoked meanwhile is then refused when the database is back.
+// The tokens and sessions in force, in memory. They are read every few seconds, so a good request never waits for the
+// database, and metrics can be read while the database is away. A token that is revoked meanwhile is refused as soon as
+// the database is back.
 
 import { timingSafeEqual } from 'node:crypto'
 import { setTimeout as sleep } from 'node:timers/promises'
@@ -16,14 +17,14 @@ export class TokenCache {
   #byHash = new Map<string, Grant>()
   #isGuarded = false
   #isFailing = false
-  /** Tokens that were used, and when that was last written. */
+  /** Names of tokens that were used, and when the use was last written. */
   readonly #used = new Map<string, number>()
   #generation = 0
   #loadedMs = 0
   #looking: Promise<void> | undefined
   #timer: NodeJS.Timeout | undefined
 
-  /** Rejects when the database does not answer: nobody is let in before it has. `failed` is told once per outage. */
+  /** Rejects when the database does not answer: no request is let in before. `failed` is called once per outage. */
   static async open(db: Pool, failed: (error: Error) => void): Promise<TokenCache> {
     const tokenCache = new TokenCache(db, failed)
     await tokenCache.#load()
@@ -36,12 +37,15 @@ export class TokenCache {
     this.#failed = failed
   }
 
-  /** Whether there ever was a token: then nobody gets in without one. */
+  /** Whether there ever was a token. If so, every request needs one. */
   get isGuarded(): boolean {
     return this.#isGuarded
   }
 
-  /** One that is not known may have been made a moment ago, on the command line or by another server: then it is looked up. */
+  /**
+   * An unknown secret may have been made a moment ago, on the command line or by another server: the database is asked
+   * again.
+   */
   async find(kind: Grant['kind'], secret: string): Promise<Grant | undefined> {
     const known = this.#findKnown(kind, secret)
     if (known !== undefined) return known
@@ -68,7 +72,7 @@ export class TokenCache {
     return { id, expiresMs: endsMs }
   }
 
-  /** At once here; within seconds on other servers. Rejects when the database does not answer. */
+  /** In force at once here, within seconds on other servers. Rejects when the database does not answer. */
   async closeSession(id: string): Promise<void> {
     const hash = hashOf(id)
     await closeSession(this.#db, hash)
@@ -80,18 +84,21 @@ export class TokenCache {
     this.#timer = undefined
   }
 
-  /** All who wait share one look, and looks keep a distance: whoever comes with wrong secrets waits, and costs next to nothing. */
+  /**
+   * All callers that wait share one query, and queries keep a distance. A client that keeps sending wrong secrets
+   * waits, and costs almost nothing.
+   */
   #lookAgain(): Promise<void> {
     this.#looking ??= sleep(Math.max(0, this.#loadedMs + lookIntervalMs - Date.now()))
       .then(() => this.#load())
-      .catch(() => {}) // what was known is in force; the next refresh tells
+      .catch(() => {}) // known tokens stay in force; the next refresh reports the fault
       .finally(() => {
         this.#looking = undefined
       })
     return this.#looking
   }
 
-  /** What is being read just now was true before. */
+  /** A query that is under way read what was true before this change: its result is dropped. */
   #change(apply: () => void): void {
     this.#generation++
     apply()

@@ -1,16 +1,16 @@
-// The named tokens of the HTTP port, and the sessions of browsers that signed in with one, in the database.
-// A token and a session id are 256 random bits each. Only their SHA-256 is stored: there is nothing to guess, so a slow
-// password hash would protect nothing, and would make every request slow.
+// The named tokens of the HTTP port, and the sessions of browsers that signed in with one, in the database. A token and
+// a session id are 256 random bits each. Only their SHA-256 is stored. Nobody can guess them, so a slow password hash
+// would protect nothing and would slow down every request.
 
 import { createHash, randomBytes, randomUUID } from 'node:crypto'
 import type { Pool } from 'pg'
 import { sessionsPerTokenMax } from './limits.ts'
 
-/** What a token may: each role may what the roles before it may. */
+/** The roles, the weakest first. Each role may do what the roles before it may do. */
 export const accessRoles = ['viewer', 'billing', 'operator'] as const
 export type AccessRole = (typeof accessRoles)[number]
 
-/** So that a token is recognised where it does not belong: in a log, in a repository. */
+/** With this prefix a token is recognised where it does not belong, as in a log or a repository. */
 export const tokenPrefix = 'clft_'
 
 export interface ListedToken {
@@ -22,7 +22,7 @@ export interface ListedToken {
   readonly revokedAt: Date | null
 }
 
-/** Who a secret stands for. */
+/** The person or program for which a secret stands. */
 export interface Grant {
   readonly hash: Buffer
   readonly kind: 'token' | 'session'
@@ -36,7 +36,7 @@ export const hashOf = (secret: string): Buffer => createHash('sha256').update(se
 
 const newSecret = (): string => randomBytes(32).toString('base64url')
 
-/** Makes a token, and returns it: the only time that it is seen. Undefined when a token of that name is in force. */
+/** Makes a token and returns it: it is shown this once. Undefined when a token of that name is in force. */
 export async function addToken(
   db: Pool,
   { name, role, expiresAt }: { name: string; role: AccessRole; expiresAt: Date | undefined }
@@ -68,7 +68,7 @@ export async function revokeToken(db: Pool, name: string): Promise<boolean> {
   return rowCount === 1
 }
 
-/** In the same statement: no token changes without its trace. */
+/** In the same statement, so that no token changes without an audit row. */
 const auditOf = (event: string, source: string, idAt = 5): string =>
   `INSERT INTO audit_events (id, at, last_at, event, identity, reason)
    SELECT $${idAt}, now(), now(), '${event}', name, $${idAt + 1} FROM ${source}`
@@ -81,7 +81,7 @@ export async function listTokens(db: Pool): Promise<ListedToken[]> {
   return rows
 }
 
-/** All that is in force, and whether there ever was a token. */
+/** All tokens and sessions in force, and whether there ever was a token. */
 export async function loadGrants(db: Pool): Promise<{ grants: Grant[]; isGuarded: boolean }> {
   const { rows } = await db.query<Omit<Grant, 'expiresMs'> & { expires_at: Date | null; in_force: boolean }>({
     text: `SELECT token_hash AS hash, 'token' AS kind, name, role, expires_at, revoked_at IS NULL AS in_force
@@ -104,7 +104,7 @@ export async function loadGrants(db: Pool): Promise<{ grants: Grant[]; isGuarded
   return { grants, isGuarded: rows.length > 0 }
 }
 
-/** Returns the id for the cookie. The oldest sessions of a token make room; those that expired are forgotten. */
+/** Returns the id for the cookie. The oldest sessions of a token make room; expired ones are deleted. */
 export async function openSession(db: Pool, tokenName: string, expiresMs: number): Promise<string> {
   const id = newSecret()
   await db.query(

@@ -1,10 +1,10 @@
-// What is counted by key within a window of time: attempts by address, events of one kind. Bounded in its memory, which
-// strangers must not fill.
+// Counters by key within a window of time: attempts by address, events of one kind. Their number is bounded, because
+// strangers could fill the memory otherwise.
 
 export class Windows<T> {
   readonly #windowMs: number
   readonly #keysMax: number
-  /** In the order of their beginning. */
+  /** In the order in which the windows began. */
   readonly #entries = new Map<string, { readonly sinceMs: number; readonly value: T }>()
 
   constructor(windowMs: number, keysMax: number) {
@@ -12,7 +12,10 @@ export class Windows<T> {
     this.#keysMax = keysMax
   }
 
-  /** The value of the key's window; made anew when the last one has ended. Undefined for a new key when there are too many. */
+  /**
+   * The value of the key's window, made anew when the last window has ended. Undefined for a new key when there are too
+   * many keys.
+   */
   at(key: string, nowMs: number, make: () => T): T | undefined {
     this.#forgetEnded(nowMs)
     const known = this.#entries.get(key)

@@ -1,5 +1,5 @@
-// Is it alive, can it store, and its metrics. The first two are for load balancers, which have no token: why the server is not
-// ready is told to whom may know.
+// Whether the server is alive, whether it can store, and its metrics. The first two are for load balancers, which have
+// no token. The reasons why a server is not ready are shown to callers with a token only.
 
 import { json, type Route } from './routes.ts'
 
@@ -7,15 +7,15 @@ export interface Readiness {
   readonly ready: boolean
   /** Why not, one sentence each. */
   readonly reasons: readonly string[]
-  /** What needs an operator although it works. */
+  /** What an operator should do although the server works. */
   readonly warnings?: readonly string[]
-  /** The reasons say nothing that a stranger may not know. */
+  /** The reasons hold nothing that a stranger may not know. */
   readonly isPublic?: boolean
 }
 
 export interface HealthOptions {
   readonly readiness: () => Promise<Readiness> | Readiness
-  /** Undefined while there are none yet. */
+  /** Undefined until the start is complete. */
   readonly metrics: () => Promise<{ contentType: string; body: string }> | undefined
 }
 

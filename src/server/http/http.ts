@@ -1,4 +1,4 @@
-// The HTTP port: sockets, TLS and time limits in front of the routes. Knows nothing of the parts behind.
+// The HTTP port: sockets, TLS and time limits in front of the routes. Knows nothing of the parts behind them.
 
 import { createServer, type Server } from 'node:http'
 import { createServer as createTlsServer, type Server as TlsServer } from 'node:https'
@@ -11,13 +11,13 @@ import { type AppOptions, makeApp } from './routes.ts'
 export interface HttpOptions extends AppOptions {
   readonly host: string
   readonly port: number
-  /** Certificate and key in PEM; absent = plain HTTP. */
+  /** Certificate and key in PEM. Absent: plain HTTP. */
   readonly tls?: Pick<KeyPair, 'cert' | 'key'> | undefined
 }
 
 const tlsOptions = { minVersion: 'TLSv1.2' } as const
 const headerBytesMax = 8 * 1024
-/** Longer than the pause after which load balancers give up an idle connection. */
+/** Longer than the pause after which load balancers close an idle connection. */
 const keepAliveMs = 65_000
 
 export class Http {
@@ -30,7 +30,7 @@ export class Http {
       requestTimeout: httpRequestTimeoutMs,
       keepAliveTimeout: keepAliveMs
     }
-    // A request of HTTP/1.0 may name no host; some health checks are such.
+    // A request of HTTP/1.0, as of some health checks, may name no host.
     const listener = getRequestListener(app.fetch, { hostname: 'localhost', overrideGlobalObjects: false })
     this.#server = tls
       ? createTlsServer({ ...limits, cert: tls.cert, key: tls.key, ...tlsOptions }, listener)
@@ -42,7 +42,7 @@ export class Http {
     const http = new Http(options)
     await new Promise<void>((resolve, reject) => {
       http.#server.once('error', reject)
-      // Of several processes one has it.
+      // Of several processes, one has the port.
       http.#server.listen({ port: options.port, host: options.host, exclusive: true }, resolve)
     })
     return http
@@ -52,7 +52,7 @@ export class Http {
     return (this.#server.address() as AddressInfo).port
   }
 
-  /** For new connections; those that are there stay. Only where there was TLS from the start. */
+  /** For new connections; open ones keep theirs. Only where there was TLS from the start. */
   replaceTls({ cert, key }: KeyPair): void {
     ;(this.#server as TlsServer).setSecureContext({ cert, key, ...tlsOptions })
   }

@@ -1,4 +1,5 @@
-// Certificate and key of the HTTP port. They are exchanged while the server runs: public certificates live for weeks.
+// Certificate and key of the HTTP port. They are exchanged while the server runs, because public certificates live for
+// weeks.
 
 import type { ReportSecurity } from '../../model/server/security.ts'
 import { FilesInForce } from '../trust/filesInForce.ts'
@@ -13,7 +14,9 @@ interface Paths {
 export const openHttpTls = (paths: Paths, report: ReportSecurity): FilesInForce<keyof Paths, KeyPair> =>
   new FilesInForce({ paths, read: () => readHttpTls(paths, Date.now()), report })
 
-/** Throws ConfigError: missing or unreadable files, a key that does not match, a certificate that is not valid now. */
+/**
+ * Throws ConfigError for missing or unreadable files, a key that does not match, a certificate that is not valid now.
+ */
 function readHttpTls(paths: Paths, nowMs: number): KeyPair {
   const reading = new Reading()
   const at = (name: keyof Paths) => ({ flag: `--http-tls-${name}`, path: paths[name] })

@@ -4,7 +4,7 @@
 export const httpBodyBytesMax = 16 * 1024
 export const httpConnectionsMax = 1_024
 export const httpRequestTimeoutMs = 30_000
-/** What may wait in the stream of one listener before it counts as slow, and how long it may be slow. */
+/** Bytes that may wait in a stream before its listener counts as slow, and how long a listener may be slow. */
 export const liveUnsentBytesMax = 256 * 1024
 export const liveBehindMsMax = 30_000
 export const liveListenersMax = 200

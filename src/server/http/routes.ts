@@ -1,5 +1,5 @@
-// The routes of the HTTP port as a table, and the one check in front of all of them: there is no way to add a route that does
-// not say who may call it. Errors are JSON with one sentence; a browser that is nobody yet gets the page to sign in.
+// The routes of the HTTP port as a table, and one check in front of all of them: a route that does not say who may call
+// it cannot be added. Errors are JSON with one sentence. A browser that has not signed in gets the page to sign in.
 
 import { type Context, Hono } from 'hono'
 import { DeniedError } from '../../model/errors.ts'
@@ -25,7 +25,7 @@ export interface Call {
 interface RouteOf<Needs, Who> {
   readonly method: 'GET' | 'POST'
   readonly path: string
-  /** The least role, or `anyone`: then the route sees to it itself what it tells to whom. */
+  /** The least role, or `anyone`: then the route itself decides what each caller sees. */
   readonly needs: Needs
   readonly answer: (call: Call, caller: Who) => Promise<Response> | Response
 }
@@ -94,7 +94,7 @@ function addFallbacks(app: Hono, routes: readonly Route[]): void {
   app.notFound(context => json(context, 404, { error: `expected one of ${paths}` }))
 }
 
-/** What to answer to whom is refused. The page keeps the status, so that programs are not misled. */
+/** The answer to a refused request. The page keeps the status, so that programs are not misled. */
 export function refusal(context: Context, { code, message }: DeniedError): Response {
   const status = statusOf[code] ?? 403
   if (status === 401) context.header('www-authenticate', 'Bearer realm="chargelift"')
@@ -105,7 +105,7 @@ export function refusal(context: Context, { code, message }: DeniedError): Respo
   return json(context, status, { error: message, code })
 }
 
-/** The body as text; undefined when it is too large: then the rest of it is not read. */
+/** The body as text. Undefined when it is too large: then the rest is not read. */
 export async function textOf(context: Context): Promise<string | undefined> {
   const chunks: Uint8Array[] = []
   let bytes = 0
@@ -124,7 +124,7 @@ export function json(context: Context, status: number, value: object): Response 
 
 const isCaller = (who: Who): who is Caller => who !== unknown && !(who instanceof DeniedError)
 
-/** What runs it on a socket gives the address; in a test there is none. */
+/** On a socket, the server below adds the address. A test has none. */
 const askedOf = (context: Context): Asked => {
   const socket = (context.env as { incoming?: { socket: { remoteAddress?: string; remotePort?: number } } })?.incoming
     ?.socket
@@ -137,7 +137,7 @@ const askedOf = (context: Context): Asked => {
 
 const securityHeaders = (isTls: boolean): readonly (readonly [string, string])[] => (isTls ? overTls : always)
 
-/** Everything a page needs comes from this server; nobody frames it, nobody reads it from another origin. */
+/** A page loads everything from this server. No site may frame it, or read it from another origin. */
 const always = [
   [
     'content-security-policy',

@@ -1,5 +1,5 @@
-// Signing in and out, for browsers: a token is exchanged for a session in a cookie that no script can read. The session ends
-// by itself after hours, with its token, and by signing out.
+// Signing in and out, for browsers. A token is exchanged for a session in a cookie that no script can read. The session
+// ends after hours, with its token, and by signing out.
 
 import type { Context } from 'hono'
 import { deleteCookie, setCookie } from 'hono/cookie'
@@ -82,7 +82,7 @@ async function signOut(
   return asked.header('accept')?.includes('text/html') ? context.redirect('/sign-in', 303) : context.body(null, 204)
 }
 
-/** Secure over TLS, also when a proxy in front of us speaks it: a browser tells the scheme of its page in Origin. */
+/** Secure over TLS, also when a proxy in front of us speaks TLS: a browser gives the scheme of its page in Origin. */
 function giveCookie(
   context: Context,
   asked: Asked,
@@ -93,7 +93,7 @@ function giveCookie(
   const maxAge = Math.max(0, Math.floor((expiresMs - Date.now()) / 1000))
   setCookie(context, secure ? secureCookie : plainCookie, id, {
     httpOnly: true,
-    sameSite: 'Lax', // Strict would sign out whoever follows a link to the dashboard; nothing safe changes anything
+    sameSite: 'Lax', // Strict would sign out users who follow a link to the dashboard; safe methods change nothing
     secure,
     path: '/',
     maxAge
@@ -111,6 +111,6 @@ function wishOf(text: string, isForm: boolean): { token: string; next: string } 
   }
 }
 
-/** A path of this server: nothing that a browser would take for another host. */
+/** A path of this server. Anything that a browser would take for another host becomes /. */
 const safePath = (path: string | undefined): string =>
   path !== undefined && /^\/(?![/\\])[!-~]*$/.test(path) && path.length <= 1_024 ? path : '/'

@@ -1,9 +1,9 @@
-// The page on which a browser signs in: a form, no script, nothing from elsewhere.
+// The page on which a browser signs in: a form, without scripts and without anything from other hosts.
 
 export interface SignInPage {
-  /** Where to go then: a path of this server. */
+  /** Where to go afterwards: a path of this server. */
   readonly next: string
-  /** Why it did not work. */
+  /** Why signing in failed. */
   readonly fault?: string
 }
 
@@ -29,7 +29,7 @@ const escaped = (text: string): string => text.replaceAll(/[&<>"']/g, character 
 
 export const signInStylePath = '/sign-in.css'
 
-/** A file of its own: nothing inline is allowed. The colours are those of the dashboard. */
+/** A file of its own, because nothing inline is allowed. The colours are those of the dashboard. */
 export const signInStyle = `:root { color-scheme: light dark; --ground: #f5f6f8; --surface: #fff; --line: #c3cad3; --text: #15202b;
   --quiet: #566270; --accent: #0b6e4f; --on-accent: #fff; --bad: #a1241b; --bad-soft: #fde7e5; }
 @media (prefers-color-scheme: dark) {

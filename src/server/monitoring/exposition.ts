@@ -1,4 +1,4 @@
-// The numbers of a server for Prometheus. Made last: it reads the parts at scrape time, the data path itself only counts.
+// The metrics of a server for Prometheus. Made last: it reads the parts at scrape time, and the data path only counts.
 
 import { Counter, collectDefaultMetrics, Gauge, Registry } from 'prom-client'
 import type { Maintenance } from '../../history/derive/maintenance.ts'
@@ -31,7 +31,7 @@ export class Exposition {
 
   constructor(sources: ExpositionSources) {
     collectDefaultMetrics({ register: this.#registry })
-    // Gauges whose names say counter.
+    // These gauges have names of counters.
     for (const name of misnamed) this.#registry.removeSingleMetric(name)
     this.#countMessages(sources.ingest)
     this.#watchState(sources)
@@ -45,7 +45,7 @@ export class Exposition {
     return this.#registry.contentType
   }
 
-  /** For the process that speaks for several. */
+  /** For the process that speaks for all processes. */
   json(): Promise<object[]> {
     return this.#registry.getMetricsAsJSON()
   }
@@ -180,7 +180,10 @@ export class Exposition {
     this.#gauge('chargelift_audit_events_waiting', 'Rows that wait to be written to audit_events.', () => audit.waiting)
   }
 
-  /** `known` are there from the start, at 0: what appears with its first count has no increase that an alert could see. */
+  /**
+   * The `known` labels are there at 0 from the start: an alert sees no increase in a label that appears with its first
+   * count.
+   */
   #counterBy(
     name: string,
     help: string,

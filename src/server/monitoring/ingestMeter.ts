@@ -1,5 +1,5 @@
-// The figures of the ingest page: what the counters say, and what they gained in the last seconds. Looks once a second, and
-// keeps a minute of looks.
+// The figures of the ingest page: the counters, and what they gained in the last seconds. Takes a look once a second,
+// and keeps the looks of a minute.
 
 import type { Ingest } from '../../ingest/ingest.ts'
 import type { IngestFigures, Quantiles } from '../../model/api/api.ts'
@@ -21,7 +21,7 @@ export interface IngestMeterOptions {
   readonly credentials: Pick<Credentials, 'current'>
   readonly connections: () => number
   readonly problems: { readonly counts: ReadonlyMap<Condition, number>; readonly chargers: number }
-  /** Never steps, ms. */
+  /** A clock that never steps back, ms. */
   readonly monotonicMs?: () => number
 }
 
@@ -36,9 +36,9 @@ interface Look {
 }
 
 const lookIntervalMs = 1_000
-/** For quantiles: a minute. */
+/** Quantiles are of a minute. */
 const looksMax = 61
-/** Rates are of so many looks: less than a page's refresh of jitter, and no flicker of single batches. */
+/** Rates are over this many looks, so that single batches do not make them flicker. */
 const rateLooks = 5
 
 export class IngestMeter {
@@ -52,7 +52,7 @@ export class IngestMeter {
     this.look()
   }
 
-  /** Looks until the returned function is called. */
+  /** Takes looks until the returned function is called. */
   watch(): () => Promise<void> {
     const timer = setInterval(() => this.look(), lookIntervalMs).unref()
     return async () => clearInterval(timer)
@@ -73,7 +73,7 @@ export class IngestMeter {
     if (this.#looks.length > looksMax) this.#looks.shift()
   }
 
-  /** For the process that speaks for several. */
+  /** For the process that speaks for all processes. */
   share(): IngestShare {
     const { commitSeconds, ackSeconds } = this.#options.recorder
     const oldest = this.#looks[0]!

@@ -1,10 +1,10 @@
-// The ingest figures of a server of several processes: the first one asks the others every second, and adds up.
+// The ingest figures of a server of several processes: the first process asks the others every second, and adds up.
 
 import type { IngestFigures, Quantiles } from '../../model/api/api.ts'
 import { secondsBuckets } from './recorder.ts'
 import { quantileOf } from './weightedHistogram.ts'
 
-/** What a process tells of itself: its figures, and what its histograms gained in the last minute, by bucket. */
+/** What a process reports of itself: its figures, and the gains of its histograms in the last minute, by bucket. */
 export interface IngestShare {
   readonly figures: IngestFigures
   readonly commits: readonly number[]
@@ -13,7 +13,7 @@ export interface IngestShare {
 
 const askIntervalMs = 1_000
 
-/** Asks until `stop`; before the first answer the figures are those of this process. */
+/** Asks until `stop`. Before the first answer the figures are those of this process. */
 export class IngestOfAll {
   readonly #own: () => IngestFigures
   readonly #ask: () => Promise<readonly (IngestShare | null)[]>
@@ -46,7 +46,10 @@ export class IngestOfAll {
   }
 }
 
-/** Of one share or more. What all processes know alike is the first one's; of what can be well or not, the worst counts. */
+/**
+ * Merges one share or more. What all processes know alike is taken from the first. Of a state that can be good or bad,
+ * the worst counts.
+ */
 export function merged(shares: readonly IngestShare[]): IngestFigures {
   const all = shares.map(({ figures }) => figures)
   const first = all[0]!

@@ -1,5 +1,5 @@
-// What watches the server's own work and its chargers while it runs: whether the database answers, which chargers have
-// problems, who keeps these and tells the webhook. Composed here, so that the root has one part to start and to stop.
+// Watches the database and the chargers: whether the database answers, which chargers have problems, and which server
+// keeps the problems and calls the webhook.
 
 import type { Pool } from 'pg'
 import type { Logger } from 'pino'
@@ -17,11 +17,11 @@ export interface MonitoringOptions {
   readonly log: Logger
   readonly db: Pool
   readonly chargers: ReadonlyMap<string, Entries>
-  /** Batches are kept at the moment. */
+  /** Whether batches are being kept and retried. */
   readonly isInTrouble: () => boolean
 }
 
-/** Chargers that a log line names. */
+/** The most chargers that a log line names. */
 const namesMax = 5
 
 export class Monitoring {
@@ -52,9 +52,9 @@ export class Monitoring {
             closed: closed.length,
             chargers: [...opened, ...closed].slice(0, namesMax)
           },
-          'problems of chargers came or went'
+          'problems of chargers opened or closed'
         ),
-      failed: error => log.error({ event: 'problems_failed', err: error }, 'problems not looked at')
+      failed: error => log.error({ event: 'problems_failed', err: error }, 'problems not checked')
     })
     this.keeper = new ProblemKeeper({
       db,
@@ -63,19 +63,23 @@ export class Monitoring {
       webhook: config.webhook,
       report: {
         notKept: ({ message }) => log.warn({ event: 'problems_not_kept', reason: message }, 'problems not written'),
-        told: (opened, closed) => log.info({ event: 'webhook_sent', opened, closed }, 'the webhook was told'),
+        told: (opened, closed) =>
+          log.info({ event: 'webhook_sent', opened, closed }, 'the webhook accepted the message'),
         notTold: ({ message }) =>
-          log.error({ event: 'webhook_failed', reason: message }, 'the webhook was not told, trying again')
+          log.error(
+            { event: 'webhook_failed', reason: message },
+            'the webhook did not accept the message, trying again'
+          )
       }
     })
   }
 
-  /** Reads what held before the restart. Rejects when the database does not answer. */
+  /** Reads the problems that held before the restart. Rejects when the database does not answer. */
   async load(): Promise<void> {
     this.problems.restore(await loadProblems(this.#options.db))
   }
 
-  /** Returns what ends it. */
+  /** Returns how to stop. */
   start(): () => Promise<unknown> {
     const stops = [this.database.watch(), this.problems.watch(), this.keeper.watch()]
     return () => Promise.all(stops.map(stop => stop()))

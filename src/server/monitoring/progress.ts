@@ -1,5 +1,5 @@
-// The progress watchdog: messages wait, none is settled, and the database answers. That is nobody's known fault, so it is
-// told to whoever watches: /readyz says it, and the log once. It decides nothing and restarts nothing.
+// The progress watchdog. If messages wait, none is settled and the database answers, then no known fault explains it.
+// /readyz reports it, and the log once. The watchdog decides nothing and restarts nothing.
 
 import type { Logger } from 'pino'
 import type { IngestCounters } from '../../ingest/ingest.ts'
@@ -8,14 +8,14 @@ import { progressTimeoutMs } from './limits.ts'
 export interface ProgressOptions {
   readonly counters: Pick<IngestCounters, 'inFlight' | 'committed' | 'rejectedTotal'>
   readonly now: () => number
-  /** Undefined when the database answers, else why not. */
+  /** Why the database does not answer. Undefined when it does. */
   readonly databaseFault: () => Promise<string | undefined>
   readonly report: ProgressReport
 }
 
 export interface ProgressReport {
   stalled(reason: string): void
-  /** Messages are settled again after `stalled`. */
+  /** Messages are settled again, after `stalled`. */
   resumed(): void
 }
 
@@ -43,7 +43,7 @@ export class Progress {
     return async () => clearInterval(timer)
   }
 
-  /** One sentence while nothing is settled for too long although messages wait; whether the database answers is not asked. */
+  /** One sentence while messages wait and none is settled for too long. Does not ask whether the database answers. */
   get stall(): string | undefined {
     const seconds = Math.floor((this.#options.now() - this.#sinceMs) / 1000)
     if (seconds * 1000 < progressTimeoutMs) return undefined

@@ -1,4 +1,4 @@
-// Whether the server is ready, and why not: what `/readyz` tells. Ready means that it can store what it is sent.
+// Whether the server is ready, and why not, for `/readyz`. A server is ready when it can store what it receives.
 
 import type pg from 'pg'
 import type { RedisLink } from '../../broker/redis/redisLink.ts'
@@ -11,7 +11,7 @@ import type { Credentials } from '../trust/credentials.ts'
 import { attemptSlowMs } from './limits.ts'
 import type { Progress } from './progress.ts'
 
-/** What answers once everything has started. */
+/** Parts that answer when the start is complete. */
 export interface ReadinessParts {
   readonly db: pg.Pool
   readonly ingest: Ingest
@@ -46,8 +46,8 @@ function warningsOf({ credentials, maintenance, link }: ReadinessParts): string[
   const warnings = [...credentials.warnings]
   const failure = maintenance.last?.failure ?? summaryOf(maintenance.last?.failing ?? [])
   if (failure !== undefined) warnings.push(`history is not brought up to date: ${failure}`)
-  // No reason to send edges elsewhere: all servers share it, and each stores what it gets.
+  // A warning only: all servers share Redis, and each stores what it receives, so edges would gain nothing elsewhere.
   if (link?.isReachable === false)
-    warnings.push('Redis is away: sessions and takeovers are not shared, what is stored is')
+    warnings.push('Redis is away: sessions and takeovers are not shared; readings are stored')
   return warnings
 }

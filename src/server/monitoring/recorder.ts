@@ -1,5 +1,5 @@
-// What the data path counts for Prometheus while it works: counters and histograms that others feed. Made first, so that
-// whatever starts can count; the exposition shows it.
+// The counters and histograms that the data path feeds. Made first, so that every part can count from its start. The
+// exposition shows them.
 
 import { Counter, Histogram, type Metric } from 'prom-client'
 import type { Batch } from '../../ingest/batch.ts'
@@ -8,7 +8,7 @@ import { WeightedHistogram } from './weightedHistogram.ts'
 /** Of both histograms of seconds. */
 export const secondsBuckets = [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60]
 
-/** The exposition registers them. */
+/** Empty: the exposition registers the metrics. */
 const registers: [] = []
 
 export class Recorder {
@@ -56,7 +56,7 @@ export class Recorder {
     this.#rows += rows
   }
 
-  /** All messages of a batch, a run at a time. */
+  /** Counts all messages of a batch, a run at a time. */
   acknowledged(batch: Batch, outcomes: Uint8Array): void {
     batch.eachWait(performance.now(), outcomes, (seconds, messages) => this.ackSeconds.observe(seconds, messages))
   }

@@ -1,5 +1,6 @@
-// A Prometheus histogram whose observations carry a weight: one call for all messages of a run, where prom-client's own would
-// take one call per message. It also answers for a quantile since an earlier moment, for whoever shows the last seconds.
+// A Prometheus histogram whose observations have a weight. All messages of a run take one call, where prom-client's
+// histogram takes one call per message. It also gives quantiles since an earlier moment, for a display of the last
+// seconds.
 
 import type { Metric } from 'prom-client'
 
@@ -10,7 +11,7 @@ export interface WeightedHistogramOptions {
   readonly buckets: readonly number[]
 }
 
-/** To the microsecond. `counts` has one more than there are bounds; see WeightedHistogram.quantile. */
+/** To the microsecond. `counts` has one more element than there are bounds. See WeightedHistogram.quantile. */
 export function quantileOf(q: number, bounds: ArrayLike<number>, counts: ArrayLike<number>): number | undefined {
   let left = 0
   for (let i = 0; i < counts.length; i++) left += counts[i]!
@@ -60,8 +61,8 @@ export class WeightedHistogram {
   }
 
   /**
-   * The value below which the share `q` of what was observed since `before` lies, within its bucket by straight line;
-   * undefined when nothing was. Above the last bound nobody knows more than the bound.
+   * The value below which the share `q` of the observations since `before` lies, interpolated in its bucket. Undefined
+   * when there were none. Above the last bound the answer is that bound.
    */
   quantile(q: number, before: HistogramCounts): number | undefined {
     return quantileOf(q, this.#bounds, this.gained(before))

@@ -1,6 +1,6 @@
-// Which servers of one database live. Each says so; one that was silent is taken out by exactly one of the others, and the chargers
-// that it had online are offline, unless another server has them by now. A server that was only frozen finds itself taken out,
-// and says again whom it has.
+// Which servers of one database live. Each server writes that it lives. Exactly one of the others takes out a silent
+// server: its online chargers become offline, unless another server has them by now. A server that was only frozen
+// finds that it was taken out, and reports its chargers again.
 
 import type { Pool, QueryConfig } from 'pg'
 
@@ -8,18 +8,18 @@ export interface NodesOptions {
   readonly db: Pool
   readonly node: string
   readonly silentMs: number
-  /** No server that lives has this charger. */
+  /** No live server has this charger. */
   readonly gone: (charger: string, sinceUs: number) => void
   /** This server was silent for so long that others took its chargers offline. */
   readonly wasTakenOut: () => void
   readonly failed: (error: Error) => void
 }
 
-/** Said so often within the silence that is allowed. */
+/** A server says this often within the allowed silence that it lives. */
 const timesPerSilence = 6
 const answerMs = 5_000
 
-/** Until the returned function is called. The row stays: who stops has its edges go elsewhere first. */
+/** Until the returned function is called. The row stays: a server that stops sends its edges to other servers first. */
 export function watchNodes(options: NodesOptions): () => Promise<void> {
   let isFirst = true
   let isFailing = false
@@ -59,7 +59,10 @@ async function sayAlive({ db, node }: NodesOptions): Promise<boolean> {
   return rows[0]!.was_there
 }
 
-/** Chargers that no server has any more. Whoever deletes the row of a silent one does the rest, in the same statement. */
+/**
+ * Chargers that no server has any more. The server that deletes the row of a silent one does the rest, in the same
+ * statement.
+ */
 async function takeOutSilent({ db, node, silentMs }: NodesOptions): Promise<{ charger: string; sinceUs: string }[]> {
   const { rows } = await db.query<{ charger: string; sinceUs: string }>(
     bounded(

@@ -1,23 +1,23 @@
-// What a server shares with others through Redis: the link, the shadow, and who is alive. When another one ends without a word, its
-// last tenth of a second is in the database and not in Redis: one of those that are left reads it from there.
+// Which servers are connected to the same Redis. When one ends without a word, its last tenth of a second is in the
+// database and not in Redis: one of the others reads it from the database.
 
 import type { RedisLink } from '../../broker/redis/redisLink.ts'
 
 const aliveMs = 1_000
 const silentMs = 3_000
-/** Nobody else does meanwhile what one has begun. */
+/** Other servers leave a repair alone for this long after one has begun it. */
 const repairSeconds = 30
 
 export interface PeersOptions {
   readonly link: RedisLink
-  /** Another server ended, or says nothing any more: takes over what the database knows of it. */
+  /** Another server ended, or is silent: takes over what the database knows of it. */
   readonly repair: () => Promise<void>
   readonly failed: (error: Error) => void
 }
 
-/** Says that this server lives, and hears of the others, until the returned function is called. */
+/** Says that this server lives, and listens to the others, until the returned function is called. */
 export function watchPeers({ link, repair, failed }: PeersOptions): () => void {
-  /** By run; when last heard, on the monotonic clock. */
+  /** By run: when it was last heard, on the monotonic clock. */
   const peers = new Map<string, number>()
   const gone = (run: string): void => {
     peers.delete(run)

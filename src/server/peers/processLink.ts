@@ -1,5 +1,5 @@
-// A process of several, and what it knows of the others: the first one serves the HTTP port for all, and asks them for their numbers
-// and whether they are ready. The process that looks after all (processes.ts) carries questions and answers.
+// Links one of several processes to the others. The first process serves the HTTP port for all, and asks the others for
+// their metrics, figures and readiness. The primary process (processes.ts) passes questions and answers on.
 
 import { AggregatorRegistry } from 'prom-client'
 import type { Readiness } from '../http/health.ts'
@@ -7,13 +7,13 @@ import type { IngestShare } from '../monitoring/ingestOfAll.ts'
 
 export type Question = 'metrics' | 'readiness' | 'ingest'
 
-/** What goes between a process and the one that looks after it. */
+/** Messages between a process and the primary. */
 export type Message =
   | { readonly kind: 'listening'; readonly mqttPorts: readonly number[]; readonly httpPort: number }
   | { readonly kind: 'ask'; readonly id: number; readonly what: Question }
   | { readonly kind: 'question'; readonly id: string; readonly what: Question }
   | { readonly kind: 'answer'; readonly id: string; readonly body: unknown }
-  /** In the order of the processes; null for one that does not answer. */
+  /** In the order of the processes. Null for a process that does not answer. */
   | { readonly kind: 'answers'; readonly id: number; readonly bodies: readonly unknown[] }
   | { readonly kind: 'stop' | 'reload' }
 
@@ -23,7 +23,7 @@ export interface Answers {
   ingest(): IngestShare | undefined
 }
 
-/** Gauges that say the same of all processes, or of which the worst counts; the others are added up. */
+/** Gauges that are the same in all processes, or of which the worst counts. All others are added up. */
 const aggregators: Readonly<Record<string, 'min' | 'max'>> = {
   chargelift_certificate_expiry_seconds: 'min',
   chargelift_crl_expiry_seconds: 'min',
@@ -60,7 +60,7 @@ export class ProcessLink {
     return { contentType, body: await registry.metrics() }
   }
 
-  /** Ready when all are: one that is not says which it is. */
+  /** Ready when all processes are ready. The reasons name the process. */
   async readiness(): Promise<Readiness> {
     const all = (await this.#ask('readiness')) as readonly (Readiness | null)[]
     const reasons = all.flatMap((one, i) =>
@@ -70,7 +70,7 @@ export class ProcessLink {
     return { ready: reasons.length === 0 && all.every(one => one?.ready), reasons, warnings }
   }
 
-  /** In the order of the processes; null for one that does not answer. */
+  /** In the order of the processes. Null for a process that does not answer. */
   async ingest(): Promise<readonly (IngestShare | null)[]> {
     return (await this.#ask('ingest')) as readonly (IngestShare | null)[]
   }
@@ -93,7 +93,7 @@ export class ProcessLink {
     }
   }
 
-  /** The other end may be gone: then this process ends by itself. */
+  /** The primary may be gone: then this process ends by itself. */
   #send(message: Message): void {
     if (process.connected) process.send?.(message, undefined, undefined, () => {})
   }

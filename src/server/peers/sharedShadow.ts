@@ -1,6 +1,7 @@
-// The shadow that several servers share through Redis. Each writes behind what it committed, coalesced to the newest of a topic,
-// ten times a second, under load twice; the newest SamplingTime stands, whoever wrote it. The same write tells the other servers, and who was
-// away reads all of it anew. While Redis is away what is newest waits here: it is bounded by the number of topics.
+// The shadow that several servers share through Redis. Each server writes what it committed, coalesced to the newest
+// value of a topic, ten times a second and under load twice. The newest SamplingTime wins, whichever server wrote it.
+// The same write tells the other servers; a server that was away reads all of it again. While Redis is away the newest
+// values wait here, bounded by the number of topics.
 
 import { busChannel, type RedisLink } from '../../broker/redis/redisLink.ts'
 import { runScript, scriptOf } from '../../broker/redis/redisQueue.ts'
@@ -10,21 +11,24 @@ import { topicOf } from '../../model/wire/topics.ts'
 
 const writeIntervalMs = 100
 /**
- * After a write of more than 500 topics the next one waits longer, so that it holds each topic once where there would be two or
- * three: an entry is built, sent and heard. Measured with two processes and a saturating fleet of 4,000 topics: 15.3 us of CPU
- * per message for servers and database at 100 ms, 13.5 at 400.
+ * After a write of more than 500 topics the next write waits longer, so that it holds each topic once instead of two or
+ * three times: each entry costs building, sending and hearing. Measured with two processes and a saturating fleet of
+ * 4,000 topics: 15.3 us of CPU per message for servers and database at 100 ms, 13.5 at 400.
  */
 const writeIntervalMaxMs = 500
 const writeEntriesPerMs = 5
-/** Of one script, which Redis runs to its end. */
+/** Entries of one script, which Redis runs without a pause. */
 const scriptEntriesMax = 1_000
-/** After an outage: so many at once, that Redis answers others in between. */
+/** Entries written at once after an outage, so few that Redis answers others in between. */
 const writeEntriesMax = 20_000
 const scanCount = 2_000
-/** A cluster spreads it over its nodes by charger. */
+/** A cluster spreads the shadow over its nodes by charger. */
 const clusterParts = 64
 
-/** Key: a hash, topic to "time in microseconds, tab, payload". Arguments: head of the message, lines of topic, time, payload. */
+/**
+ * Key: a hash from topic to "time in microseconds, tab, payload". Arguments: the head of the message, then lines of
+ * topic, time and payload.
+ */
 const write = scriptOf(`
 for topic, time, payload in string.gmatch(ARGV[2], '([^\\t]+)\\t(%d+)\\t([^\\n]+)\\n') do
   local known = redis.call('HGET', KEYS[1], topic)
@@ -64,12 +68,12 @@ export class SharedShadow {
     })
   }
 
-  /** What this server committed or presented. */
+  /** For what this server moved forward. */
   note(topic: string, entry: ShadowEntry): void {
     this.#dirty[this.#parts === 1 ? 0 : partOf(topic)]!.set(topic, entry)
   }
 
-  /** Reads all that is there; rejects when Redis goes away. */
+  /** Reads the whole shadow from Redis. Rejects when Redis goes away. */
   async load(): Promise<void> {
     const { link, shadow } = this.#options
     for (let part = 0; part < this.#parts; part++) {
@@ -82,7 +86,7 @@ export class SharedShadow {
     }
   }
 
-  /** Writes what is left, if Redis is there. */
+  /** Writes the entries that wait, if Redis is there. */
   async close(): Promise<void> {
     clearTimeout(this.#timer)
     this.#timer = undefined
@@ -93,7 +97,7 @@ export class SharedShadow {
   #writeIn(ms: number): void {
     this.#timer = setTimeout(async () => {
       const entries = await this.#write()
-      // Closed meanwhile: then it is not set.
+      // A shadow that was closed meanwhile has no timer.
       if (this.#timer)
         this.#writeIn(Math.min(writeIntervalMaxMs, Math.max(writeIntervalMs, entries / writeEntriesPerMs)))
     }, ms).unref()
@@ -106,7 +110,7 @@ export class SharedShadow {
     }
   }
 
-  /** Returns how many entries it wrote. */
+  /** Returns how many entries were written. */
   async #write(): Promise<number> {
     if (!this.#options.link.isReachable) return 0
     let room = writeEntriesMax
@@ -158,8 +162,8 @@ interface Lists {
 }
 
 /**
- * Lines of topic, time, payload. Each text is made by itself: as parts of one text, each entry that stays would keep all of it.
- * Exported for its test.
+ * Lines of topic, time and payload. Each text is made separately: as a part of one large text, each entry that stays
+ * would keep all of it in memory. Exported for its test.
  */
 export function parseEntries(body: Buffer): Newest {
   const lists: Lists = { topics: [], times: [], payloads: [] }
@@ -179,7 +183,7 @@ export function parseEntries(body: Buffer): Newest {
 const tab = 9
 const newline = 10
 
-/** As HSCAN gives them: topic, "time, tab, payload", in turns. */
+/** As HSCAN returns them: topic, then "time, tab, payload". */
 function parseFields(fields: readonly string[]): Newest {
   const lists: Lists = { topics: [], times: [], payloads: [] }
   for (let i = 0; i + 1 < fields.length; i += 2) {
@@ -200,7 +204,7 @@ const newestOf = ({ topics, times, payloads }: Lists): Newest => ({
 
 const keyOf = (part: number): string => `chargelift:shadow:{${part}}`
 
-/** All topics of a charger lie together. */
+/** All topics of a charger are in one part. */
 function partOf(topic: string): number {
   let hash = 0
   for (let i = topic.indexOf('/') + 1; i < topic.length && topic[i] !== '/'; i++) {

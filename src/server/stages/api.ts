@@ -1,4 +1,5 @@
-// The HTTP API: connections that only read, the live feed, and the routes' parts. From here on the dashboard is answered.
+// The HTTP API: connections that only read, the live feed, and the parts of the routes. From here on the dashboard
+// works.
 
 import type { Shadow } from '../../broker/shadow.ts'
 import { atMost } from '../../model/atMost.ts'

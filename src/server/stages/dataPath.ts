@@ -1,5 +1,5 @@
-// The data path: the broker in front, the ingest path behind it, the shadow between them. When it stops, it first reads no
-// more, then stores and acknowledges what is admitted, then closes the connections.
+// The data path: the broker in front, the ingest path behind it, the shadow between them. A stop first ends reading,
+// then stores and acknowledges what is admitted, then closes the connections.
 
 import { Broker } from '../../broker/broker.ts'
 import type { RedisLink } from '../../broker/redis/redisLink.ts'

@@ -1,5 +1,5 @@
-// The first stage: audit, credentials and the HTTP port, which tells from now on what the start is waiting for. Ports that are
-// taken are found here, before the database starts.
+// The first stage: audit, credentials and the HTTP port, which from now on tells what the start is waiting for. Ports
+// that are taken are found here, before the database starts.
 
 import { Access } from '../access/access.ts'
 import { Audit } from '../access/audit.ts'
@@ -25,7 +25,7 @@ export interface Front {
   reload(): void
 }
 
-/** How the stage opens what a test has no use for. */
+/** What the stage opens. A test passes fakes. */
 const real = {
   credentials: (options: CredentialsOptions): Credentials => new Credentials(options),
   httpTls: openHttpTls,

@@ -1,4 +1,4 @@
-// The rear of the data path: lanes and writers that commit what the broker admits, and the thread that derives history from it.
+// The rear of the data path: lanes and writers that commit what the broker admits, and the thread that derives history.
 
 import type { Shadow } from '../../broker/shadow.ts'
 import { HistoryThread } from '../../history/derive/historyThread.ts'
@@ -27,7 +27,10 @@ const real = {
   maintenance: (options: ConstructorParameters<typeof HistoryThread>[0]): HistoryThread => new HistoryThread(options)
 }
 
-/** The lifetime owns the thread. Who closes the broker closes the ingest path: its acknowledgements leave through the broker. */
+/**
+ * Registers the stop of the thread. The ingest path itself is closed with the broker, through which its
+ * acknowledgements leave.
+ */
 export function startIngest({ config, log, lifetime }: Startup, needs: IngestNeeds, open = real): IngestPath {
   const { databaseUrl, budget, shadow, recorder } = needs
   const ingest = open.ingest({

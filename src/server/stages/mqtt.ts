@@ -22,7 +22,7 @@ export async function openMqtt(
       credentials,
       accept: (socket, identity) => broker.accept(socket, identity),
       report: audit.report,
-      failed: error => log.error({ event: 'recheck_failed', err: error }, 'live connections not judged anew')
+      failed: error => log.error({ event: 'recheck_failed', err: error }, 'live connections were not checked again')
     })
   )
   lifetime.owns(() => listener.close())

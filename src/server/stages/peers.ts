@@ -1,5 +1,5 @@
-// The other servers of this database: the link through Redis, the shadow that all share, which of them live, and what the
-// database knows of their last values and connections.
+// The other servers of this database: the link through Redis, the shadow that all share, which servers are alive, and
+// what the database knows of their last values and connections.
 
 import type { Pool } from 'pg'
 import type { Broker } from '../../broker/broker.ts'
@@ -52,7 +52,7 @@ export async function joinPeers(startup: Startup, { db, link, shadow, presence }
   })
   presence.load(connections)
   const repairFailed = ({ message }: Error): void =>
-    log.warn({ event: 'repair_failed', reason: message }, 'what another server stored last is not known')
+    log.warn({ event: 'repair_failed', reason: message }, 'last values of another server not read')
   const stopPeers = link && watchPeers({ link, repair: takeOver, failed: repairFailed })
   lifetime.owns(() => stopPeers?.())
   const stopNodes = watchNodes({
@@ -61,7 +61,8 @@ export async function joinPeers(startup: Startup, { db, link, shadow, presence }
     silentMs: config.nodeSilentMs,
     gone: (charger, sinceUs) => presence.goneElsewhere(charger, sinceUs),
     wasTakenOut: () => presence.tellAgain(),
-    failed: ({ message }) => log.warn({ event: 'nodes_failed', reason: message }, 'not known which servers live')
+    failed: ({ message }) =>
+      log.warn({ event: 'nodes_failed', reason: message }, 'which servers are alive was not read')
   })
   lifetime.owns(() => atMost(stopRestMs, stopNodes()))
 }

@@ -21,7 +21,7 @@ export function startQuotas({ log, lifetime }: Startup, { db, dataPath, recorder
       log.warn({ event: 'rejected_evicted', quota, count }, 'rejected messages deleted: too many, or too old')
     },
     failed: ({ message }) =>
-      log.warn({ event: 'rejected_quota_failed', reason: message }, 'rejected messages not bounded')
+      log.warn({ event: 'rejected_quota_failed', reason: message }, 'quotas of rejected messages not applied')
   })
   lifetime.owns(() => atMost(stopRestMs, stop()))
 }

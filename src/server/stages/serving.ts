@@ -1,5 +1,5 @@
-// What the HTTP port and the other processes are answered from. It is there before everything else and filled as the start
-// goes on: until a part is there, the answer is that the server is starting.
+// What the HTTP port and the other processes are answered from. It exists before everything else, and the stages fill
+// it. While a part is missing, the answer is that the server is starting.
 
 import type { TokenCache } from '../access/tokenCache.ts'
 import type { ApiParts } from '../http/api/api.ts'

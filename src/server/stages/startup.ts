@@ -1,4 +1,4 @@
-// What every stage of a start is given, and waiting for a database that is away.
+// What every stage of a start is given, and the wait for a database that is away.
 
 import { setTimeout as sleep } from 'node:timers/promises'
 import type { Logger } from 'pino'
@@ -17,7 +17,7 @@ export interface Startup {
   readonly abort: AbortSignal
 }
 
-/** Tries until the database answers: at boot it may come up later than the server, or go away once more. */
+/** Tries until the database answers: at boot it may start later than the server, or go away again. */
 export async function whenDatabaseAnswers<T>(
   { log, abort }: Pick<Startup, 'log' | 'abort'>,
   work: () => Promise<T>,

@@ -1,5 +1,5 @@
-// The second stage: the database, and what is read from it and written behind: tokens, newest values, edge connections, audit
-// rows. Waits for a database that is away.
+// The second stage: the database, and what is read from it and written behind: tokens, newest values, edge connections
+// and audit rows. Waits for a database that is away.
 
 import type { Pool } from 'pg'
 import type { Engine } from '../../ingest/migrate.ts'
@@ -52,11 +52,11 @@ export async function openStore(
 
 async function openTokenCache(db: Pool, { config, log }: Startup): Promise<TokenCache> {
   const tokenCache = await TokenCache.open(db, ({ message }) =>
-    log.warn({ event: 'tokens_failed', reason: message }, 'tokens not read: those known before are in force')
+    log.warn({ event: 'tokens_failed', reason: message }, 'tokens not read; the known ones stay in force')
   )
   if (!tokenCache.isGuarded && !isLoopbackHost(config.httpHost)) {
     const reason = 'there is no token yet: make one with "chargelift tokens add NAME"'
-    log.warn({ event: 'no_tokens', reason }, 'nobody can use the HTTP port')
+    log.warn({ event: 'no_tokens', reason }, 'no client can use the HTTP port')
   }
   return tokenCache
 }

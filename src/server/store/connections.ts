@@ -1,13 +1,13 @@
-// The memory of presence: the rows of edge_connections, read at start and written behind. Never blocks the broker.
-// Several servers may write them: a row belongs to the node with the newest connection, and only that one may take it
-// offline.
+// The memory of presence: the rows of edge_connections, read at the start and written behind. Never blocks the broker.
+// Several servers may write the table. A row belongs to the node with the newest connection, and only that node may set
+// it to offline.
 
 import type { Pool, QueryConfig } from 'pg'
 import type { EdgeConnection } from '../../broker/presence.ts'
 import { formatTime } from '../../model/wire/envelope.ts'
 import { WriteBehind } from './writeBehind.ts'
 
-/** Short: what a killed server had not written, subscribers have seen already. */
+/** Short, because subscribers have already seen what a killed server had not written. */
 const writeIntervalMs = 50
 const askTimeoutMs = 2_000
 
@@ -46,13 +46,13 @@ export class ConnectionWriter {
     this.#behind.note(`${connection.charger}/${connection.identity}`, connection)
   }
 
-  /** Writes what is left, and ends. */
+  /** Writes the rows that wait, then ends. */
   close(): Promise<void> {
     return this.#behind.close()
   }
 }
 
-/** In the order of the key: two servers must not wait for each other crosswise. */
+/** In the order of the key: otherwise two servers could deadlock. */
 async function upsertConnections(db: Pool, connections: readonly EdgeConnection[]): Promise<void> {
   await db.query(
     `INSERT INTO edge_connections AS stored (identity, client_id, charger, state, since, address, node)

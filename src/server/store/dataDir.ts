@@ -1,10 +1,11 @@
-// The folder of a server that keeps data itself: made, checked and locked before anything is put into it.
+// The data folder of a server that keeps its data itself. It is made, checked and locked before anything is written to
+// it.
 
 import { accessSync, constants, existsSync, mkdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs'
 import { dirname, join } from 'node:path'
 import { ConfigError } from '../../model/errors.ts'
 
-/** Throws ConfigError when `path` cannot be a folder that we write to. */
+/** Throws ConfigError when `path` cannot be a folder that this process writes to. */
 export function prepareDataDir(path: string): void {
   try {
     makeFolder(path)
@@ -14,7 +15,7 @@ export function prepareDataDir(path: string): void {
   }
 }
 
-/** Level by level: Node's recursive mkdir never returns below /proc. */
+/** Makes one level at a time, because Node's recursive mkdir never returns below /proc. */
 function makeFolder(path: string): void {
   if (existsSync(path)) {
     if (!statSync(path).isDirectory()) throw new Error('it is a file')
@@ -24,7 +25,10 @@ function makeFolder(path: string): void {
   mkdirSync(path, { mode: 0o700 })
 }
 
-/** Two servers in one folder would adopt, and then stop, each other's database. Returns how to unlock. Throws ConfigError. */
+/**
+ * Locks the folder: two servers in one folder would adopt, and then stop, each other's database. Returns how to unlock.
+ * Throws ConfigError.
+ */
 export function lockDataDir(dataDir: string): () => void {
   const path = join(dataDir, 'server.lock')
   const owner = existsSync(path) ? readFileSync(path, 'utf8') : ''
@@ -36,7 +40,10 @@ export function lockDataDir(dataDir: string): () => void {
   return () => rmSync(path, { force: true })
 }
 
-/** Number and start time of a process: a number alone is soon used again. Undefined when there is none. */
+/**
+ * Number and start time of a process, because a number alone is soon used again. Undefined when there is no such
+ * process.
+ */
 function birthOf(pid: number): string | undefined {
   try {
     const afterName = readFileSync(`/proc/${pid}/stat`, 'utf8').split(') ')[1]!

@@ -1,13 +1,13 @@
-// Asks the database every few seconds whether it answers, and now and then whether its background jobs fail: what metrics, health
-// and problems are told without waiting for it. Logs nothing but the change.
+// Asks the database every few seconds whether it answers, and now and then whether its background jobs fail. Metrics,
+// health and problems read the result without waiting for the database. Only changes are reported.
 
 import { setTimeout as sleep } from 'node:timers/promises'
 import type { Pool, QueryConfig } from 'pg'
 
 export interface DatabaseReport {
-  /** It does not answer any more; told once. */
+  /** The database does not answer any more. Called once. */
   lost(reason: string): void
-  /** After `lost`. */
+  /** The database answers again, after `lost`. */
   found(): void
   /** One more of TimescaleDB's background jobs fails. */
   jobsFailed(count: number): void
@@ -18,7 +18,7 @@ const lookIntervalMs = 5_000
 const jobsIntervalMs = 60_000
 
 export class DatabaseWatch {
-  /** Undefined while it answers, else why not. */
+  /** Why the database does not answer. Undefined while it does. */
   fault: string | undefined
   /** Background jobs of TimescaleDB whose last run failed. */
   failedJobs = 0
@@ -37,7 +37,7 @@ export class DatabaseWatch {
     return this.fault === undefined
   }
 
-  /** Looks until the returned function is called. */
+  /** Asks until the returned function is called. */
   watch(): () => Promise<void> {
     const lookLater = (): void => {
       this.#timer = setTimeout(() => void this.look().finally(() => this.#timer && lookLater()), lookIntervalMs).unref()
@@ -52,7 +52,7 @@ export class DatabaseWatch {
   async look(): Promise<void> {
     const before = this.fault
     const found = await faultOf(this.#db)
-    // Once may be a moment in which this process, or the machine, had no time.
+    // A single failure may be a moment in which this process, or the machine, had no time.
     const isSure = found === undefined || this.#isSuspected
     this.#isSuspected = found !== undefined
     if (!isSure) return
@@ -64,13 +64,16 @@ export class DatabaseWatch {
 
   async #lookAtJobs(): Promise<void> {
     this.#jobsLookedMs = performance.now()
-    const failed = await failedJobs(this.#db).catch(() => this.failedJobs) // the next look tells
+    const failed = await failedJobs(this.#db).catch(() => this.failedJobs) // the next look asks again
     if (failed > this.failedJobs) this.#report.jobsFailed(failed)
     this.failedJobs = failed
   }
 }
 
-/** Undefined when the database answers, else why not. In time for a probe: a frozen database does not even refuse. */
+/**
+ * Why the database does not answer. Undefined when it does. Ends in time for a probe: a frozen database does not even
+ * refuse.
+ */
 export async function faultOf(db: Pool): Promise<string | undefined> {
   const query = { text: 'SELECT 1', query_timeout: answerMs } as QueryConfig
   const answer = db.query(query).then(
@@ -80,7 +83,7 @@ export async function faultOf(db: Pool): Promise<string | undefined> {
   return Promise.race([answer, sleep(answerMs, `nothing within ${answerMs / 1000} s`, { ref: false })])
 }
 
-/** Jobs of the Timescale on this database: compression, retention, refreshes. Without the extension there are none. */
+/** Jobs of TimescaleDB on this database: compression, retention, refreshes. Without the extension there are none. */
 async function failedJobs(db: Pool): Promise<number> {
   const { rows: found } = await db.query("SELECT to_regclass('timescaledb_information.job_stats') IS NOT NULL AS yes")
   if (!found[0].yes) return 0

@@ -1,6 +1,6 @@
-// The database of a server without DATABASE_URL: a PostgreSQL from npm, in a folder, on a loopback port of its own.
-// A server that was killed leaves its PostgreSQL running: the next start adopts it. One that ends while it is needed is
-// started again on the same port. Stopping stops it in every case.
+// The database of a server without DATABASE_URL: a PostgreSQL from npm, in a folder, on a loopback port of its own. A
+// server that was killed leaves its PostgreSQL running, and the next start adopts it. If PostgreSQL ends while it is
+// needed, it is started again on the same port. A stop ends it in every case.
 
 import { randomBytes } from 'node:crypto'
 import { existsSync, mkdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs'
@@ -14,9 +14,9 @@ import { type Binaries, exitCodeOf, findBinaries, isPostgresOf, run, stopPostgre
 
 export interface EmbeddedDatabase {
   readonly url: string
-  /** A file with the URL, readable by its owner alone, for psql. */
+  /** A file with the URL for psql, readable by its owner alone. */
   readonly urlFile: string
-  /** Orderly within `withinMs`; after that as a crash, from which the next start recovers. */
+  /** Stops in an orderly way within `withinMs`, else as in a crash, from which the next start recovers. */
   stop(withinMs?: number): Promise<void>
 }
 
@@ -37,7 +37,9 @@ const user = 'chargelift'
 const startTimeoutMs = 30_000
 const watchIntervalMs = 500
 
-/** Starts the PostgreSQL in `dataDir`/postgres, made at the first start. Throws ConfigError when it cannot run here. */
+/**
+ * Starts the PostgreSQL in `dataDir`/postgres, which the first start makes. Throws ConfigError when it cannot run here.
+ */
 export async function startEmbeddedDatabase(
   dataDir: string,
   ended: (reason: string) => void = () => {}
@@ -65,7 +67,7 @@ export async function startEmbeddedDatabase(
   }
 }
 
-/** In a folder of another name first: a killed initdb leaves nothing that looks like a database. */
+/** Works in a folder of another name first, so that a killed initdb leaves nothing that looks like a database. */
 async function initialize({ initdb }: Binaries, { folder, logFile, urlFile }: Place): Promise<void> {
   const unfinished = `${folder}.new`
   const data = join(unfinished, 'data')
@@ -103,7 +105,10 @@ async function launch({ postgres }: Binaries, place: Place, port: number): Promi
   return { pid: child.pid!, port }
 }
 
-/** The postmaster that a killed server left behind. A file that names any other process is stale, and would stop postgres. */
+/**
+ * The postmaster that a killed server left running. A pid file that names another process is stale, and would keep
+ * PostgreSQL from starting. It is removed.
+ */
 async function adopt(place: Place): Promise<Postmaster | undefined> {
   const pidFile = join(place.folder, 'postmaster.pid')
   if (!existsSync(pidFile)) return undefined
@@ -113,14 +118,15 @@ async function adopt(place: Place): Promise<Postmaster | undefined> {
     rmSync(pidFile)
     return undefined
   }
-  // Its server may have been killed while it stopped it: then it ends, and another is started.
+  // A server that was killed during its stop may have stopped this postmaster already. Then it ends, and another is
+  // started.
   const isThere = (): boolean => isPostgresOf(place.folder, pid)
   if (!(await untilItAnswers(urlAt(place, port), isThere))) return undefined
   writeFileSync(place.urlFile, `${urlAt(place, port)}\n`, { mode: 0o600 })
   return { pid, port }
 }
 
-/** Starts it again when it ends. Returns how to stop. */
+/** Starts PostgreSQL again when it ends. Returns how to stop. */
 function keepAlive(
   binaries: Binaries,
   place: Place,
@@ -134,7 +140,7 @@ function keepAlive(
       ended(tail(place.logFile))
       pid = (await launch(binaries, place, first.port)).pid
     } catch (error) {
-      ended((error as Error).message) // and again at the next look
+      ended((error as Error).message) // tried again at the next look
     } finally {
       starting = undefined
     }
@@ -149,7 +155,7 @@ function keepAlive(
   }
 }
 
-/** False when it ends instead. Throws ConfigError when it takes too long. */
+/** False when the process ends instead. Throws ConfigError when it takes too long. */
 async function untilItAnswers(url: string, isThere: () => boolean): Promise<boolean> {
   for (const deadline = Date.now() + startTimeoutMs; isThere(); await sleep(50)) {
     const client = new Client({ connectionString: url, connectionTimeoutMillis: 2_000 })

@@ -1,5 +1,5 @@
-// The shadow's memory: loads it from the database at start, and writes it behind, coalesced, at most once a second.
-// A failing write costs nothing but freshness: what is newest stays dirty and goes with the next one.
+// The memory of the shadow: reads it from the database at the start, and writes it behind, coalesced, at most once a
+// second. A failed write costs only freshness: its entries go with the next write.
 
 import type { Pool } from 'pg'
 import type { ShadowEntry } from '../../broker/shadow.ts'
@@ -10,17 +10,18 @@ import { edgeStatusName, parseTopic, topicOf } from '../../model/wire/topics.ts'
 import { WriteBehind } from './writeBehind.ts'
 
 const writeIntervalMs = 1_000
-/** With 24,000 topics a second that move forward, a write each second is 5 to 8 % of the main thread. */
+/** With 24,000 topics a second that move forward, a write each second costs 5 to 8 % of the main thread. */
 const writeIntervalMaxMs = 10_000
 /**
- * A killed server had not written the newest values behind. They are newer than what is known of their charger, or a little
- * older when its values arrived out of order. By charger, not by the clock: samples may be old when they arrive.
+ * A killed server had not written the newest values behind. Such values are newer than the known ones of their charger,
+ * or a little older when its values arrived out of order. The margin counts from the charger's newest value, not from
+ * now: samples may be old when they arrive.
  */
 const topUpMargin = "interval '5 minutes'"
 
 const microseconds = (column: string): string => `(extract(epoch FROM ${column}) * 1000000)::bigint::text`
 
-/** The newest stored value of every topic, in parts that `committed` can take in any order. */
+/** The newest stored value of every topic, in parts that the shadow can take in any order. */
 export async function* loadLatest(db: Pool): AsyncGenerator<Newest> {
   const { rows } = await db.query<ChargerRow | LatestRow>(
     `SELECT chargers.id, chargers.name AS charger, latest.name, ${microseconds('time')} AS time_us, value
@@ -54,7 +55,7 @@ const isLatest = (row: ChargerRow | LatestRow): row is LatestRow => row.name !==
 
 const dayUs = 86_400_000_000
 
-/** Ids of chargers, and the newest time that is known of each (-Infinity for none); those of one day together. */
+/** Chargers by day: their ids, and the newest time known of each (-Infinity for none). */
 function byDay(rows: readonly (ChargerRow | LatestRow)[]): Map<number, number>[] {
   const newestUs = new Map<number, number>()
   for (const row of rows) {
@@ -70,8 +71,9 @@ function byDay(rows: readonly (ChargerRow | LatestRow)[]): Map<number, number>[]
 }
 
 /**
- * What is stored of these chargers since they were known. The common bound is a constant for the planner: without it, it
- * joins the whole table, or asks every chunk for every charger. The aggregate within keeps it from flattening the look-ups.
+ * What is stored of these chargers since their known times. The common bound is a constant for the planner: without it,
+ * the plan joins the whole table, or asks every chunk for every charger. The inner aggregate keeps the planner from
+ * flattening the look-ups.
  */
 async function topUp(db: Pool, known: ReadonlyMap<number, number>): Promise<TopUpRow[]> {
   const { rows } = await db.query<TopUpRow>({
@@ -100,7 +102,7 @@ const newest = (column: string): string =>
   `to_jsonb((array_agg(${column} ORDER BY time DESC) FILTER (WHERE ${column} IS NOT NULL))[1])`
 const newestTime = (column: string): string => microseconds(`max(time) FILTER (WHERE ${column} IS NOT NULL)`)
 
-/** A charger's name; then, for each value, the newest one and its time, or null twice. */
+/** A charger's name, then for each value the newest one and its time, or null twice. */
 type TopUpRow = [charger: string, ...(Value | null)[]]
 
 const toppedUp = (rows: readonly TopUpRow[]): Newest =>
@@ -143,18 +145,18 @@ export class LatestWriter {
     })
   }
 
-  /** A topic of the shadow moved forward. EdgeStatus has its own table, written with its batch. */
+  /** For a topic that this server moved forward. EdgeStatus has its own table, written with its batch. */
   note(topic: string, entry: ShadowEntry): void {
     if (!topic.endsWith(`/${edgeStatusName}`)) this.#behind.note(topic, entry)
   }
 
-  /** Writes what is left, and ends. */
+  /** Writes the entries that wait, then ends. */
   close(): Promise<void> {
     return this.#behind.close()
   }
 }
 
-/** In the order of the key: two servers must not wait for each other crosswise. */
+/** In the order of the key: otherwise two servers could deadlock. */
 async function upsertLatest(db: Pool, entries: readonly [string, ShadowEntry][]): Promise<void> {
   const topics = entries.map(([topic]) => parseTopic(topic)!)
   await db.query(

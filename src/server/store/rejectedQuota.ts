@@ -1,6 +1,7 @@
-// Bounds `rejected_messages`. What may become storable (a Pi whose clock was wrong, a value that a newer server knows) is
-// kept for 30 days in a quota of its own; the rest is kept while there is room. Over a quota the senders that fill it lose
-// their oldest messages first, so that one broken device does not push out everybody else's. Counted, never silent.
+// Bounds `rejected_messages`. Messages that may become storable (of a Pi whose clock was wrong, a value that a newer
+// server knows) are kept for 30 days in a quota of their own. All others are kept while there is room. Over a quota,
+// the senders that fill it lose their oldest messages first, so that one broken device does not push out the messages
+// of others. Every deletion is counted.
 
 import type { Pool, PoolClient } from 'pg'
 import type { RejectCode } from '../../model/errors.ts'
@@ -39,7 +40,7 @@ const rowBytes = 200
 const cost = `(octet_length(payload) + octet_length(topic) + octet_length(reason) + ${rowBytes})::bigint`
 const deleteRowsMax = 10_000
 
-/** Looks when many were rejected since the last time, and at least hourly. Returns how to stop. */
+/** Checks the quotas when many messages were rejected since the last time, and at least hourly. Returns how to stop. */
 export function watchQuotas(db: Pool, rejectedTotal: () => number, report: QuotaReport): () => Promise<void> {
   let seen = rejectedTotal()
   let dueMs = 0
@@ -63,7 +64,7 @@ export function watchQuotas(db: Pool, rejectedTotal: () => number, report: Quota
 }
 const lookIntervalMs = 2_000
 
-/** Deletes what is too old or too much. Does nothing while another server does it. */
+/** Deletes rows that are too old or too many. Does nothing while another server does it. */
 export async function evictRejected(
   db: Pool,
   limits: QuotaLimits,
@@ -71,7 +72,8 @@ export async function evictRejected(
 ): Promise<void> {
   const client = await db.connect()
   let lost: Error | undefined
-  // The pool listens only while it has the connection: without this, a dying database ends the process.
+  // The pool listens for errors only while it holds the connection. Without this listener, a dying database ends the
+  // process.
   const lose = (error: Error): void => {
     lost = error
   }
@@ -127,7 +129,7 @@ async function evictExcess(
   }
 }
 
-/** In parts: no statement holds many rows for long. */
+/** In parts, so that no statement holds many rows for long. */
 async function deleteInParts(
   db: PoolClient,
   quota: Quota,
@@ -147,7 +149,10 @@ async function deleteInParts(
   }
 }
 
-/** The most that each of several may have so that all together have at most `total`: who has less keeps it all. */
+/**
+ * The share that each of several may have so that all together have at most `total`. An amount below its share is kept
+ * in full.
+ */
 export function shareOf(amounts: readonly number[], total: number): number {
   let left = total
   const ascending = [...amounts].sort((a, b) => a - b)

@@ -1,6 +1,6 @@
-// Sends rejected messages through the ingest path again: the same lanes, workers, checks and transaction as when they came.
-// A row leaves `rejected_messages` only after the database has answered for its message: committed, or rejected anew, which
-// has made a row of its own. A crash in between repeats some messages, and storing twice changes nothing.
+// Sends rejected messages through the ingest path again: the same lanes, workers, checks and transaction as at first. A
+// row leaves `rejected_messages` only after the database has answered for its message: committed, or rejected again,
+// which made a new row. A crash in between repeats some messages, and storing a message twice changes nothing.
 
 import type { Pool } from 'pg'
 import type { Ingest } from '../../ingest/ingest.ts'
@@ -8,7 +8,7 @@ import { RejectedError } from '../../model/errors.ts'
 import { type Identity, runOf, type Source } from '../../model/server/admission.ts'
 import { formatTime, parseTime } from '../../model/wire/envelope.ts'
 
-/** Which rejected messages; absent = any. */
+/** Selects rejected messages. An absent member selects any. */
 export interface RejectedFilter {
   readonly charger?: string | undefined
   readonly code?: string | undefined
@@ -32,7 +32,7 @@ export interface ReplayOptions {
   readonly db: Pool
   readonly ingest: Pick<Ingest, 'admit'>
   readonly filter: RejectedFilter
-  /** Added to each SamplingTime; may be negative. */
+  /** Added to each SamplingTime. May be negative. */
   readonly shiftUs: number
   /** Called after each page. */
   readonly progress: (counts: ReplayCounts) => void
@@ -40,7 +40,7 @@ export interface ReplayOptions {
 
 export interface ReplayCounts {
   replayed: number
-  /** Could not be shifted, and stay as they are. */
+  /** Messages whose time could not be shifted. They stay as they are. */
   skipped: number
 }
 
@@ -54,7 +54,7 @@ const valuesOf = ({ charger, code, sinceMs }: RejectedFilter): unknown[] => [
   sinceMs === undefined ? null : new Date(sinceMs)
 ]
 
-/** How many there are, by code, most first. */
+/** Counts by code, the largest first. */
 export async function countRejected(db: Pool, filter: RejectedFilter): Promise<{ code: string; count: number }[]> {
   const { rows } = await db.query<{ code: string; count: string }>(
     `SELECT code, count(*) AS count FROM rejected_messages WHERE ${conditions} GROUP BY code ORDER BY count DESC, code`,
@@ -73,7 +73,10 @@ export async function newestRejected(db: Pool, filter: RejectedFilter, limit: nu
   return rows
 }
 
-/** Replays what is there now, in the order of its arrival, a page at a time; what is rejected meanwhile is not touched. */
+/**
+ * Replays the messages that are there now, in the order of their arrival, a page at a time. Messages rejected meanwhile
+ * stay untouched.
+ */
 export async function replayRejected({ db, ingest, filter, shiftUs, progress }: ReplayOptions): Promise<ReplayCounts> {
   const counts: ReplayCounts = { replayed: 0, skipped: 0 }
   const { rows } = await db.query<{ last: string | null }>(
@@ -124,7 +127,7 @@ async function forget(db: Pool, rows: readonly RejectedRow[]): Promise<void> {
   )
 }
 
-/** The payload with its SamplingTime moved; undefined when it has none that can be. */
+/** The payload with its SamplingTime moved. Undefined when it has no SamplingTime that can be moved. */
 function shifted(payload: Buffer, shiftUs: number): Buffer | undefined {
   if (shiftUs === 0) return payload
   try {
@@ -152,14 +155,14 @@ async function settled(ingest: Pick<Ingest, 'admit'>, messages: readonly Message
       if (--open === 0) resolve()
     }
     for (const { row, payload } of messages) {
-      // DUP: much of it may be stored already, or conflict with what is.
+      // DUP: many of these messages may be stored already, or conflict with stored ones.
       const run = runOf({ topic: row.topic, payload, ticket: 1, dup: true })
       ingest.admit(sourceOf(row.identity, settle), run)
     }
   })
 }
 
-/** Who sent it then, as far as the ingest path asks. */
+/** The sender at that time, as far as the ingest path needs it. */
 function sourceOf(name: string, settle: () => void): Source {
   const identity: Identity = { name, role: 'edge', chargers: undefined, issuer: '', serial: '', validToMs: 0 }
   return { identity, settle, acknowledge() {} }

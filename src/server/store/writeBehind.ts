@@ -1,17 +1,20 @@
-// Writes the newest entry of each key to the database behind the work: coalesced, one write at a time.
-// A failing write costs nothing but freshness: what is newest stays dirty and goes with the next one.
+// Writes the newest entry of each key to the database behind the work: coalesced, one write at a time. A failed write
+// costs only freshness: its entries go with the next write.
 
 const writeRowsMax = 5_000
 
 export interface WriteBehindOptions<Entry> {
   readonly intervalMs: number
-  /** What takes long is written less often: in a twentieth of the time at most, but at least this often. Default: `intervalMs`. */
+  /**
+   * Slow writes come less often: they take a twentieth of the time at most, but come at least this often. Default:
+   * `intervalMs`.
+   */
   readonly intervalMaxMs?: number
-  /** Stores a part of what is dirty. */
+  /** Stores some of the entries. */
   readonly write: (entries: readonly [key: string, entry: Entry][]) => Promise<void>
-  /** Told once, until a write succeeds again. */
+  /** Called once, until a write succeeds again. */
   readonly failed: (error: Error) => void
-  /** For tests; default: the clock. */
+  /** For tests. Default: the monotonic clock. */
   readonly now?: () => number
 }
 
@@ -30,7 +33,7 @@ export class WriteBehind<Entry> {
 
   note(key: string, entry: Entry): void {
     this.#dirty.set(key, entry)
-    // What waits keeps no process alive: who stops calls close.
+    // A pending write does not keep the process alive: a stop calls `close`.
     this.#timer ??= setTimeout(() => this.#write(), this.#pauseMs).unref()
   }
 
@@ -39,7 +42,7 @@ export class WriteBehind<Entry> {
     return this.#dirty.size
   }
 
-  /** Writes what is left, and ends. */
+  /** Writes the entries that wait, then ends. */
   async close(): Promise<void> {
     this.#write()
     await this.#writing

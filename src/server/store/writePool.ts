@@ -1,4 +1,4 @@
-// The database connections of everything that writes beside the ingest path: tokens, newest values, presence, problems, audit.
+// The database connections that write beside the ingest path: tokens, newest values, presence, problems and audit rows.
 
 import pg from 'pg'
 import { writeConnectionsMax } from './limits.ts'

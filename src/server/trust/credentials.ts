@@ -1,4 +1,5 @@
-// The certificate files in force: whom they let in, and what about them needs an operator (metric, /readyz, log).
+// The certificate files in force: which clients they let in, and what an operator must do about them (metric, /readyz,
+// log).
 
 import type { X509Certificate } from 'node:crypto'
 import type { ReportSecurity } from '../../model/server/security.ts'
@@ -11,7 +12,7 @@ export interface CredentialsOptions {
   readonly paths: ServerConfig['tls']
   readonly crlStrict: boolean
   readonly report: ReportSecurity
-  /** Something that an operator should do soon; told once. */
+  /** Something that an operator should do soon. Called once for each warning. */
   readonly warned: (warning: string) => void
   readonly now?: () => number
 }
@@ -36,28 +37,28 @@ export class Credentials {
     return this.#files.current
   }
 
-  /** Why what lies on the disk is not in force; undefined when it is. */
+  /** Why the files on the disk are not in force. Undefined when they are. */
   get fault(): string | undefined {
     return this.#files.fault
   }
 
-  /** A CA has no list that is still in force. */
+  /** A CA has no revocation list that is still valid. */
   get crlExpired(): boolean {
     return this.current.trust.revocation.nextUpdateMs < this.#now()
   }
 
-  /** Throws DeniedError for whom the server does not trust. */
+  /** Throws DeniedError for a certificate that the server does not trust. */
   judge(certificate: X509Certificate, anew: boolean): void {
     this.current.trust.judge(certificate, this.#now(), anew)
   }
 
-  /** What needs an operator, though the server works; one sentence each. */
+  /** What an operator should do although the server works, one sentence each. */
   get warnings(): readonly string[] {
     const { validToMs, trust } = this.current
     const warnings: string[] = []
     if (this.fault !== undefined) warnings.push(`certificate files are refused, the former are in force: ${this.fault}`)
     if (this.crlExpired) {
-      const effect = this.#options.crlStrict ? 'nobody of its CA is let in' : 'it still counts'
+      const effect = this.#options.crlStrict ? 'no client of its CA is let in' : 'it still counts'
       warnings.push(`a revocation list ended on ${dateOf(trust.revocation.nextUpdateMs)}: ${effect}`)
     }
     if (validToMs < this.#now() + serverRenewalMs) {
@@ -66,7 +67,9 @@ export class Credentials {
     return warnings
   }
 
-  /** Looks at the files until the returned function is called. `replaced` is told of what has come into force. */
+  /**
+   * Watches the files until the returned function is called. `replaced` is called with the files that came into force.
+   */
   watch(replaced: (next: TlsFiles, former: TlsFiles) => void): () => void {
     return this.#files.watch(replaced, () => this.#warn())
   }

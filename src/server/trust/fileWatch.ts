@@ -1,5 +1,5 @@
-// Whether files have changed since they were read last, and are whole: they have stayed the same between two looks. That holds
-// for editors, rename, plain overwriting and swapped links alike, as files are looked at and no notifications are needed.
+// Tells whether files have changed since they were last read, and are complete: they stayed the same between two looks.
+// Looking, without notifications of the system, works for editors, rename, overwriting and swapped links alike.
 
 import { stat } from 'node:fs/promises'
 
@@ -12,7 +12,7 @@ export class FileWatch {
     this.#paths = paths
   }
 
-  /** To be asked again and again. True once for each change: then read them. */
+  /** Call it again and again. True once for each change: then read the files. */
   async hasChanged(): Promise<boolean> {
     const state = (await Promise.all(this.#paths.map(stateOf))).join()
     const isStable = state === this.#lastState
@@ -22,13 +22,13 @@ export class FileWatch {
     return true
   }
 
-  /** They were read without being asked: they may be being written, so what stays counts as changed. */
+  /** The files were read without a change. They may be half written, so their next stable state counts as a change. */
   forget(): void {
     this.#readState = ''
   }
 }
 
-/** Changes when the file does, also when another one takes its place. */
+/** Changes when the file changes, also when another file takes its place. */
 async function stateOf(path: string): Promise<string> {
   try {
     const { ino, size, mtimeNs, ctimeNs } = await stat(path, { bigint: true })

@@ -1,6 +1,6 @@
-// Files that are in force, and their exchange while the server runs: when one changes, and when told to.
-// Promises that what is refused changes nothing: the former files stay in force, and it is told, once.
-// A file is read when it has stayed the same for a moment, so that one being written is not taken for a whole one.
+// Files in force, which are exchanged while the server runs: when one changes, and when told to. Files that are refused
+// change nothing: the former ones stay in force, and the fault is reported once. A file is read after it has stayed the
+// same for a moment, so that a half-written file is not taken for a complete one.
 
 import type { ReportSecurity } from '../../model/server/security.ts'
 import { FileWatch } from './fileWatch.ts'
@@ -8,7 +8,7 @@ import { tlsFilesLookMs } from './limits.ts'
 
 export interface FilesOptions<Name extends string, Files extends Record<Name, Buffer>> {
   readonly paths: Readonly<Record<Name, string>>
-  /** Throws ConfigError for what must not come into force. `former`: what is. */
+  /** Throws ConfigError for files that must not come into force. `former`: the files in force. */
   readonly read: (former?: Files) => Files
   readonly report: ReportSecurity
 }
@@ -35,12 +35,14 @@ export class FilesInForce<Name extends string, Files extends Record<Name, Buffer
     return this.#current
   }
 
-  /** Why what lies on the disk is not in force; undefined when it is. */
+  /** Why the files on the disk are not in force. Undefined when they are. */
   get fault(): string | undefined {
     return this.#fault
   }
 
-  /** Looks at the files until the returned function is called. `replaced` is told of what has come into force. */
+  /**
+   * Watches the files until the returned function is called. `replaced` is called with the files that came into force.
+   */
   watch(replaced: Replaced<Files>, looked: () => void = () => {}): () => void {
     this.#replaced = replaced
     let isLooking = false

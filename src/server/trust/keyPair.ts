@@ -1,4 +1,4 @@
-// Reads the certificate and the key of a port, and says everything that is wrong with them at once.
+// Reads the certificate and the key of a port, and reports all faults at once.
 
 import { createPrivateKey, X509Certificate } from 'node:crypto'
 import { readFileSync } from 'node:fs'
@@ -9,7 +9,7 @@ import { readFault } from '../../model/fileFaults.ts'
 export interface KeyPair {
   readonly cert: Buffer
   readonly key: Buffer
-  /** End of the certificate. */
+  /** When the certificate ends. */
   readonly validToMs: number
 }
 
@@ -18,7 +18,7 @@ interface Place {
   readonly path: string
 }
 
-/** Reads one thing after the other; what fails is a fault, and undefined. */
+/** Reads one file after the other. A file that cannot be used is a fault, and undefined. */
 export class Reading {
   readonly faults: ConfigFault[] = []
   readonly #hint: string
@@ -49,7 +49,7 @@ export class Reading {
     }
   }
 
-  /** A key that fits, a certificate that is valid now. */
+  /** A key that matches, and a certificate that is valid now. */
   keyPair(certAt: Place, keyAt: Place, nowMs: number): KeyPair | undefined {
     const [cert, key] = [this.file(certAt), this.file(keyAt)]
     const certificate = cert && this.attempt(certAt.flag, 'a certificate in PEM', () => new X509Certificate(cert))
@@ -62,7 +62,7 @@ export class Reading {
     return certificate && privateKey && { cert: cert!, key: key!, validToMs: certificate.validToDate.getTime() }
   }
 
-  /** Throws ConfigError with all faults so far, and with what OpenSSL finds beyond them. */
+  /** Throws ConfigError with all faults so far, and with what OpenSSL refuses. */
   end(flag: string, { ca, cert, key }: { ca?: Buffer; cert?: Buffer; key?: Buffer }): void {
     if (this.faults.length === 0) {
       this.attempt(flag, 'files that OpenSSL takes', () =>

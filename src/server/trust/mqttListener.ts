@@ -1,4 +1,4 @@
-// The door: MQTT ports with the credentials that are in force, and what happens when they change.
+// The MQTT listener: its ports, the credentials in force, and what happens to connections when credentials change.
 
 import type { TLSSocket } from 'node:tls'
 import { Listener } from '../../broker/listener/listener.ts'
@@ -20,7 +20,7 @@ interface MqttListenerOptions {
   readonly credentials: Credentials
   readonly accept: (socket: TLSSocket, identity: Identity) => void
   readonly report: ReportSecurity
-  /** Judging the live connections anew went wrong: a fault of ours. */
+  /** Live connections could not be judged again: a fault of ours. */
   readonly failed: (error: Error) => void
 }
 
@@ -45,7 +45,7 @@ export async function openMqttListener({
   })
   const stopWatching = credentials.watch((next, former) => {
     const isCaGone = !next.trust.includes(former.trust)
-    // Sessions of a CA that is gone must not go on: they skip the verification that would now fail.
+    // Sessions of a CA that is no longer trusted must not go on: resumption skips the verification that would now fail.
     listener.replaceTls(next, isCaGone)
     listener.recheck(isCaGone).catch(failed)
   })

@@ -1,6 +1,6 @@
-// The keys of TLS sessions that several processes share, so that a session that began at one goes on at any. Nobody sends them
-// anywhere: each makes the same ones out of the server's private key, the day, and the CAs that are trusted. So they change every
-// day; and who trusts a CA no more never resumes a session of one that still does.
+// The keys of TLS sessions that several processes share, so that a session of one process resumes at any other. The
+// keys are never sent: each process derives the same ones from the server's private key, the day and the trusted CAs.
+// So they change every day, and a process that no longer trusts a CA never resumes a session of one that still does.
 
 import { createHash, hkdfSync } from 'node:crypto'
 

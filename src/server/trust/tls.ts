@@ -1,4 +1,4 @@
-// Reads the server's certificate files and says everything that is wrong with them at once.
+// Reads the server's certificate files, and reports all faults at once.
 
 import { Trust } from '../../pki/revocation/trust.ts'
 import type { ServerConfig } from '../config.ts'
@@ -14,13 +14,13 @@ export interface TlsFiles extends KeyPair {
 interface ReadOptions {
   readonly nowMs: number
   readonly crlStrict: boolean
-  /** What is in force: the new ones must not say less. */
+  /** The files in force. New ones must not revoke less. */
   readonly former?: TlsFiles
 }
 
 /**
- * Throws ConfigError: missing, unreadable or half-written files, a key that does not match, a certificate or CAs that are not
- * valid now, a CRL of another signer or older than the one in force, and whatever OpenSSL refuses.
+ * Throws ConfigError for missing, unreadable or half-written files, a key that does not match, a certificate or CAs
+ * that are not valid now, a CRL of another signer or older than the one in force, and whatever OpenSSL refuses.
  */
 export function readTlsFiles(paths: ServerConfig['tls'], { nowMs, crlStrict, former }: ReadOptions): TlsFiles {
   const reading = new Reading('"chargelift certs init --host NAME" makes it.')

@@ -1,5 +1,5 @@
-// What the API answers, as zod schemas: the OpenAPI document is made of them, and a test checks real answers by them. The types
-// that everybody else uses are in model/api.ts; the compiler sees to it that both say the same.
+// The answers of the API as zod schemas. The OpenAPI document is made of them, and a test checks real answers by them.
+// The types that everything else uses are in model/api; the compiler checks that both agree.
 
 import { z } from 'zod'
 import { energyResolutions } from '../../../history/query/energy.ts'

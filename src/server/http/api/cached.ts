@@ -1,12 +1,12 @@
-// A value that is read anew when it is asked for and no longer fresh. All who ask meanwhile share one reading; when that fails, or
-// takes too long, what was known before is as good as it gets.
+// A value that is read again when it is asked for and no longer fresh. All callers that wait share one read. When the
+// read fails or takes too long, they get the older value.
 
 import { atMost } from '../../../model/atMost.ts'
 
 export interface CachedOptions<Value> {
   readonly read: () => Promise<Value>
   readonly freshMs: number
-  /** How long who asks waits for a fresh one when there is an older one. */
+  /** How long a caller waits for a fresh value when there is an older one. */
   readonly patienceMs: number
 }
 
@@ -38,7 +38,8 @@ export class Cached<Value> {
         return value
       })
       .finally(() => {
-        this.#readMs = performance.now() // also when it failed: not everybody waits for what is away
+        // also after a failure, so that not every caller waits for a database that is away
+        this.#readMs = performance.now()
         this.#reading = undefined
       })
     return this.#reading

@@ -1,5 +1,5 @@
-// The fleet as it is now: what the database knows of each charger, with its newest committed values and its presence, which are
-// in memory. So a page of a thousand chargers costs the database next to nothing.
+// The fleet as it is now: what the database knows of each charger, with its newest committed values and its presence
+// from memory. So a page of a thousand chargers costs the database almost nothing.
 
 import type { ShadowEntry } from '../../../broker/shadow.ts'
 import type {
@@ -21,7 +21,7 @@ import { chargersPageDefault, chargersPageMax } from './limits.ts'
 import { chargerInPath, limitOf, oneOf, text } from './parameters.ts'
 import type { RegisteredCharger, Registry } from './registry.ts'
 
-/** What of the shadow is read. */
+/** What is read of the shadow. */
 export interface Newest {
   readonly chargers: Iterable<string>
   valuesOf(charger: string): ReadonlyMap<string, ShadowEntry> | undefined
@@ -93,7 +93,7 @@ const one = endpoint({
 
 export const chargerEndpoints: readonly Endpoint<FleetParts>[] = [list, one]
 
-/** The chargers that are asked for, by name; a name that nobody has is a fault. Those that never sent anything are left out. */
+/** The requested chargers by name. An unknown name is a fault. Chargers that never sent anything are left out. */
 export async function chargersOf(
   { registry, newest }: FleetParts,
   charger: string | undefined,
@@ -144,14 +144,14 @@ function summaryOf(
   }
 }
 
-/** Also those that sent for the first time since the registry was read. */
+/** Includes chargers that sent for the first time since the registry was read. */
 function namesOf(newest: Newest, registered: ReadonlyMap<string, RegisteredCharger>): readonly string[] {
   const others = [...newest.chargers].filter(name => !registered.has(name))
   return others.length === 0 ? [...registered.keys()] : [...registered.keys(), ...others].sort(byCodeUnits)
 }
 const byCodeUnits = (a: string, b: string): number => (a < b ? -1 : a > b ? 1 : 0)
 
-/** Nobody finds out a card id by searching for it who may not see it. */
+/** A caller who may not see card ids must not find one out by searching. */
 function isFound(
   wanted: string,
   name: string,

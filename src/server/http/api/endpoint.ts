@@ -1,5 +1,6 @@
-// An endpoint of the API, described once: its route, its check of the parameters and its part of the OpenAPI document come from
-// the same description. Faults of the asker are 400 or 404, with all that is wrong; a database that does not answer is 503.
+// An endpoint of the API, described once: its route, the check of its parameters and its part of the OpenAPI document
+// come from one description. Faults of the caller are 400 or 404, and list everything that is wrong. A database that
+// does not answer is 503.
 
 import type { Pool } from 'pg'
 import type { z } from 'zod'
@@ -20,12 +21,12 @@ export interface Endpoint<Parts, P extends Parameters = Parameters> {
   readonly needs: AccessRole
   readonly summary: string
   readonly parameters: P
-  /** What status 200 has: JSON of this schema, or else bytes of one of these types. */
+  /** What status 200 returns: JSON of this schema, or else bytes of one of these types. */
   readonly answers: z.ZodType | readonly string[]
   readonly run: (parts: Parts, asking: Asking<P>) => Promise<object> | object
 }
 
-/** For inference of the parameters. */
+/** Infers the types of the parameters. */
 export const endpoint = <Parts, P extends Parameters>(described: Endpoint<Parts, P>): Endpoint<Parts> =>
   described as unknown as Endpoint<Parts>
 
@@ -99,5 +100,5 @@ function databaseFault(error: unknown): ApiFault | undefined {
     : undefined
 }
 
-/** A pool for reading alone. Its sessions can change nothing, and give up what takes too long. */
+/** A pool that only reads. Its sessions can change nothing, and long statements are given up. */
 export type ReadPool = Pick<Pool, 'query' | 'connect'>

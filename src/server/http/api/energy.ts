@@ -1,4 +1,5 @@
-// Energy by quarter hour, hour, day or month, a page at a time: some chargers over the whole range, or of one charger some of it.
+// Energy by quarter hour, hour, day or month, a page at a time. A page holds some chargers over the whole range, or one
+// charger over a part of it.
 
 import {
   type BucketEnergy,

@@ -1,5 +1,5 @@
-// GET /api/v1/events: what is new, as server-sent events, for as long as the asker may know it. The token is asked for again
-// every few seconds, because a stream lives long: when it is revoked, the stream ends.
+// GET /api/v1/events: what is new, as server-sent events, for as long as the caller may see it. The token is checked
+// again every few seconds, because a stream lives long: when the token is revoked, the stream ends.
 
 import { DeniedError } from '../../../model/errors.ts'
 import { type Access, type Asked, may, unknown } from '../../access/access.ts'

@@ -1,6 +1,6 @@
-// GET /api/v1/export/...: all rows of a range as a file, as CSV or JSON, while they are read: little at once, with pauses, because
-// the thread that makes the text also takes in the telemetry. A fault of the database before the first row is 503; later the
-// connection breaks, so that nobody takes a part for the whole.
+// GET /api/v1/export/...: all rows of a range as a file, CSV or JSON, while they are read. A little at once, with
+// pauses, because the thread that makes the text also receives the telemetry. A fault of the database before the first
+// row is 503. A later fault breaks the connection, so that a part does not pass for the whole.
 
 import { setTimeout as sleep } from 'node:timers/promises'
 import { energyResolutions } from '../../../history/query/energy.ts'
@@ -78,7 +78,7 @@ export const exportEndpoints = exportKinds.map(exportOf)
 
 const dayOf = (bound: Parameters<typeof boundText>[0]): string => boundText(bound).slice(0, 10)
 
-/** The first piece is read before there is an answer: what is wrong then can still be told. */
+/** The first piece is read before the answer begins, so that a fault can still be a status. */
 async function streamOf(pieces: AsyncGenerator<string>, exporting: Exporting): Promise<ReadableStream<Uint8Array>> {
   if (exporting.count >= exportsMax) {
     throw new ApiFault(503, { error: `expected at most ${exportsMax} exports at once, found more`, code: 'busy' })

@@ -1,4 +1,4 @@
-// The newest stored rows of one charger, as they are: for whoever wants to know what exactly it said.
+// The newest stored rows of one charger, unchanged, for finding out what exactly it sent.
 
 import { newestRows } from '../../../history/query/rawRows.ts'
 import type { MessagesAnswer } from '../../../model/api/api.ts'

@@ -1,4 +1,5 @@
-// What is wrong with which charger, and the figures of the ingest path: out of memory, also while the database is away.
+// Which charger has which problem, and the figures of the ingest path. Both come from memory, also while the database
+// is away.
 
 import { z } from 'zod'
 import type { IngestFigures, Problem, ProblemsAnswer } from '../../../model/api/api.ts'

@@ -1,5 +1,5 @@
-// The OpenAPI document, made of the endpoints: their parameters' and answers' schemas are those that validate. A new endpoint is
-// in it without a word.
+// The OpenAPI document, made of the endpoints. The schemas of parameters and answers are those that validate, so a new
+// endpoint appears in it by itself.
 
 import { z } from 'zod'
 import { readVersion } from '../../../model/assets.ts'
@@ -20,7 +20,7 @@ const apiError = z.looseObject({
     .meta({ description: 'Of status 400: all that is wrong with the parameters.' })
 })
 
-/** `endpoints` are all, with this one. */
+/** `endpoints` are all endpoints, including this one. */
 export const openApiEndpoint = (endpoints: () => readonly Endpoint<never>[]): Endpoint<unknown> =>
   endpoint({
     path: '/api/v1/openapi.json',
@@ -97,11 +97,11 @@ const errorOf = (description: string): object => ({
   content: { 'application/json': { schema: { $ref: '#/components/schemas/Error' } } }
 })
 
-/** What comes out of it: of a parameter, what its text stands for. */
+/** The output of the schema: of a parameter, the value for which its text stands. */
 function schemaOf(schema: z.ZodType): object {
   const { $schema, ...rest } = z.toJSONSchema(schema, {
     io: 'output',
-    // Zod's own pattern beside a format says nothing more to a reader.
+    // Zod's own pattern beside a format tells a reader nothing more.
     override: ({ jsonSchema }) => {
       if (jsonSchema.format !== undefined) delete jsonSchema.pattern
     }

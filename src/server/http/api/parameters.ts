@@ -1,5 +1,5 @@
-// Parameters of the API: a zod schema each, which validates and is what the OpenAPI document says. Faults are told all at once,
-// with the parameter, what was expected and what was found.
+// Parameters of the API: each is a zod schema, which validates and goes into the OpenAPI document. All faults are
+// reported at once, each with its parameter, what was expected and what was found.
 
 import { z } from 'zod'
 import { boundOf, boundRule } from '../../../history/query/within.ts'
@@ -79,7 +79,7 @@ export const bound = (description: string) => ({
 })
 
 /**
- * Reads the parameters that a request gives. Each stands there once, and none is unknown: a typing error must not look like an
+ * Reads the parameters of a request. Each stands there once, and none is unknown: a typing error must not look like an
  * answer.
  */
 export function readParameters<P extends Parameters>(

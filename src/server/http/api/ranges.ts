@@ -1,4 +1,4 @@
-// The time that a request asks for: `from` and `to` as moments, or as days of the calendar of a time zone.
+// The time range of a request: `from` and `to` as moments, or as calendar days of a time zone.
 
 import { type Bound, boundOf, momentOf, type Within } from '../../../history/query/within.ts'
 import { Zone } from '../../../history/zone.ts'
@@ -28,7 +28,7 @@ export function rangeOf(
   throw wrongParameter('from', `a time before to (${formatTime(toUs)})`, formatTime(fromUs))
 }
 
-/** The same where every charger has days of its own. Throws when it is empty whatever the zone. */
+/** The same where every charger has days of its own zone. Throws when the range is empty in every zone. */
 export function withinOf(
   { from, to }: { readonly from?: string | undefined; readonly to?: string | undefined },
   standardMs: number
@@ -39,7 +39,7 @@ export function withinOf(
   return { from: since, to: until }
 }
 
-/** As it was asked for. */
+/** As the request gave it. */
 export const boundText = (bound: Bound): string => ('day' in bound ? bound.day : formatTime(bound.timeUs))
 
 const utc = new Zone('UTC')

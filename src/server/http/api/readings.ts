@@ -1,5 +1,5 @@
-// The readings of one charger over time: as stored, or by minute, quarter hour, hour and day of its site. A page is bounded in
-// rows and in the raw rows behind them; `next` leads on.
+// The readings of one charger over time: as stored, or by minute, quarter hour, hour and day of its site. A page is
+// bounded in rows and in the raw rows behind them; `next` leads to the next page.
 
 import {
   bucketBounds,
@@ -91,7 +91,7 @@ async function bucketPage(
   const nowMs = Date.now()
   const untilUs = Math.min(toUs, nowMs * 1000)
   const most = Math.min(limit, bucketsPageMax, resolution === '1d' ? bucketDaysMax : Number.POSITIVE_INFINITY)
-  // The bucket of `after` is known: one more, and that one taken off.
+  // The bucket of `after` is known: reads one more, and takes that one off.
   const startUs = afterUs === undefined ? fromUs : Math.max(fromUs, afterUs)
   if (startUs >= untilUs) return { rows: [] }
   const skipped = afterUs !== undefined && afterUs >= fromUs ? 1 : 0

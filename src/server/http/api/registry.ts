@@ -1,4 +1,4 @@
-// The chargers as the database knows them, in memory: read anew when they are asked for and some seconds old.
+// The chargers as the database knows them, in memory. They are read again when asked for and some seconds old.
 
 import { type ListedCharger, listChargers } from '../../../history/query/chargerList.ts'
 import { energyTodayQuery } from '../../../history/query/energy.ts'
@@ -27,7 +27,7 @@ export class Registry {
     return this.#chargers.get()
   }
 
-  /** By name: Wh since midnight of the site, at most a minute old. Empty while the database never told. */
+  /** By name: Wh since midnight of the site, at most a minute old. Empty until the database has answered once. */
   energyToday(): Promise<ReadonlyMap<string, number>> {
     return this.#energyToday.get().catch(() => new Map())
   }

@@ -1,7 +1,7 @@
-// What is new, for the listeners of the HTTP API: the newest committed value of each topic, presence and EdgeStatus, gathered
-// for a moment and made into text once for all listeners (twice where a card id is in it). Nobody listens: it costs nothing.
-// Who comes back, or reads slowly, goes on from the journal; who is slow for too long is cut. What other processes committed
-// is told here by `note`, like what this one did.
+// Sends what is new to the listeners of the HTTP API: the newest committed value of each topic, presence and
+// EdgeStatus. They are gathered for a moment and made into text once for all listeners (twice where a card id is in
+// it). Without listeners it costs nothing. A listener that comes back, or reads slowly, goes on from the journal; one
+// that is slow for too long is cut. What other processes committed arrives by `note` as well.
 
 import type { ShadowEntry } from '../../../broker/shadow.ts'
 import type { IngestFigures } from '../../../model/api/api.ts'
@@ -10,27 +10,30 @@ import { liveFlushMs, liveLingerMs, livePieceTopics, livePingMs, liveTopicsMax }
 import { eventText, type LiveEntry, LiveJournal, liveKinds } from './liveJournal.ts'
 
 export interface LiveFeedOptions {
-  /** Sent once a second; undefined while there are none. */
+  /** Sent once a second. Undefined while there are none. */
   readonly figures?: () => IngestFigures | undefined
 }
 
 export interface ListenOptions {
   readonly mayReadCards: boolean
-  /** Undefined = all. */
+  /** Undefined: all chargers. */
   readonly charger: string | undefined
-  /** The last event that it got. */
+  /** The last event that the listener received. */
   readonly lastEventId: string | undefined
-  /** Takes over the bytes, which are shared. False: it has enough for now, and calls `drained` when it takes more. */
+  /**
+   * Takes over the bytes, which are shared. False: the listener has enough for now, and calls `drained` when it takes
+   * more.
+   */
   readonly send: (bytes: Uint8Array) => boolean
-  /** It was slow for too long, or the server ends. Not called after `close`. */
+  /** The listener was slow for too long, or the server ends. Not called after `close`. */
   readonly end: () => void
 }
 
 interface Listener extends ListenOptions {
   mayReadCards: boolean
-  /** It has everything up to this event. */
+  /** The listener has everything up to this event. */
   sent: number
-  /** Since when it has not taken all, on the monotonic clock; undefined when it has. */
+  /** Since when the listener has not taken everything, on the monotonic clock. Undefined when it has. */
   behindMs: number | undefined
 }
 
@@ -40,7 +43,7 @@ export interface Listening {
   close(): void
 }
 
-/** It moves forward meanwhile. */
+/** The entry moves forward meanwhile. */
 type Fresh = Pick<ShadowEntry, 'payload'>
 
 const figuresIntervalMs = 1_000
@@ -52,7 +55,7 @@ export class LiveFeed {
   readonly #listeners = new Set<Listener>()
   /** The topics that moved since the last flush. */
   readonly #fresh = new Map<string, Fresh>()
-  /** While somebody listens, and a while after. */
+  /** Defined while there are listeners, and for a while after. */
   #journal: LiveJournal | undefined
   #timers: NodeJS.Timeout[] = []
   #linger: NodeJS.Timeout | undefined
@@ -65,7 +68,7 @@ export class LiveFeed {
     return this.#listeners.size
   }
 
-  /** A topic of the shadow moved forward; the payload is canonical. */
+  /** A topic of the shadow moved forward. The payload is canonical. */
   note(topic: string, entry: Fresh): void {
     if (this.#journal !== undefined) this.#fresh.set(topic, entry)
   }
@@ -97,7 +100,7 @@ export class LiveFeed {
     this.#forget()
   }
 
-  /** Tells what is fresh. Called by the timer. */
+  /** Sends what is fresh. Called by the timer. */
   flush(): void {
     const journal = this.#journal
     if (journal === undefined) return
@@ -130,7 +133,7 @@ export class LiveFeed {
     this.#fresh.clear()
   }
 
-  /** One event: its text is made once for all who want all of it. */
+  /** One event. Its text is made once for all listeners that get all of it. */
   #tell(journal: LiveJournal, entries: readonly LiveEntry[]): void {
     const { number } = entries[0]!
     const id = journal.idOf(number)
@@ -150,7 +153,7 @@ export class LiveFeed {
     }
   }
 
-  /** Sends what it has not got, as long as it takes it. */
+  /** Sends what the listener has not received, as long as it takes more. */
   #catchUp(listener: Listener): void {
     const journal = this.#journal
     if (journal === undefined || !this.#listeners.has(listener)) return
@@ -200,7 +203,10 @@ export class LiveFeed {
 const bytesOf = (entries: readonly LiveEntry[], id: string, mayReadCards: boolean): Uint8Array =>
   encoder.encode(eventText(entries, id, mayReadCards))
 
-/** An event a kind. Only the last one has the id of the piece: who loses the connection in between gets all of it again. */
+/**
+ * One event for each kind. Only the last one has the id of the piece, so a listener that loses the connection in
+ * between gets the whole piece again.
+ */
 function pieceText(entries: readonly LiveEntry[], { charger, mayReadCards }: Listener, before: string, id: string) {
   const own = charger === undefined ? entries : entries.filter(entry => entry.charger === charger)
   const events = liveKinds

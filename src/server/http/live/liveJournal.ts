@@ -1,6 +1,6 @@
-// What the live feed remembers: of each topic its newest event, in the order of their numbers. So whoever was away, or is slow,
-// gets what he has not got, coalesced, and memory is bounded by the topics. Pure. The text of an event is made here once; where
-// a card id is in it, a second time without.
+// What the live feed remembers: the newest event of each topic, in the order of their numbers. A listener that was
+// away, or is slow, gets what it has not received, coalesced, and memory is bounded by the topics. Pure. The text of an
+// event is made here once, and where a card id is in it a second time without.
 
 import { randomBytes } from 'node:crypto'
 import { connectionName, edgeStatusName, topicRoot } from '../../../model/wire/topics.ts'
@@ -10,12 +10,12 @@ export const liveKinds = ['reading', 'connection', 'status'] as const
 export type LiveKind = (typeof liveKinds)[number]
 
 export interface LiveEntry {
-  /** Of the event that told it. One event has one kind, and many entries. */
+  /** Number of the event that told it. One event has one kind, and many entries. */
   readonly number: number
   readonly kind: LiveKind
   readonly charger: string
   readonly json: string
-  /** For who may not see card ids; the same text where there is none. */
+  /** For callers that may not see card ids. The same text where there is no card id. */
   readonly masked: string
 }
 
@@ -25,19 +25,19 @@ export class LiveJournal {
   readonly #topicsMax: number
   readonly #entries = new Map<string, LiveEntry>()
   #number = 0
-  /** What was told up to this event may be forgotten. */
+  /** Events up to this one may be forgotten. */
   #floor = 0
 
   constructor(topicsMax: number) {
     this.#topicsMax = topicsMax
   }
 
-  /** The newest event's. */
+  /** Of the newest event. */
   get number(): number {
     return this.#number
   }
 
-  /** Takes over the newest payload of each topic; returns an event's entries for each kind that there is. */
+  /** Takes over the newest payload of each topic. Returns the entries of one event for each kind that occurs. */
   add(payloads: Iterable<readonly [topic: string, payload: string]>): LiveEntry[][] {
     const byKind: (readonly [topic: string, payload: string])[][] = liveKinds.map(() => [])
     for (const entry of payloads) byKind[kindAt(entry[0])]!.push(entry)
@@ -46,7 +46,9 @@ export class LiveJournal {
     return events
   }
 
-  /** Of what is newer than `number`: at least `atLeast` entries, where there are as many, and all of the last event in it. */
+  /**
+   * Entries newer than `number`: at least `atLeast` where there are as many, and always all entries of the last event.
+   */
   since(number: number, atLeast: number): LiveEntry[] {
     const newer: LiveEntry[] = []
     for (const entry of this.#entries.values()) {
@@ -57,7 +59,7 @@ export class LiveJournal {
     return newer
   }
 
-  /** Whether everything behind this event is known. */
+  /** Whether everything after this event is known. */
   reaches(number: number): boolean {
     return number >= this.#floor && number <= this.#number
   }
@@ -66,7 +68,7 @@ export class LiveJournal {
     return `${this.epoch}.${number}`
   }
 
-  /** The event of an id; undefined when nobody can go on from it. */
+  /** The number of an event id. Undefined when a listener cannot go on from it. */
   numberOf(id: string): number | undefined {
     const [epoch, digits = ''] = id.split('.')
     const number = /^\d{1,15}$/.test(digits) ? Number(digits) : Number.NaN
@@ -77,7 +79,7 @@ export class LiveJournal {
     this.#number++
     return payloads.map(([topic, payload]) => {
       const entry = { number: this.#number, kind, ...textsOf(kind, topic, payload) }
-      this.#entries.delete(topic) // the newest are the last
+      this.#entries.delete(topic) // so that the newest come last
       this.#entries.set(topic, entry)
       return entry
     })
@@ -106,8 +108,8 @@ const connectionSuffix = `/${connectionName}`
 const statusSuffix = `/${edgeStatusName}`
 
 /**
- * The payloads are canonical (`encodeEnvelope`), and names need no escape: so the text is cut and put together, and nothing is
- * parsed. An EdgeStatus is any JSON object in one line.
+ * The payloads are canonical (`encodeEnvelope`) and names need no escape, so the text is cut and put together without
+ * parsing. An EdgeStatus is any JSON object in one line.
  */
 function textsOf(kind: LiveKind, topic: string, payload: string): Omit<LiveEntry, 'number' | 'kind'> {
   const slash = topic.indexOf('/', topicRoot.length)

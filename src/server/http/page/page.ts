@@ -1,6 +1,6 @@
-// The dashboard's pages and files. They are read from dist/web, or from inside the single binary, where a build put them; in a
-// source checkout they are bundled at the first request. The files have the hash of their content in their names, and a browser
-// keeps them for ever; the page itself is asked for each time, and answered with 304 when it is the same.
+// The dashboard's pages and files. They are read from dist/web or from the single binary, where a build put them. In a
+// source checkout they are bundled at the first request. A file has the hash of its content in its name, and a browser
+// keeps it for ever. The page itself is asked for each time, and answered with 304 when it is the same.
 
 import { createHash } from 'node:crypto'
 import { assetNames, readAsset } from '../../../model/assets.ts'
@@ -8,12 +8,12 @@ import { type Call, json, type Route } from '../routes.ts'
 import { buildPage, type PageFiles } from './pageBuild.ts'
 
 export interface PageOptions {
-  /** Could not be bundled; told once per attempt. */
+  /** The page could not be bundled. Called once per attempt. */
   readonly failed: (error: Error) => void
 }
 
 const folder = 'dist/web'
-/** Each is one page to the server; which, the script sees by the address. */
+/** All are one page to the server; the script shows what belongs to the address. */
 const pages = ['/', '/chargers/:name', '/sessions', '/ingest']
 
 export function pageRoutes({ failed }: PageOptions): Route[] {
@@ -37,7 +37,7 @@ export function pageRoutes({ failed }: PageOptions): Route[] {
     }
   return [
     ...pages.map((path): Route => ({ method: 'GET', path, needs: 'viewer', answer: answer(() => 'page.html') })),
-    // The files hold no data, and the page to sign in has the same look.
+    // The files hold no data, and the page to sign in uses the same styles.
     {
       method: 'GET',
       path: '/assets/:file',
@@ -83,7 +83,7 @@ const encodings = [
   { name: 'gzip', ending: '.gz' }
 ] as const
 
-/** The smallest that the browser takes. */
+/** The smallest encoding that the browser accepts. */
 function encodingOf(accepted: string): (typeof encodings)[number] | undefined {
   const names = accepted.split(',').flatMap(part => {
     const [name = '', ...parameters] = part

@@ -1,6 +1,6 @@
-// Bundles the dashboard: from src/web to the files a browser loads, with the hash of their content in their names. In a source
-// checkout it runs at the first request for the page; the build writes what it returns to dist/web. esbuild is loaded here and
-// nowhere else, and only then.
+// Bundles the dashboard: from src/web to the files a browser loads, with the hash of their content in their names. In a
+// source checkout it runs at the first request for the page; the build writes its result to dist/web. esbuild is loaded
+// here alone, and only when this runs.
 
 import { createHash } from 'node:crypto'
 import { readFile } from 'node:fs/promises'
@@ -8,17 +8,19 @@ import { fileURLToPath } from 'node:url'
 import { promisify } from 'node:util'
 import { brotliCompress, constants, gzip } from 'node:zlib'
 
-/** Name to content: `page.html`, `assets/main-HASH.js`, and each once more, compressed, with `.gz` and `.br` at the end. */
+/**
+ * Name to content: `page.html`, `assets/main-HASH.js`, and each file once more, compressed, ending in `.gz` or `.br`.
+ */
 export type PageFiles = ReadonlyMap<string, Buffer>
 
 export interface BuildOptions {
-  /** As small as can be, however long it takes. */
+  /** Compresses as small as possible, however long it takes. */
   readonly thorough?: boolean
 }
 
 const source = new URL('../../../web/', import.meta.url)
 
-/** Throws where there is no src/web or no esbuild: not in a source checkout. */
+/** Throws outside of a source checkout, where there is no src/web or no esbuild. */
 export async function buildPage({ thorough = false }: BuildOptions = {}): Promise<PageFiles> {
   const { build } = await import('esbuild')
   const { outputFiles } = await build({

@@ -1,5 +1,6 @@
-// What is known of a charger, out of the shadow's entries: topics of values, presence and EdgeStatus.
-// Each EdgeStatus is read once, however often it is looked at.
+// What is known of a charger, from the shadow's entries: values, presence and EdgeStatus. An EdgeStatus is any JSON
+// that an edge sent, so a member of the wrong type counts as absent. Each entry is parsed once, however often it is
+// used.
 
 import type { ShadowEntry } from '../../../broker/shadow.ts'
 import { valueNames } from '../../../model/wire/chargerState.ts'
@@ -10,10 +11,10 @@ import { connectionName, edgeStatusName } from '../../../model/wire/topics.ts'
 export interface ChargerFacts {
   /** SamplingTime of the newest value. */
   readonly sampledMs: number | undefined
-  /** Undefined for a charger of which no edge was ever connected. */
+  /** Undefined for a charger whose edge was never connected. */
   readonly connection: { readonly isOnline: boolean; readonly sinceMs: number } | undefined
   readonly state: { readonly word: string; readonly sinceMs: number } | undefined
-  /** The charger's own word for its state; asked for when it matters. */
+  /** The charger's own word for its state. A function, because it is rarely needed. */
   readonly ownWord: () => string | undefined
   readonly edge: EdgeFacts | undefined
 }
@@ -32,14 +33,14 @@ export interface EdgeFacts {
   readonly reachabilitySinceMs: number | undefined
 }
 
-/** By value name, of one charger. */
+/** The entries of one charger by value name. */
 export type Entries = ReadonlyMap<string, ShadowEntry>
 
 export class FactReader {
-  /** What was read of an entry, and of which payload: it moves forward in place. */
+  /** What was parsed of an entry, and from which payload: the entry itself moves forward in place. */
   readonly #edges = new WeakMap<ShadowEntry, { readonly payload: string; readonly facts: EdgeFacts }>()
 
-  /** Undefined for a charger that never told anything: a name that somebody asked for. */
+  /** Undefined for a charger that never sent anything, as when a request names an unknown one. */
   read(entries: Entries): ChargerFacts | undefined {
     const sampledUs = newestUs(entries)
     const status = entries.get(edgeStatusName)

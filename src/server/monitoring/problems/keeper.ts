@@ -1,6 +1,6 @@
-// Keeps the problems in the database and tells the webhook, on one server of several at a time. Everything is tried again at the
-// next round from what holds then: there is no queue that could grow, and a message that was not taken is made anew. So each
-// problem is told at least once. Blocks nobody: it only reads what others have found.
+// Writes the problems to the database and calls the webhook, on one server of several at a time. Each round works from
+// what holds then, so there is no queue that could grow, and a message that was not accepted is made anew. So each
+// problem is reported at least once. It only reads what others have found, and blocks no part.
 
 import type { Pool } from 'pg'
 import { type Due, ProblemLedger } from './ledger.ts'
@@ -14,17 +14,17 @@ export interface KeeperOptions {
   readonly db: Pool
   readonly node: string
   readonly problems: Pick<Problems, 'list' | 'looked' | 'chargers'>
-  /** Absent: nobody is told. */
+  /** Absent: no webhook is called. */
   readonly webhook: WebhookTarget | undefined
   readonly now?: () => number
   readonly report: KeeperReport
 }
 
 export interface KeeperReport {
-  /** The database did not take the problems; told once, until it does. */
+  /** The database did not accept the problems. Called once, until it does. */
   notKept(error: Error): void
   told(opened: number, closed: number): void
-  /** Told once, until a message is taken. */
+  /** The webhook did not accept the message. Called once, until it does. */
   notTold(error: Error): void
 }
 
@@ -35,7 +35,7 @@ const leaseMs = 60_000
 export class ProblemKeeper {
   readonly #options: KeeperOptions
   readonly #now: () => number
-  /** While this server keeps them. */
+  /** Defined while this server keeps the problems. */
   #ledger: ProblemLedger | undefined
   #leasedMs = 0
   #isFailing = false
@@ -43,7 +43,7 @@ export class ProblemKeeper {
   #postDueMs = 0
   #timer: NodeJS.Timeout | undefined
   #round: Promise<void> = Promise.resolve()
-  /** Messages taken by the receiver, and attempts that failed. */
+  /** Messages that the receiver accepted, and attempts that failed. */
   readonly posts = new Map([
     ['delivered', 0],
     ['failed', 0]
@@ -54,7 +54,7 @@ export class ProblemKeeper {
     this.#now = options.now ?? Date.now
   }
 
-  /** Goes round until the returned function is called, which hands over to another server. */
+  /** Makes rounds until the returned function is called, which hands over to another server. */
   watch(): () => Promise<void> {
     const goLater = (): void => {
       this.#timer = setTimeout(() => {
@@ -78,7 +78,7 @@ export class ProblemKeeper {
         this.#ledger = undefined
         return
       }
-      // After a pause that was too long, another server may have written.
+      // After too long a pause, another server may have written.
       if (this.#now() - this.#leasedMs > leaseMs) this.#ledger = undefined
       this.#leasedMs = this.#now()
       this.#ledger ??= new ProblemLedger(await loadProblems(db))

@@ -1,6 +1,7 @@
-// What the table `problems` should hold, and what the webhook is due to be told: pure bookkeeping over the rows, no clock and no
-// database of its own. A problem is told when it has been there for 15 minutes, its end when it has been gone for as long; one that
-// comes and goes within that time is never heard of, and one that comes back was never gone.
+// What the table `problems` should hold, and what the webhook should be told next. Pure bookkeeping over rows, without
+// clock and database. A problem is reported when it has been there for 15 minutes, its end when it has been gone for as
+// long. A problem that comes and goes within that time is never reported, and one that comes back in time was never
+// gone.
 
 import type { Problem } from '../../../model/api/api.ts'
 import type { Condition } from '../../../model/api/problem.ts'
@@ -15,14 +16,14 @@ export interface Due {
 
 export class ProblemLedger {
   readonly #rows: Map<string, ProblemRow>
-  /** Rows that the database does not have like this, or has and should not. */
+  /** Rows that are missing or different in the database, or should be deleted there. */
   readonly #dirty = new Map<string, { readonly row: ProblemRow; readonly isGone: boolean }>()
 
   constructor(rows: Iterable<ProblemRow>) {
     this.#rows = new Map(Array.from(rows, row => [keyOf(row.charger, row.condition), row]))
   }
 
-  /** Takes over what holds now. `isTelling`: somebody is told; else what is gone is forgotten at once. */
+  /** Takes over what holds now. Without `isTelling` there is no webhook, and an ended problem is forgotten at once. */
   reconcile(problems: Iterable<Problem>, nowMs: number, isTelling: boolean): void {
     const holding = new Set<string>()
     for (const problem of problems) {
@@ -40,7 +41,10 @@ export class ProblemLedger {
     }
   }
 
-  /** Nothing when nothing is due; else also what is younger of the same kind, so that it need not be told on its own. */
+  /**
+   * Undefined when nothing is due. Otherwise includes younger problems of the same conditions, so that they need no
+   * message of their own.
+   */
   due(nowMs: number): Due | undefined {
     const opened = dueOf(this.#rows.values(), nowMs, row =>
       row.toldMs === undefined && row.closedMs === undefined ? row.seenMs : undefined
@@ -49,7 +53,7 @@ export class ProblemLedger {
     return opened.length + closed.length === 0 ? undefined : { opened, closed }
   }
 
-  /** The webhook took the message. */
+  /** The webhook accepted the message. */
   told({ opened, closed }: Due, nowMs: number): void {
     for (const row of opened) {
       row.toldMs = nowMs
@@ -58,7 +62,7 @@ export class ProblemLedger {
     for (const row of closed) this.#forget(keyOf(row.charger, row.condition), row)
   }
 
-  /** What the database does not know yet; `written` when it does. */
+  /** What the database does not have yet. Call `written` when it does. */
   get unwritten(): { readonly changed: readonly ProblemRow[]; readonly gone: readonly ProblemRow[] } {
     const dirty = [...this.#dirty.values()]
     return {
@@ -95,7 +99,10 @@ export class ProblemLedger {
   }
 }
 
-/** Those that have been so for long enough, with the younger ones of their conditions. `fromMs`: since when; undefined: not so. */
+/**
+ * Rows that are old enough, with the younger rows of their conditions. `fromMs` gives the age of a row; undefined: not
+ * due at all.
+ */
 function dueOf(
   rows: Iterable<ProblemRow>,
   nowMs: number,

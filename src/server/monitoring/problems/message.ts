@@ -1,5 +1,5 @@
-// The webhook's message, pure: what came and what went, grouped by condition, so that it is one message however many chargers
-// share one. `text` says it in words, which chat programs show as it is; the other members are for programs.
+// The webhook's message. Pure. Problems are grouped by condition, so that it is one message however many chargers share
+// a problem. `text` says it in words, which chat programs show as they are. The other members are for programs.
 
 import { type Condition, conditions } from '../../../model/api/problem.ts'
 import type { Due } from './ledger.ts'
@@ -18,9 +18,9 @@ export interface WebhookMessage {
 interface Group {
   readonly condition: Condition
   readonly count: number
-  /** The one that most of them share. */
+  /** The cause that most of them share. */
   readonly cause: string
-  /** Of the oldest. */
+  /** When the oldest began. */
   readonly since: string
   /** The first of them, by name. */
   readonly examples: readonly { readonly charger: string; readonly cause: string; readonly since: string }[]

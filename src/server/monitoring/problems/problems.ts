@@ -1,5 +1,5 @@
-// Which chargers have which problems: looks at all of them every few seconds, out of memory, a part at a time so that
-// nobody waits. Knows since when each problem holds; who keeps that over restarts gives it back with `restore`.
+// Which chargers have which problems. Checks all of them every few seconds, from memory, a part at a time so that no
+// other work waits. Knows since when each problem holds. After a restart, `restore` gives back what was kept.
 
 import { setImmediate as turn } from 'node:timers/promises'
 import type { Problem } from '../../../model/api/api.ts'
@@ -11,9 +11,9 @@ import { type Finding, judge, type Surroundings } from './rules.ts'
 export interface ProblemsOptions {
   readonly chargers: ReadonlyMap<string, Entries>
   readonly surroundings: () => Surroundings
-  /** Of one look: how many problems of a condition came and went, and some of the chargers. */
+  /** After a look: which chargers a condition came to, and which it left. */
   readonly changed: (condition: Condition, opened: readonly string[], closed: readonly string[]) => void
-  /** A fault of ours; the next look tries again. */
+  /** A fault of ours. The next look tries again. */
   readonly failed: (error: Error) => void
 }
 
@@ -70,22 +70,22 @@ export class Problems {
     return Math.max(problemLookMs, this.#known / problemLookChargersPerMs)
   }
 
-  /** Call before the first look: what held before the restart, and still holds, has been since then. */
+  /** Call before the first look. A problem that held before the restart, and still holds, keeps its beginning. */
   restore(problems: Iterable<Restored>): void {
     for (const { charger, condition, sinceMs } of problems) this.#restored.set(keyOf(charger, condition), sinceMs)
   }
 
-  /** How often all chargers were looked at. */
+  /** How often all chargers were checked. */
   get looked(): number {
     return this.#looked
   }
 
-  /** Chargers that ever told anything. */
+  /** Chargers that ever sent anything. */
   get chargers(): number {
     return this.#known
   }
 
-  /** How many chargers each condition holds for; every condition is there. */
+  /** For how many chargers each condition holds. Every condition is present. */
   get counts(): ReadonlyMap<Condition, number> {
     return this.#counts
   }
@@ -122,7 +122,7 @@ export class Problems {
     for (const [condition, { opened, closed }] of changes) changed(condition, opened, closed)
   }
 
-  /** False for a name of which nothing is known. */
+  /** False for an unknown name. */
   #lookAt(charger: string, entries: Entries, around: Surroundings, changes: Map<Condition, Changes>): boolean {
     const facts = this.#reader.read(entries)
     if (facts === undefined) return false

@@ -1,4 +1,4 @@
-// The table `problems`, a statement a function, and the lease of the one server that writes it.
+// The table `problems`, one function for each statement, and the lease of the server that writes it.
 
 import type { Pool } from 'pg'
 import { type Condition, conditions } from '../../../model/api/problem.ts'
@@ -9,11 +9,11 @@ export interface ProblemRow {
   readonly condition: Condition
   cause: string
   sinceMs: number
-  /** When it was first seen. */
+  /** When the problem was first seen. */
   readonly seenMs: number
-  /** The webhook knows that it is there. */
+  /** The webhook was told that it is there. */
   toldMs: number | undefined
-  /** It is gone, and the webhook does not know yet. */
+  /** The problem is gone, and the webhook was not told yet. */
   closedMs: number | undefined
 }
 
@@ -43,7 +43,7 @@ export async function loadProblems(db: Pool): Promise<ProblemRow[]> {
   }))
 }
 
-/** True when this node keeps the problems for the next `forMs`: nobody else does, or did for too long. */
+/** True when this node keeps the problems for the next `forMs`: no other node does, or its lease has ended. */
 export async function takeLease(db: Pool, node: string, forMs: number): Promise<boolean> {
   const { rowCount } = await db.query(
     `INSERT INTO problems_lease AS lease (node, until) VALUES ($1, now() + $2 * interval '1 ms')
@@ -54,7 +54,7 @@ export async function takeLease(db: Pool, node: string, forMs: number): Promise<
   return rowCount === 1
 }
 
-/** For the next server, at a stop. */
+/** At a stop: lets another server take over at once. */
 export async function giveLease(db: Pool, node: string): Promise<void> {
   await db.query('DELETE FROM problems_lease WHERE node = $1', [node])
 }

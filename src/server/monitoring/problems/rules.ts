@@ -1,5 +1,5 @@
-// What is wrong with a charger, judged by what is known of it. Pure: facts and the time in, findings out.
-// What an edge tells about itself counts while it is connected; only its certificate's end needs no connection to be true.
+// What is wrong with a charger, judged by what is known of it. Pure: facts and the time in, findings out. What an edge
+// says about itself counts while it is connected. Only the end of its certificate counts without a connection.
 
 import type { Condition } from '../../../model/api/problem.ts'
 import type { operationStates } from '../../../model/wire/chargerState.ts'
@@ -8,7 +8,7 @@ import { backlogAgeMs, certificateSoonMs } from './limits.ts'
 
 export interface Surroundings {
   readonly nowMs: number
-  /** Since when this server has been storing without a pause: before it, nobody's silence was heard. */
+  /** Since when this server has been storing without a pause. Silence before that proves nothing. */
   readonly storingSinceMs: number
   readonly silentAfterMs: number
   /** Of this server. */
@@ -27,7 +27,7 @@ type Rule = (
   wasOpen: boolean
 ) => Omit<Finding, 'condition'> | undefined
 
-/** In the order of `conditions`; `wasOpen` tells which hold already. A charger that is well costs no object. */
+/** In the order of `conditions`. `wasOpen` tells which conditions hold already. A healthy charger allocates nothing. */
 export function judge(
   facts: ChargerFacts,
   surroundings: Surroundings,
@@ -107,7 +107,7 @@ const clock: Rule = ({ connection, edge }) => {
   return cause === undefined ? undefined : { cause, sinceMs: edge!.timeMs }
 }
 
-/** `synchronised` and `server` are right, and `system` is what nobody contradicts. */
+/** A clock that is `synchronised` or `server` is right. `system` is right unless something contradicts it. */
 const clockCauses: Readonly<Record<string, string>> = {
   unset: 'The clock of the edge is not set: allow it NTP (UDP 123).',
   unsynchronised: 'The clock of the edge is not synchronised: allow it NTP (UDP 123).',
@@ -140,8 +140,8 @@ const version: Rule = ({ connection, edge }, surroundings) => {
 }
 
 /**
- * 0 for neighbours, which work together; below it when `edge` is too old, above it when too new. Neighbours are the same and
- * the next release: 1.x and 2.x, and before 1.0 each 0.x and the next. What is no version is nobody's fault.
+ * 0 for versions that work together, below it when `edge` is too old, above it when it is too new. A version works with
+ * itself and the next release: 1.x with 2.x, and before 1.0 each 0.x with the next. What is no version is not reported.
  */
 export function compareReleases(edge: string, server: string): number {
   const [a, b] = [releaseOf(edge), releaseOf(server)]

@@ -1,5 +1,6 @@
-// Posts a message to the operator's URL, signed, and tells whether it was taken. Follows no redirect, reads no answer, and gives up
-// in time: what becomes of a message that was not taken is the caller's business. Neither URL nor secret is in any error.
+// Posts a signed message to the operator's URL, and tells whether it was accepted. Follows no redirect, reads no
+// answer, and gives up in time. The caller decides what to do with a message that was not accepted. Neither URL nor
+// secret appears in any error.
 
 import { createHmac } from 'node:crypto'
 import { webhookTimeoutMs } from './limits.ts'
@@ -9,11 +10,11 @@ export interface WebhookTarget {
   readonly secret: string
 }
 
-/** Time and HMAC-SHA256 of `time.body`: who checks both believes neither a forged message nor an old one again. */
+/** Time, and HMAC-SHA256 of `time.body`: a receiver that checks both accepts neither forged nor repeated messages. */
 export const signatureOf = (secret: string, seconds: number, body: string): string =>
   `t=${seconds},v1=${createHmac('sha256', secret).update(`${seconds}.${body}`).digest('hex')}`
 
-/** Resolves when the receiver answered 2xx; rejects with a sentence without URL and secret. */
+/** Resolves when the receiver answered 2xx. Rejects with a sentence without URL and secret. */
 export async function post({ url, secret }: WebhookTarget, message: object): Promise<void> {
   const body = JSON.stringify(message)
   const response = await fetch(url, {
