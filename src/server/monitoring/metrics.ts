@@ -278,7 +278,7 @@ export class Metrics {
 }
 
 /** The late lane is the last one. */
-export const laneName = (lane: number, lanes: number): string => (lane === lanes - 1 ? 'late' : String(lane))
+const laneName = (lane: number, lanes: number): string => (lane === lanes - 1 ? 'late' : String(lane))
 
 const misnamed = ['nodejs_active_handles_total', 'nodejs_active_requests_total', 'nodejs_active_resources_total']
 /** Of both histograms of seconds. */

@@ -10,7 +10,7 @@ export interface WebhookTarget {
 }
 
 /** Time and HMAC-SHA256 of `time.body`: who checks both believes neither a forged message nor an old one again. */
-export const signatureOf = (secret: string, seconds: number, body: string): string =>
+const signatureOf = (secret: string, seconds: number, body: string): string =>
   `t=${seconds},v1=${createHmac('sha256', secret).update(`${seconds}.${body}`).digest('hex')}`
 
 /** Resolves when the receiver answered 2xx; rejects with a sentence without URL and secret. */
