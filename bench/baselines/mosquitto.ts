@@ -21,7 +21,7 @@ export interface Mosquitto {
 const startTimeoutMs = 10_000
 
 /** Where the program is; Debian's lies outside an ordinary user's PATH. */
-export function findMosquitto(): string | undefined {
+function findMosquitto(): string | undefined {
   const folders = [...(process.env.PATH ?? '').split(delimiter), '/usr/sbin', '/usr/local/sbin']
   return folders.map(path => join(path, 'mosquitto')).find(path => existsSync(path))
 }

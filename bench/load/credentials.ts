@@ -73,7 +73,7 @@ export class Credentials {
 }
 
 /** The certificate with another CN of the same length and a serial number of its own. */
-export function renamed(pem: string, name: string, newName: string, issuer: Issuer): string {
+function renamed(pem: string, name: string, newName: string, issuer: Issuer): string {
   const template = new X509Certificate(pem)
   const [body, algorithm] = childrenOf(readDer(template.raw))
   const bytes = Buffer.from(body!.bytes)

@@ -2,7 +2,7 @@
 // weighted by the time, so that values which change places do not cancel out. In units, so every number is exact.
 
 /** Both sides compute it from the SamplingTime alone. */
-export const weightOf = (timeMs: number): number => (timeMs % 997) + 1
+const weightOf = (timeMs: number): number => (timeMs % 997) + 1
 export const weightSql = "((date_part('epoch', r.time) * 1000)::bigint % 997 + 1)::float8"
 
 /** Numbers per value: count, sum, weighted sum. */

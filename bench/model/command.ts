@@ -84,7 +84,7 @@ function readReport(path: string): Report {
 }
 
 /** What the results say in place of what was measured before. */
-export function costsOf(reports: readonly Report[]): UnitCosts {
+function costsOf(reports: readonly Report[]): UnitCosts {
   const known = JSON.parse(readFileSync(costsFile, 'utf8')).costs as UnitCosts
   const figures = (scenario: string) =>
     reports.find(report => report.scenario === scenario && processesOf(report) === 1)?.results[productName]

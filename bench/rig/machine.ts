@@ -35,7 +35,7 @@ export function describeVersions(): Record<string, string> {
 }
 
 /** What a program says on its standard output; undefined when it cannot be run. */
-export function outputOf(program: string, args: readonly string[]): string | undefined {
+function outputOf(program: string, args: readonly string[]): string | undefined {
   try {
     return execFileSync(program, args, { encoding: 'utf8', stdio: ['ignore', 'pipe', 'ignore'] }).trim()
   } catch {

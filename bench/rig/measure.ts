@@ -50,7 +50,7 @@ interface Snapshot {
   readonly rssBytes: number | undefined
 }
 
-export const warmUpSeconds = (seconds: number): number => Math.min(3, seconds)
+const warmUpSeconds = (seconds: number): number => Math.min(3, seconds)
 const handshakesAtOnce = 64
 const ackTimeoutMs = 60_000
 const storeStallMs = 15_000

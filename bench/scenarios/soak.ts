@@ -31,7 +31,7 @@ async function run(bench: Bench): Promise<void> {
 }
 
 /** Slope of the straight line that fits the memory best, in MB per second. */
-export function growthPerSecond(moments: readonly Moment[]): number | undefined {
+function growthPerSecond(moments: readonly Moment[]): number | undefined {
   const points = moments.flatMap(({ second, rssMb }) => (rssMb === null ? [] : [[second, rssMb] as const]))
   if (points.length < 2) return undefined
   const mean = (of: 0 | 1): number => points.reduce((sum, point) => sum + point[of], 0) / points.length

@@ -1,7 +1,7 @@
 // A charging session as it is derived, and its energy by quarter hours: costs are split by them when the raw rows are long gone.
 // Times are µs since the Unix epoch, energies Wh. Pure.
 
-export const quarterUs = 900_000_000
+const quarterUs = 900_000_000
 
 export interface Session {
   startedUs: number

@@ -1,39 +1,29 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import {
-  ConfigError,
-  configErrorOf,
-  DeniedError,
-  exitCodeConfig,
-  OverloadError,
-  RejectedError,
-  RetryableError
-} from './errors.ts'
+import { ConfigError, configErrorOf, DeniedError, exitCodeConfig, RejectedError, RetryableError } from './errors.ts'
 
 test('an error tells its class, its stable code and its message', () => {
   const errors = [
     new RetryableError('database_away', 'm'),
     new RejectedError('not_json', 'm'),
-    new DeniedError('revoked', 'm'),
-    new OverloadError('budget', 'm')
+    new DeniedError('revoked', 'm')
   ]
   assert.deepEqual(
     errors.map(error => [error.name, error.code, error.message, error instanceof Error]),
     [
       ['RetryableError', 'database_away', 'm', true],
       ['RejectedError', 'not_json', 'm', true],
-      ['DeniedError', 'revoked', 'm', true],
-      ['OverloadError', 'budget', 'm', true]
+      ['DeniedError', 'revoked', 'm', true]
     ]
   )
 })
 
 test('no class of error is another one: each is named by what its caller does', () => {
-  const classes = [RetryableError, RejectedError, DeniedError, OverloadError, ConfigError]
+  const classes = [RetryableError, RejectedError, DeniedError, ConfigError]
   const denied = new DeniedError('revoked', 'm')
   assert.deepEqual(
     classes.map(one => denied instanceof one),
-    [false, false, true, false, false]
+    [false, false, true, false]
   )
 })
 

@@ -83,9 +83,6 @@ export class DeniedError extends ChargeliftError {
   }
 }
 
-/** Refuse now, the client comes back later. */
-export class OverloadError extends ChargeliftError {}
-
 /** One fault of a configuration: where, what was expected, what was found. */
 export interface ConfigFault {
   readonly path: string

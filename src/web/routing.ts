@@ -43,7 +43,7 @@ function followLink(event: MouseEvent): void {
   goTo(link.pathname + link.search)
 }
 
-export function goTo(address: string): void {
+function goTo(address: string): void {
   history.pushState(null, '', address)
   dispatchEvent(new PopStateEvent('popstate'))
   scrollTo(0, 0)

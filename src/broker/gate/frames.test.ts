@@ -190,10 +190,9 @@ test('what any prefix of a stream says, more bytes never take back', () => {
   }
 })
 
-test('QoS and DUP are read off the flags', () => {
+test('QoS is read off the flags', () => {
   for (let flags = 0; flags < 16; flags++) {
     assert.equal(frames.qosOf(flags), Math.floor(flags / 2) % 4)
-    assert.equal(frames.isDup(flags), flags >= 8)
   }
 })
 

@@ -12,8 +12,8 @@ export const PUBACK = 4
 export const PUBREC = 5
 export const PUBREL = 6
 export const PUBCOMP = 7
-export const SUBSCRIBE = 8
-export const UNSUBSCRIBE = 10
+const SUBSCRIBE = 8
+const UNSUBSCRIBE = 10
 export const PINGREQ = 12
 export const DISCONNECT = 14
 
@@ -90,7 +90,6 @@ function isLegalLength(type: number, length: number): boolean {
 }
 
 export const qosOf = (flags: number): number => (flags >> 1) & 3
-export const isDup = (flags: number): boolean => (flags & 8) !== 0
 export const readUInt16 = (chunk: Buffer, at: number): number => (chunk[at]! << 8) | chunk[at + 1]!
 
 /** What is wrong with a packet, and the CONNACK return code that tells it to the client first; 0 = none. */

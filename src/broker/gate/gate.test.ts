@@ -770,7 +770,7 @@ test('destroying the gate destroys the socket and leaves no timer', t => {
   assert.equal(timers.count, 0)
 })
 
-// --- silence
+// --- keepalive
 
 test('whoever does not send a CONNECT in time is closed', t => {
   const timers = new FakeTimers(t)
@@ -804,7 +804,7 @@ test('a CONNECT that is never answered is closed, though the gate itself has pau
   assert.deepEqual(bench.denials, ['timeout'])
 })
 
-test('silence for one and a half times the keepalive closes the connection; any packet starts it anew', t => {
+test('a client that sends nothing for one and a half times its keepalive is cut; any packet starts the time anew', t => {
   const timers = new FakeTimers(t)
   const bench = GateBench.opened(t, { keepaliveSeconds: 10 })
   for (const packet of [packets.pingreq(), value(1), value(2, { qos: 0 }), Buffer.from([0x30])]) {
@@ -829,7 +829,7 @@ test('a keepalive of 0, or a longer one than the limit, counts as the limit', t 
   }
 })
 
-test('whom we do not read we do not blame for silence', t => {
+test('a client that is not read does not expire', t => {
   const timers = new FakeTimers(t)
   const bench = GateBench.opened(t, { keepaliveSeconds: 10 })
   bench.arrive(values(1, windowMessagesMax + 1))

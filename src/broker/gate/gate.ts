@@ -3,22 +3,20 @@
 // It acknowledges telemetry when its batch is settled, never before. What Aedes writes goes to the socket.
 //
 // A connection's life: `greeting` (only CONNECT is legal) -> `connecting` (frames wait for CONNACK) -> `open`.
-// Within `open` it reads, unless it is held: over its window, its rate or the budget, or because a frame must wait
-//   - for everything in flight to be acknowledged (a QoS 1/2 publish that is no telemetry) [MQTT-4.6.0-2],
-//   - for Aedes to take what was pushed.
+// Within `open` the socket is read unless the brake holds it, for one of the reasons of brake.ts.
 
 import { Duplex } from 'node:stream'
 import type { TLSSocket } from 'node:tls'
-import { DeniedError, type DenyCode } from '../../model/errors.ts'
+import { DeniedError } from '../../model/errors.ts'
 import type { Admission, Identity, Run, Source } from '../../model/server/admission.ts'
 import type { Budget } from '../../model/server/budget.ts'
 import { packetBytesMax } from '../../model/server/limits.ts'
-import * as access from '../access.ts'
-import { clientFiltersMax, topicBytesMax } from '../limits.ts'
+import { clientFiltersMax } from '../limits.ts'
 import { answersTo, ticketOf } from './answers.ts'
+import * as brakes from './brake.ts'
+import * as faults from './faults.ts'
 import * as frames from './frames.ts'
 import { Keepalive } from './keepalive.ts'
-import { receivedMessagesMax } from './limits.ts'
 import { isConnection, OwnTopics } from './ownTopics.ts'
 import type { Rate } from './rate.ts'
 import { readFrom } from './reads.ts'
@@ -43,11 +41,6 @@ export interface GateOptions {
   readonly failed: (error: Error) => void
 }
 
-const notWaiting = 0
-const waitingForConnack = 1
-const waitingForAcks = 2
-const waitingForAedes = 3
-
 export class Gate extends Duplex implements Source {
   readonly identity: Identity
   readonly address: string
@@ -65,16 +58,11 @@ export class Gate extends Duplex implements Source {
   readonly #failed: GateOptions['failed']
   readonly #own: OwnTopics
   readonly #frame = new frames.Frame()
-  #stage: 'greeting' | 'connecting' | 'open' = 'greeting'
+  #stage: faults.Stage = 'greeting'
   /** Bytes that were read and not yet consumed: a part of a frame, or what waits. */
   readonly #rest = new Rest()
-  #waiting: number = notWaiting
-  #heldByWindow = false
-  #heldByBudget = false
-  #heldByRate: NodeJS.Timeout | undefined
-  #stopped = false
-  #finishing = false
-  #held = false
+  readonly #brake: brakes.Brake
+  #isFinishing = false
   #inFlight = 0
   /** Exact when nothing is in flight; between, each settled message counts as an average one. */
   #inFlightBytes = 0
@@ -87,9 +75,8 @@ export class Gate extends Duplex implements Source {
     this.identity = identity
     this.address = `${socket.remoteAddress}:${socket.remotePort}`
     this.#socket = socket.setNoDelay(true)
-    this.#unsent = new Unsent(socket, found =>
-      this.#deny('slow_consumer', `expected a client that reads, found ${found}`)
-    )
+    this.#unsent = new Unsent(socket, found => this.#deny(faults.slowConsumer(found)))
+    this.#brake = new brakes.Brake(socket, budget, () => this.#readRest())
     this.#window = window
     this.#rate = rate
     this.#budget = budget
@@ -100,7 +87,7 @@ export class Gate extends Duplex implements Source {
     this.#runs = new Runs(run, this.#own, run => this.#admitRun(run))
     readFrom(socket, chunk => this.#receive(chunk))
     socket.on('end', () => this.push(null))
-    // That of a right that has ended is kept: `errored`.
+    // A DeniedError says that the client's right has ended: it stays in `errored`.
     socket.on('error', error => this.destroy(error instanceof DeniedError ? error : undefined))
     socket.on('close', () => this.destroy())
   }
@@ -110,7 +97,7 @@ export class Gate extends Duplex implements Source {
     this.#stage = 'open'
     this.keepalive.open()
     this.#unsent.open()
-    if (this.#waiting === waitingForConnack) this.#goOn()
+    this.#brake.release(brakes.awaitsConnack)
   }
 
   /** A whole packet for the client, past the stream that Aedes writes to; `done`: there is room for more, or nobody. */
@@ -125,26 +112,25 @@ export class Gate extends Duplex implements Source {
 
   /** Reads no more; what is in flight is still acknowledged. */
   stopReading(): void {
-    this.#stopped = true
-    if (!this.#socket.writableEnded) this.#socket.pause()
+    // Of an ended socket the client's end is still to be read.
+    if (!this.#socket.writableEnded) this.#brake.hold(brakes.stopped)
   }
 
   /** Reads no more, and ends when everything in flight is acknowledged: the client goes elsewhere and resends nothing. */
   finish(): void {
-    this.#finishing = true
+    this.#isFinishing = true
     this.stopReading()
     this.#endIfFinished()
   }
 
   #endIfFinished(): void {
-    if (this.#finishing && this.#inFlight === 0 && !this.#socket.writableEnded) this.#end()
+    if (this.#isFinishing && this.#inFlight === 0 && !this.#socket.writableEnded) this.#end()
   }
 
-  /** After the last answer. What still comes is read and thrown away: unread, it would reset the connection, and answers be lost. */
+  /** After the last answer. What still comes is read and thrown away: bytes left unread would reset the connection. */
   #end(): void {
-    this.#stopped = true
     this.#unsent.end()
-    this.#socket.resume()
+    this.#brake.letGo()
     this.keepalive.close()
   }
 
@@ -155,8 +141,7 @@ export class Gate extends Duplex implements Source {
     if (this.destroyed || this.#socket.writableEnded) return
     // Before CONNACK time runs, however slowly bytes come.
     if (this.#stage === 'open') this.keepalive.refresh()
-    const waits = this.#waiting !== notWaiting || this.#socket.isPaused()
-    if (waits || this.#rest.lacksMoreThan(chunk)) this.#rest.add(chunk)
+    if (this.#brake.isHeld || this.#rest.lacksMoreThan(chunk)) this.#rest.add(chunk)
     else this.#consume(this.#rest.takeWith(chunk))
   }
 
@@ -172,12 +157,12 @@ export class Gate extends Duplex implements Source {
   }
 
   #read(chunk: Buffer): void {
-    if (this.#stopped) return // a lane that has drained must not fill again
+    if (this.#brake.isHeldBy(brakes.stopped)) return // a lane that has drained must not fill again
     const frame = this.#frame
     let at = 0
     let count = 0
     let lacking = 0
-    while (at < chunk.length && this.#waiting === notWaiting) {
+    while (at < chunk.length) {
       const status = frames.readFrame(chunk, at, packetBytesMax, frame)
       if (status === frames.partial) {
         lacking = frame.end - chunk.length
@@ -190,29 +175,25 @@ export class Gate extends Duplex implements Source {
       }
       this.#runs.close()
       if (status !== frames.complete) {
-        this.#refuseFrame(status, chunk[at]!)
+        this.#deny(faults.unreadableFrame(status, chunk[at]!))
         return
       }
       if (!this.#take(chunk, at)) break
       at = frame.end
       count++
+      if (this.#brake.holdsFrames) break
     }
     this.#runs.close()
     if (this.destroyed) return
     if (at < chunk.length) this.#rest.keep(chunk.subarray(at), lacking)
-    this.#heldByBudget = !this.#budget.mayRead(this.#inFlight, this.#inFlightBytes)
-    this.#pay(count, at)
-    this.#pauseOrResume()
+    if (!this.#budget.mayRead(this.#inFlight, this.#inFlightBytes)) this.#brake.hold(brakes.overBudget)
+    const pauseMs = this.#rate.spend(count, at, performance.now())
+    if (pauseMs > 0) this.#brake.holdFor(brakes.overRate, pauseMs)
   }
 
-  #pay(messages: number, bytes: number): void {
-    const pauseMs = this.#rate.spend(messages, bytes, performance.now())
-    if (pauseMs <= 0) return
-    clearTimeout(this.#heldByRate)
-    this.#heldByRate = setTimeout(() => {
-      this.#heldByRate = undefined
-      this.#pauseOrResume()
-    }, pauseMs)
+  /** What was read while the brake held. */
+  #readRest(): void {
+    if (!this.#rest.isEmpty) this.#consume(this.#rest.take())
   }
 
   /** False when the frame is not consumed: it waits and comes again, or the connection is closed. */
@@ -220,30 +201,28 @@ export class Gate extends Duplex implements Source {
     const { type } = this.#frame
     if (this.#stage !== 'open') return this.#takeConnect(chunk, at)
     if (type === frames.PUBLISH) return this.#takePublish(chunk, at)
-    if (type === frames.CONNECT) return this.#deny('protocol', 'expected one CONNECT, found a second one')
+    if (type === frames.CONNECT) return this.#deny(faults.secondConnect())
     if (!this.#isLegal(chunk)) return false
     if (type === frames.PUBREL && this.#release(frames.readUInt16(chunk, this.#frame.bodyAt))) return true
     return this.#pass(chunk, at)
   }
 
   #takeConnect(chunk: Buffer, at: number): boolean {
-    if (this.#frame.type !== frames.CONNECT) {
-      return this.#deny('protocol', `expected CONNECT first, found packet type ${this.#frame.type}`)
-    }
+    if (this.#frame.type !== frames.CONNECT) return this.#deny(faults.noConnectFirst(this.#frame.type))
     if (!this.#isLegal(chunk)) return false
     this.#stage = 'connecting'
     this.#pass(chunk, at)
-    this.#waiting = waitingForConnack
+    this.#brake.hold(brakes.awaitsConnack)
     return true
   }
 
   #isLegal(chunk: Buffer): boolean {
     const fault = frames.packetFault(chunk, this.#frame, clientFiltersMax)
     if (fault === undefined) return true
-    const message = `expected MQTT 3.1.1 within the limits, found ${fault.found}`
-    if (fault.returnCode === 0) return this.#deny(fault.code, message)
-    // Closed when the client has been told.
-    this.#denied(this, new DeniedError(fault.code, message))
+    const error = faults.illegalPacket(fault)
+    if (fault.returnCode === 0) return this.#deny(error)
+    this.#denied(this, error)
+    // The connection ends behind the CONNACK that says why.
     this.#write(frames.connack(fault.returnCode))
     this.#end()
     return false
@@ -258,7 +237,7 @@ export class Gate extends Duplex implements Source {
     this.#inFlightBytes += bytes
     this.#window.enter(messages)
     if (this.#window.exceeded) {
-      this.#heldByWindow = true
+      this.#brake.hold(brakes.overWindow)
       this.#window.hold(this)
     }
   }
@@ -268,14 +247,12 @@ export class Gate extends Duplex implements Source {
     const qos = frames.qosOf(flags)
     const topicAt = bodyAt + 2
     const topicEnd = topicAt + frames.readUInt16(chunk, bodyAt)
-    if ((qos === 0 ? topicEnd : topicEnd + 2) > end) return this.#malformed('a PUBLISH that is too short for its topic')
+    if ((qos === 0 ? topicEnd : topicEnd + 2) > end) return this.#deny(faults.shortPublish())
     const messageId = qos === 0 ? 0 : frames.readUInt16(chunk, topicEnd)
-    if (qos > 0 && messageId === 0) return this.#malformed('message id 0')
+    if (qos > 0 && messageId === 0) return this.#deny(faults.malformed('message id 0'))
     const nameAt = this.#own.nameAt(chunk, topicAt, topicEnd)
     if (nameAt === 0) return this.#takeForeign(chunk, at, topicAt, topicEnd, qos)
-    if (qos === 2 && !this.#received.hasRoomFor(messageId)) {
-      return this.#deny('protocol', `expected PUBREL for QoS 2 messages, found none for ${receivedMessagesMax}`)
-    }
+    if (qos === 2 && !this.#received.hasRoomFor(messageId)) return this.#deny(faults.noPubrel())
     if (isConnection(chunk, nameAt, topicEnd)) return this.#ignoreInOrder(qos, messageId)
     if (this.#isResent(messageId)) return true
     this.#runs.add(chunk, at, end, ticketOf(messageId, 2))
@@ -285,20 +262,15 @@ export class Gate extends Duplex implements Source {
   /** To Aedes, if allowed, but not before everything in flight is acknowledged: acks keep publish order. */
   #takeForeign(chunk: Buffer, at: number, topicAt: number, topicEnd: number, qos: number): boolean {
     const found = frames.topicFault(chunk, topicAt, topicEnd)
-    if (found !== undefined) return this.#malformed(found)
+    if (found !== undefined) return this.#deny(faults.malformed(found))
     if (this.#mustWait(qos)) return false
-    const bytes = topicEnd - topicAt
-    if (bytes > topicBytesMax) {
-      return this.#deny('publish_topic', `expected a topic of at most ${topicBytesMax} bytes, found ${bytes}`)
-    }
-    const topic = chunk.toString('utf8', topicAt, topicEnd)
-    if (access.mayPublish(this.identity, topic)) return this.#pass(chunk, at)
-    return this.#deny('publish_topic', `expected an own topic, found ${topic.slice(0, 120)}`)
+    const denial = faults.topicDenial(this.identity, chunk, topicAt, topicEnd)
+    return denial === undefined ? this.#pass(chunk, at) : this.#deny(denial)
   }
 
   #mustWait(qos: number): boolean {
     if (qos === 0 || this.#inFlight === 0) return false
-    this.#waiting = waitingForAcks
+    this.#brake.hold(brakes.awaitsAcks)
     return true
   }
 
@@ -314,7 +286,7 @@ export class Gate extends Duplex implements Source {
   }
 
   #pass(chunk: Buffer, at: number): boolean {
-    if (!this.push(Buffer.from(chunk.subarray(at, this.#frame.end)))) this.#waiting = waitingForAedes
+    if (!this.push(Buffer.from(chunk.subarray(at, this.#frame.end)))) this.#brake.hold(brakes.awaitsAedes)
     return true
   }
 
@@ -350,65 +322,25 @@ export class Gate extends Duplex implements Source {
     }
     this.#window.releaseIfBelow()
     this.#endIfFinished()
-    if (this.#heldByBudget && this.#budget.mayRead(this.#inFlight, this.#inFlightBytes)) {
-      this.#heldByBudget = false
-      this.#pauseOrResume()
-    }
-    if (this.#waiting === waitingForAcks && this.#inFlight === 0) this.#goOn()
+    if (!this.#brake.isHeld) return
+    if (this.#budget.mayRead(this.#inFlight, this.#inFlightBytes)) this.#brake.release(brakes.overBudget)
+    if (this.#inFlight === 0) this.#brake.release(brakes.awaitsAcks)
   }
 
-  // --- backpressure is the socket's own
-
-  /** By the window: below half of it. */
+  /** The window is below half of its limit. */
   release(): void {
-    this.#heldByWindow = false
-    this.#pauseOrResume()
-  }
-
-  #goOn(): void {
-    this.#waiting = notWaiting
-    this.#pauseOrResume()
-  }
-
-  #pauseOrResume(): void {
-    if (this.#stopped || this.destroyed) return
-    const isHeld = this.#heldByWindow || this.#heldByBudget || this.#heldByRate !== undefined
-    const pause = isHeld || this.#waiting !== notWaiting
-    this.#countHeld(isHeld || this.#waiting === waitingForAcks)
-    if (pause === this.#socket.isPaused()) return
-    if (pause) this.#socket.pause()
-    else {
-      this.#socket.resume()
-      if (!this.#rest.isEmpty) this.#consume(this.#rest.take())
-    }
-  }
-
-  #countHeld(isHeld: boolean): void {
-    if (isHeld === this.#held) return
-    this.#held = isHeld
-    isHeld ? this.#budget.hold() : this.#budget.release()
+    this.#brake.release(brakes.overWindow)
   }
 
   #blame(seconds: number): void {
     if (this.#socket.writableEnded) this.destroy()
-    // Whom we do not read, we do not blame for keepalive.
-    else if (this.#socket.isPaused() && this.#stage === 'open') this.keepalive.refresh()
-    else this.#deny('timeout', `expected ${awaited[this.#stage]} within ${seconds} s, found none`)
+    // The client may have sent a ping that we have not read.
+    else if (this.#brake.isHeld && this.#stage === 'open') this.keepalive.refresh()
+    else this.#deny(faults.silent(this.#stage, seconds))
   }
 
-  // --- faults of the client
-
-  #refuseFrame(status: frames.FrameStatus, firstByte: number): void {
-    if (status !== frames.tooLarge) this.#malformed(`a packet of first byte ${firstByte}, or a length it cannot have`)
-    else this.#deny('packet_too_large', `expected at most ${packetBytesMax} bytes, found a longer packet announced`)
-  }
-
-  #malformed(found: string): false {
-    return this.#deny('malformed_packet', `expected MQTT 3.1.1, found ${found}`)
-  }
-
-  #deny(code: DenyCode, message: string): false {
-    if (!this.destroyed) this.#denied(this, new DeniedError(code, message))
+  #deny(error: DeniedError): false {
+    if (!this.destroyed) this.#denied(this, error)
     this.destroy()
     return false
   }
@@ -420,7 +352,7 @@ export class Gate extends Duplex implements Source {
   }
 
   override _read(): void {
-    if (this.#waiting === waitingForAedes) this.#goOn()
+    this.#brake.release(brakes.awaitsAedes)
   }
 
   override _write(chunk: Buffer, _encoding: BufferEncoding, done: (error?: Error | null) => void): void {
@@ -438,14 +370,11 @@ export class Gate extends Duplex implements Source {
 
   override _destroy(error: Error | null, done: (error?: Error | null) => void): void {
     this.keepalive.forget()
-    clearTimeout(this.#heldByRate)
     this.#unsent.forget()
     this.#window.forget(this)
-    this.#countHeld(false)
+    this.#brake.forget()
     this.#rest.clear()
     this.#socket.destroy()
     done(error)
   }
 }
-
-const awaited = { greeting: 'a CONNECT', connecting: 'an answer to CONNECT', open: 'a packet' }

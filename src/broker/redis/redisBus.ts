@@ -3,15 +3,9 @@
 // each would make every message dearer. A server hears its own messages at once, also while Redis is away.
 
 import mqemitterRedis from 'mqemitter-redis'
+import type { Bus } from '../aedes/persistence.ts'
 import * as internals from '../internals.ts'
 import type { RedisLink } from './redisLink.ts'
-
-export interface Bus {
-  /** For Aedes' `mq`. */
-  readonly mq: object
-  /** To the subscribers of this server alone. */
-  emitHere(message: object): void
-}
 
 export function openBus(link: RedisLink): Bus {
   const { subConn, pubConn, hear } = internals.emitterConnections(body => link.tell('emit', body))

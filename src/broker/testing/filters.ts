@@ -17,7 +17,7 @@ function levelsMatch([first, ...filter]: readonly string[], topic: readonly stri
   return (first === '+' || first === topic[0]) && levelsMatch(filter, topic.slice(1))
 }
 
-export const isLegalFilter = (filter: string): boolean => {
+const isLegalFilter = (filter: string): boolean => {
   const levels = filter.split('/')
   return (
     filter !== '' &&

@@ -76,7 +76,7 @@ export interface Admitted {
   readonly payload: string
 }
 
-export class FakeAdmission implements Admission {
+class FakeAdmission implements Admission {
   readonly admitted: Admitted[] = []
   /** How many messages came at once. */
   readonly runs: number[] = []

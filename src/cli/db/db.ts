@@ -64,7 +64,7 @@ async function settingsOf(db: pg.Pool): Promise<string> {
 }
 
 /** For people. */
-export function linesOf(engine: Engine, status: DatabaseStatus, settings: string): string[] {
+function linesOf(engine: Engine, status: DatabaseStatus, settings: string): string[] {
   const { columnstore, compression, days, maintenance } = status
   const lines: [string, string][] = [
     ['engine', engine.description],

@@ -15,7 +15,7 @@ export interface ServerAddress {
 
 const urlDefault = 'http://127.0.0.1:8080'
 
-export const addressOptions = {
+const addressOptions = {
   url: { type: 'string' },
   'token-file': { type: 'string' },
   ca: { type: 'string' }

@@ -102,7 +102,7 @@ const meanings: readonly (readonly [cause: RegExp, meaning: string])[] = [
   [/^bad_answer/, 'an answer came that cannot be trusted: restart the charger, then try again']
 ]
 
-export function meaningOf({ code, message }: PollError, family: ApiFamily, hasKey: boolean): string {
+function meaningOf({ code, message }: PollError, family: ApiFamily, hasKey: boolean): string {
   if (code === 'forbidden' && family === 'ECU')
     return 'the box wants a log-in for its API: allow local access in its set-up'
   if (code === 'forbidden' && !hasKey)

@@ -137,7 +137,7 @@ async function closeSite(
 }
 
 /** When the month begins and ends at a site. */
-export function spanOf(month: string, timeZone: string): [fromMs: number, toMs: number] {
+function spanOf(month: string, timeZone: string): [fromMs: number, toMs: number] {
   const zone = new Zone(timeZone)
   const [year, number] = month.split('-').map(Number) as [number, number]
   const next = new Date(Date.UTC(year, number, 1)).toISOString().slice(0, 10)
@@ -156,7 +156,7 @@ const correctionOf = (line: MonthLine): Correction => {
   return { ofMonth, charger, startedAt, endedAt, vehicle, person, energyWh, amount, currency }
 }
 
-export function totalsOf(lines: readonly Pick<MonthLine, 'kind' | 'currency' | 'energyWh' | 'amount'>[]): Total[] {
+function totalsOf(lines: readonly Pick<MonthLine, 'kind' | 'currency' | 'energyWh' | 'amount'>[]): Total[] {
   const currencies = [...new Set(lines.map(({ currency }) => currency))].sort()
   return currencies.map(currency => {
     const of = (kind: MonthLine['kind']) => lines.filter(line => line.kind === kind && line.currency === currency)
@@ -192,7 +192,7 @@ export function sum(decimals: readonly string[], digits: number): string {
 }
 
 /** JSON with sorted members and a line end: the same content is the same bytes. */
-export const canonical = (value: unknown): string => `${JSON.stringify(sorted(value))}\n`
+const canonical = (value: unknown): string => `${JSON.stringify(sorted(value))}\n`
 
 const sorted = (value: unknown): unknown => {
   if (Array.isArray(value)) return value.map(sorted)

@@ -82,7 +82,7 @@ const partOf = ({ window, milliWh, pico }: { window: TariffWindow; milliWh: numb
   amount: decimal(pico, 12)
 })
 
-export const clockOf = (minute: number): string =>
+const clockOf = (minute: number): string =>
   `${String(Math.floor(minute / 60)).padStart(2, '0')}:${String(minute % 60).padStart(2, '0')}`
 
 /** Half up: 0.005 is 0.01. Amounts are never negative here. */

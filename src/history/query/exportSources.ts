@@ -46,7 +46,7 @@ export interface Source<Row> {
   readonly pages: () => AsyncGenerator<readonly Row[]>
 }
 
-export const hiddenCard = '***'
+const hiddenCard = '***'
 
 const kilo = (value: number | null): number | null => (value === null ? null : Math.round(value * 1000) / 1_000_000)
 

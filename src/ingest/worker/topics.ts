@@ -13,7 +13,7 @@ import { topicsKeptMax } from './limits.ts'
 import { Row } from './row.ts'
 
 /** The rows of one charger in the current batch. Nearly always they come in order: only when they do not they are looked up. */
-export class ChargerRows {
+class ChargerRows {
   readonly charger: string
   readonly #rows: Row[] = []
   #byTime: Map<number, Row> | undefined

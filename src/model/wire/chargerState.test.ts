@@ -3,7 +3,7 @@ import { readFile } from 'node:fs/promises'
 import { test } from 'node:test'
 import { operationStates, valueNames, valueSpecs } from './chargerState.ts'
 import { chargerStatusCodePointsMax, connectedVehicleCodePointsMax } from './limits.ts'
-import { connectionName, edgeStatusName, isValueName } from './topics.ts'
+import { connectionName, edgeStatusName, parseTopic, topicOf } from './topics.ts'
 
 const migration = await readFile(new URL('../../../sql/000001_readings.sql', import.meta.url), 'utf8')
 
@@ -34,7 +34,7 @@ test('the operation states are the labels of the enum, in its order', () => {
 test('a column is its value name in snake case, and names are distinct and legal in a topic', () => {
   for (const { name, column } of valueSpecs) {
     assert.equal(column, name.replace(/(?<!^)[A-Z]/g, '_$&').toLowerCase())
-    assert.ok(isValueName(name))
+    assert.deepEqual(parseTopic(topicOf('c1', name)), { charger: 'c1', name })
   }
   assert.equal(new Set([...valueNames, connectionName, edgeStatusName]).size, valueNames.length + 2)
 })

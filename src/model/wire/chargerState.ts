@@ -34,12 +34,6 @@ export interface ChargerValues {
 
 export type ValueName = keyof ChargerValues
 
-export interface ChargerState {
-  /** When the charger's answer arrived, ms since the Unix epoch. */
-  readonly samplingTimeMs: number
-  readonly values: Readonly<Partial<ChargerValues>>
-}
-
 /** How a value is checked and where it is stored. */
 export type ValueKind = 'state' | 'number' | 'text'
 export interface ValueSpec {

@@ -17,7 +17,7 @@ const valueNamePattern = new RegExp(`^[A-Za-z0-9_]{1,${valueNameCharactersMax}}$
 
 /** The same pattern serves chargers, devices and the CN of certificates. */
 export const isChargerName = (text: string): boolean => chargerNamePattern.test(text)
-export const isValueName = (text: string): boolean => valueNamePattern.test(text)
+const isValueName = (text: string): boolean => valueNamePattern.test(text)
 
 export const chargerNameRule = `1 to ${chargerNameCharactersMax} of A-Z a-z 0-9 . _ - (the first a letter or digit)`
 

@@ -241,7 +241,7 @@ export class Exposition {
 }
 
 /** The late lane is the last one. */
-export const laneName = (lane: number, lanes: number): string => (lane === lanes - 1 ? 'late' : String(lane))
+const laneName = (lane: number, lanes: number): string => (lane === lanes - 1 ? 'late' : String(lane))
 
 const misnamed = ['nodejs_active_handles_total', 'nodejs_active_requests_total', 'nodejs_active_resources_total']
 

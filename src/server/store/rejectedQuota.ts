@@ -14,7 +14,7 @@ import {
   rejectedRunMs
 } from './limits.ts'
 
-export const recoverableCodes: readonly RejectCode[] = ['time_out_of_window', 'unknown_value_name']
+const recoverableCodes: readonly RejectCode[] = ['time_out_of_window', 'unknown_value_name']
 
 export type Quota = 'recoverable' | 'other'
 
@@ -29,7 +29,7 @@ export interface QuotaReport {
   failed(error: Error): void
 }
 
-export const quotaLimitsDefault: QuotaLimits = {
+const quotaLimitsDefault: QuotaLimits = {
   recoverableBytes: rejectedRecoverableBytesMax,
   otherBytes: rejectedOtherBytesMax,
   days: rejectedDaysMax

@@ -31,7 +31,7 @@ export const openApiEndpoint = (endpoints: () => readonly Endpoint<never>[]): En
     run: () => openApiDocument(endpoints())
   })
 
-export function openApiDocument(endpoints: readonly Endpoint<never>[]): object {
+function openApiDocument(endpoints: readonly Endpoint<never>[]): object {
   return {
     openapi: '3.1.0',
     info: {
