@@ -1,5 +1,5 @@
-// Everything on one machine with real parts: certificates, a server, simulated chargers that speak the real API, and edges that
-// poll them. What it shows are rows read back from the database.
+// The demo: everything on one machine with real parts. It has certificates, a server, simulated chargers with the real
+// API, and edges that poll them. The rows that it prints are read back from the database.
 
 import { X509Certificate } from 'node:crypto'
 import { existsSync, readFileSync, writeFileSync } from 'node:fs'
@@ -34,7 +34,7 @@ export interface DemoOptions {
   readonly print: (line: string) => void
 }
 
-/** Whose rows are shown: more could not be read. */
+/** Only the rows of the first chargers are printed: nobody could read more. */
 const printedMax = 3
 
 /** `config.dataDir` must be there. Throws ConfigError. */
@@ -71,14 +71,14 @@ interface DeviceFiles {
   readonly key: string
 }
 
-/** Development certificates beside `--tls-ca`, made when absent. A folder with a CA but without its key cannot be used. */
+/** Development certificates beside `--tls-ca`, made when absent. A folder with a CA and without its key is a fault. */
 async function prepareAuthority({ tls, mqttHost }: ServerConfig): Promise<string> {
   const dir = dirname(tls.ca)
   if (existsSync(tls.ca) && !existsSync(join(dir, 'ca.key'))) {
     const expected = 'a CA with its key beside it: the demo issues certificates for its edges'
     throw new ConfigError([{ path: '--tls-ca', expected, found: `no ${join(dir, 'ca.key')}` }])
   }
-  // A server certificate that is there keeps its hosts: the folder may be the operator's own.
+  // An existing server certificate keeps its hosts: the folder may belong to the operator.
   const isNew = !existsSync(tls.cert) && !isAnyAddress(mqttHost)
   await initAuthority(isNew ? { dir, hosts: ['localhost', '127.0.0.1', mqttHost] } : { dir })
   return dir
@@ -109,11 +109,11 @@ interface EdgeFile {
   readonly broker: string
   readonly device: DeviceFiles
   readonly site: SimulatedSite
-  /** Of the names of its files. */
+  /** The end of the names of its files. */
   readonly suffix: string
 }
 
-/** The demo's edges read files like any other: first examples to copy. */
+/** The edges of the demo read configuration files like any other edge: an example to copy. */
 function writeEdgeConfig({ dataDir, tls }: ServerConfig, { broker, device, site, suffix }: EdgeFile): string {
   const file = join(dataDir, `edge${suffix}.yaml`)
   const text = (path: string): string => JSON.stringify(resolve(path))

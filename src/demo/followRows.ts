@@ -14,7 +14,7 @@ interface Row {
   readonly [column: string]: unknown
 }
 
-/** Column to value, by charger. */
+/** By charger: column to value. */
 type Known = Map<string, Record<string, unknown>>
 
 const intervalMs = 250
@@ -85,7 +85,7 @@ async function newRows(db: Client, after: ReadonlyMap<string, Date>): Promise<Ro
   return rows
 }
 
-/** From runs before this one: a value that does not change is in no new row. */
+/** Values of earlier runs: a value that does not change is in no new row. */
 async function knownBefore(db: Client, chargers: readonly string[]): Promise<Known> {
   const { rows } = await db.query<{ charger: string; column: string; value: unknown }>(
     `SELECT chargers.name AS charger, lower(regexp_replace(latest.name, '([a-z])([A-Z])', '\\1_\\2', 'g')) AS column, value
@@ -97,7 +97,7 @@ async function knownBefore(db: Client, chargers: readonly string[]): Promise<Kno
   return known
 }
 
-/** What is known of the charger now: a row holds only what changed. */
+/** The current values of the charger: a row holds only what has changed. */
 function merged(known: Known, row: Row): Record<string, unknown> {
   const values = { ...known.get(row.charger) }
   for (const [column, value] of Object.entries(row)) if (value !== null) values[column] = value

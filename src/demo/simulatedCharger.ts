@@ -1,9 +1,9 @@
-// A Mennekes Amtron that does not exist: an HTTP server that speaks the MHCP API of the real one (ChargeData, DevInfo,
-// ChargeRecords) while a believable charging session runs over and over: plug, authorise by card, ramp, pause, taper, end.
-// The same box answers `GET /rest/full_state` as one with an ECU does, for who wants to try that driver.
-// What it answers is a function of time alone, so two runs with the same seed agree. Power and energy always fit together:
-// `speed` shortens the phases, the energy is what the shown power delivers in real seconds. It never accepts a command.
-// Field names and units as in facts of the real box (github.com/lephisto/amtron; i78/inofficial-mennekes-ev-charger-adapter).
+// A simulated Mennekes Amtron: an HTTP server with the MHCP API of the real box (ChargeData, DevInfo, ChargeRecords).
+// A believable charging session runs over and over: plug in, authorise by card, ramp, pause, taper, end. The box also
+// answers `GET /rest/full_state` as a box with an ECU does, to try that driver. Its answers depend on time alone: two
+// runs with the same seed agree. Power and energy always match: `speed` shortens the phases, and the energy is the
+// shown power over real seconds. It accepts no command. Field names and units are those of the real box
+// (github.com/lephisto/amtron; i78/inofficial-mennekes-ev-charger-adapter).
 
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http'
 import type { AddressInfo } from 'node:net'
@@ -73,7 +73,7 @@ const cards = ['04A2B3C4D5E680', '04F1E2D3C4B580', '0477889900AA80']
 const recordsLockMs = 2_000
 const recordsPerRead = 10
 
-/** What the box shows, derived from the moment. Energies in Wh, times in real seconds since the start of the box. */
+/** What the box shows at a moment. Energies in Wh, times in real seconds since the start of the box. */
 interface Moment {
   readonly phase: SimulatedPhase
   readonly powerWatts: number
@@ -87,7 +87,7 @@ class Box {
   readonly #now: () => number
   readonly #speed: number
   readonly #seed: number
-  /** ms; the moment at which the first session of all began, before the box was started. */
+  /** ms; when the first session began, before the box was started. */
   readonly #originMs: number
   readonly #startedMs: number
   #recordsLockedUntilMs = 0
@@ -243,7 +243,7 @@ class Box {
     const session = Math.floor(seconds / sessionSeconds)
     const into = seconds - session * sessionSeconds
     const phase = phases.findLast(candidate => phaseStart(candidate) <= into) ?? 'idle'
-    // The counters of a session are kept until the next one charges.
+    // A session's counters stay until the next session charges.
     const begun = into >= phaseStart('charge')
     const shown = begun ? session : session - 1
     const shownInto = begun ? into : sessionSeconds
@@ -262,7 +262,7 @@ class Box {
     const sinceOn = into - (isResumed(into) ? phaseStart('resume') : phaseStart('charge'))
     const ramp = Math.min(1, (sinceOn + 1) / rampSeconds)
     const taper = isResumed(into) ? Math.min(1, 0.12 + (phaseStart('terminated') - into) / taperSeconds) : 1
-    // The sign changes every second, so that no two polls a second apart agree.
+    // The sign changes every second: two polls that are one second apart differ.
     const sign = Math.floor(into) % 2 === 0 ? 1 : -1
     const noise = sign * (0.001 + (hash(`${this.#seed}/${session}/${Math.floor(into * 2)}`) / 0xffffffff) * 0.009)
     return plateauWatts * this.#carFactor(session) * ramp * taper * (1 + noise)
@@ -277,7 +277,7 @@ class Box {
     return wattSeconds / this.#speed / 3600
   }
 
-  /** Of all sessions since the box was started, as its ECU's meter has it. */
+  /** Energy of all sessions since the box was started, as the meter of an ECU counts it. */
   #lifetimeWh(): number {
     const seconds = this.#simulatedSeconds()
     const session = Math.floor(seconds / sessionSeconds)
@@ -292,7 +292,7 @@ class Box {
     return this.#finished[session]
   }
 
-  /** Every session is another car: one takes all three phases fully, one is warm, one charges on two phases. */
+  /** Every session is a different car: one uses three phases fully, one is warm, one charges on two phases. */
   #carFactor = (session: number): number => [0.985, 0.93, 0.655][(this.#seed + session) % 3] ?? 1
   #card = (session: number): string => cards[(this.#seed + session) % cards.length] ?? ''
   #simulatedSeconds = (): number => ((this.#now() - this.#originMs) / 1000) * this.#speed
@@ -316,7 +316,7 @@ const chargeStates: Readonly<Record<SimulatedPhase, string>> = {
   terminated: 'Terminated'
 }
 
-/** What the field HCCP means is not known; the letter of IEC 61851 comes first in all published samples. */
+/** The meaning of HCCP is unknown; the letter of IEC 61851 comes first in all published samples. */
 const pilotCodes: Readonly<Record<SimulatedPhase, string>> = {
   idle: 'A11',
   authorize: 'B11',

@@ -1,5 +1,6 @@
-// The chargers of the demo and the edges that poll them: three chargers in different phases of a session, or more, up to fifty
-// behind one edge. All run in this process; with many each is polled less often, so that the machine has its rest.
+// The chargers of the demo and the sites of the edges that poll them: three chargers in different phases of a session,
+// or more, with up to fifty chargers per edge. All run in this process. A large fleet is polled less often, to spare
+// the CPU.
 
 import { startSimulatedCharger } from './simulatedCharger.ts'
 
@@ -59,7 +60,7 @@ export async function startSimulatedFleet(count: number): Promise<SimulatedFleet
   }
 }
 
-/** No two go through their sessions in step: beyond the first three, sessions last between four minutes and a good half hour. */
+/** Sessions must not run in step: beyond the first three, they last from four minutes to a good half hour. */
 const rhythm = (i: number) => ({
   seed: 100_000 + i, // neighbours have different cards
   startPhase: firstPhases[i % firstPhases.length]!,

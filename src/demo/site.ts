@@ -1,5 +1,5 @@
-// The site of the demo's chargers: the time zone of this machine, and a price, so that days, months and costs are seen. What is
-// there already, from an earlier start or by the operator's hand, stays.
+// The site of the demo's chargers: the time zone of this machine and a price, so that the dashboard shows days, months
+// and costs. What exists already, from an earlier start or from the operator, stays.
 
 import { Client } from 'pg'
 

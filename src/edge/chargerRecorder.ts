@@ -12,7 +12,7 @@ import { diff, type Known, type KnownValues, remember } from './diff.ts'
 import type { EnergyStep } from './energy/energy.ts'
 import type { SavedCharger } from './energy/energyFile.ts'
 import type { Retained } from './energy/seed.ts'
-import { type Counted, Ledger } from './energyLedger.ts'
+import { type Counted, EnergyLedger } from './energyLedger.ts'
 import type { ChargerMemory, Spool } from './spool/spool.ts'
 import { type Clock, type EdgeTime, nextSamplingTime } from './time/clock.ts'
 import { clockOffsetMsMax } from './time/limits.ts'
@@ -27,8 +27,8 @@ export interface ChargerRecorderOptions {
   /** Names this start of the machine. */
   readonly bootId: string
   readonly log: Logger
-  /** Something was appended, `held` without a time. */
-  readonly onAppended: (held: boolean) => void
+  /** Something was appended, `isUndated`: without a time. */
+  readonly onAppended: (isUndated: boolean) => void
   /** What the second file knows. */
   readonly saved?: SavedCharger | undefined
   readonly onEnergy?: (saved: SavedCharger, step: EnergyStep) => void
@@ -46,7 +46,7 @@ interface Moment {
 
 export class ChargerRecorder {
   readonly #options: ChargerRecorderOptions
-  readonly #ledger: Ledger
+  readonly #ledger: EnergyLedger
   #memory: ChargerMemory
   #acceptsSerial: boolean
   #misses = 0
@@ -58,7 +58,7 @@ export class ChargerRecorder {
     this.#options = options
     this.#acceptsSerial = acceptsSerial
     this.#memory = spool.memoryOf(charger) ?? { timeMs: 0, known: {}, ...(saved?.serial && { serial: saved.serial }) }
-    this.#ledger = new Ledger({
+    this.#ledger = new EnergyLedger({
       charger,
       saved: saved?.energy,
       startWh: energyStartWh,
@@ -114,7 +114,7 @@ export class ChargerRecorder {
    * Throws PollError for a sample of another charger, and what the spool throws: then nothing has moved, and the next sample
    * tells the same news again.
    */
-  take(sample: Sample): void {
+  record(sample: Sample): void {
     const { time } = this.#options
     const monotonicMs = sample.arrivedMonotonicMs
     const utcMs = time.at(monotonicMs)
@@ -122,13 +122,13 @@ export class ChargerRecorder {
     this.#answered()
     this.pullBack()
     const counted = this.#ledger.count(this.#memory, sample, utcMs, isAnother)
-    this.#noteOddities(sample, counted)
+    this.#countImplausible(sample, counted)
     const serial = sample.device?.serial
     const changes = { ...counted?.changes, ...(serial === undefined ? {} : { serial }) }
     this.#spool({ monotonicMs, utcMs }, valuesOf(sample, counted, this.#memory), changes, this.#options.heartbeatMs)
     if (counted === undefined) return
     this.#ledger.noteCounted(counted, monotonicMs)
-    this.#noteSaved(counted.step)
+    this.#saveEnergy(counted.step)
   }
 
   /** A poll failed. Throws what the spool throws. */
@@ -156,7 +156,7 @@ export class ChargerRecorder {
     const memory = without({ ...this.#memory, ...changes, ...(known && { known }) }, 'seed')
     this.#options.spool.addToTotals(this.#options.charger, offsetWh, afterSeq, memory)
     this.#memory = memory
-    this.#noteSaved('first')
+    this.#saveEnergy('first')
   }
 
   /** The charger's records of the time of its gap; undefined where they did not answer. Published with the next sample. */
@@ -170,7 +170,7 @@ export class ChargerRecorder {
     this.#memory = memory
   }
 
-  /** Samples of a time that has not come are the trace of a wrong clock, and would hold back all that follow. Throws as `take`. */
+  /** Samples of a time that has not come are the trace of a wrong clock, and would hold back all that follow. Throws as `record`. */
   pullBack(): void {
     const { charger, spool, time, log } = this.#options
     const nowMs = time.isConfirmed ? time.now() : undefined
@@ -226,7 +226,7 @@ export class ChargerRecorder {
     return true
   }
 
-  #noteOddities({ implausible }: Sample, counted: Counted | undefined): void {
+  #countImplausible({ implausible }: Sample, counted: Counted | undefined): void {
     const found = counted?.step === 'implausible' ? [...implausible, 'the energy counter'] : implausible
     const first = this.#implausible === 0
     this.#implausible += found.length
@@ -244,12 +244,12 @@ export class ChargerRecorder {
     heartbeatMs: number
   ): void {
     const { charger, spool, bootId, onAppended } = this.#options
-    const isHeld = at.utcMs === undefined
-    const timeMs = isHeld ? Math.floor(at.monotonicMs) : nextSamplingTime(at.utcMs, this.#memory.timeMs)
+    const isUndated = at.utcMs === undefined
+    const timeMs = isUndated ? Math.floor(at.monotonicMs) : nextSamplingTime(at.utcMs, this.#memory.timeMs)
     const changed = diff(
       this.#memory.known,
       values,
-      known => ageMs(known, timeMs, isHeld ? bootId : undefined),
+      known => ageMs(known, timeMs, isUndated ? bootId : undefined),
       heartbeatMs
     )
     const memory = { ...this.#memory, ...changes }
@@ -258,17 +258,17 @@ export class ChargerRecorder {
       this.#memory = memory
       return
     }
-    const known = remember(memory.known, changed, { timeMs, ...(isHeld && { held: bootId }) })
-    const appended = { ...memory, known, ...(isHeld ? {} : { timeMs }) }
-    const mark = isHeld ? { held: { bootId, monotonicMs: at.monotonicMs } } : { timeMs }
+    const known = remember(memory.known, changed, { timeMs, ...(isUndated && { held: bootId }) })
+    const appended = { ...memory, known, ...(isUndated ? {} : { timeMs }) }
+    const mark = isUndated ? { undated: { bootId, monotonicMs: at.monotonicMs } } : { timeMs }
     spool.append({ charger, values: changed, ...mark }, appended)
     const before = this.#memory.known.OperationState?.value
     this.#memory = appended
-    onAppended(isHeld)
-    this.#noteState(before)
+    onAppended(isUndated)
+    this.#logState(before)
   }
 
-  #noteState(before: string | undefined): void {
+  #logState(before: string | undefined): void {
     const { charger, log } = this.#options
     const state = this.#memory.known.OperationState?.value
     if (state === before) return
@@ -276,7 +276,7 @@ export class ChargerRecorder {
     log.info({ event: 'charger_state', charger, state, status, before }, 'charger state')
   }
 
-  #noteSaved(step: EnergyStep): void {
+  #saveEnergy(step: EnergyStep): void {
     const { energy, serial } = this.#memory
     if (energy !== undefined) this.#options.onEnergy?.({ energy, ...(serial === undefined ? {} : { serial }) }, step)
   }
@@ -297,8 +297,8 @@ function valuesOf(
   const { TotalEnergyConsumption: meterWh, ...rest } = values
   const isDropped = counted?.step === 'implausible' && meterWh !== undefined
   const totalWh = counted?.changes.energy.totalWh ?? memory.energy?.totalWh
-  const isTold = (session !== undefined || meterWh !== undefined) && totalWh !== undefined && !isDropped
-  return isTold ? { ...rest, TotalEnergyConsumption: totalWh } : rest
+  const isKnown = (session !== undefined || meterWh !== undefined) && totalWh !== undefined && !isDropped
+  return isKnown ? { ...rest, TotalEnergyConsumption: totalWh } : rest
 }
 
 const without = (memory: ChargerMemory, name: 'seed' | 'gap' | 'countedAtMs'): ChargerMemory => {

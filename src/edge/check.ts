@@ -22,7 +22,7 @@ import { askKernel, EdgeTime, systemClock } from './time/clock.ts'
 import { clockOffsetMsMax } from './time/limits.ts'
 import type { Message } from './uplink/feed.ts'
 import { whatToDo } from './uplink/reasons.ts'
-import { takesEarly } from './uplink/serverCheck.ts'
+import { acceptsEarly } from './uplink/serverCheck.ts'
 
 export interface Step {
   readonly name: 'config' | 'certificate' | 'clock' | 'spool' | 'broker' | 'charger' | 'store'
@@ -55,7 +55,7 @@ export async function* check(config: EdgeConfig, parts: CheckParts): AsyncGenera
   yield clockStep(time)
   const spool = lookAtSpool(config.spool)
   yield spool.step
-  const line = await CheckLine.open(config, takesEarly(config.broker.host, config.tls.ca, time))
+  const line = await CheckLine.open(config, acceptsEarly(config.broker.host, config.tls.ca, time))
   try {
     yield line instanceof CheckLine ? await brokerStep(line, config, time) : lostStep(line, config)
     for (const charger of config.chargers) {
@@ -141,17 +141,17 @@ const existingParent = (folder: string): string => (existsSync(folder) ? folder 
 
 async function brokerStep(line: CheckLine, config: EdgeConfig, time: EdgeTime): Promise<Step> {
   const names = config.chargers.map(({ name }) => name)
-  const told = await line.listen(names, config.certifiedChargers[0] ?? config.identity)
+  const answer = await line.listen(names, config.certifiedChargers[0] ?? config.identity)
   const connected = `${addressOf(config)}, connected in ${line.connectMs} ms${line.attempt > 1 ? ' at the second attempt' : ''}`
-  if (told === 'refused') {
+  if (answer === 'refused') {
     const todo =
       'The server does not let this certificate read its own chargers: is it the right server and certificate?'
     return fail('broker', `${connected}, subscription refused`, todo)
   }
-  if (told === 'silent') return ok('broker', `${connected}; it does not tell its time`)
-  time.serverSays(told.serverMs, told.roundTripMs)
-  const offsetMs = Math.round(Date.now() - told.serverMs - told.roundTripMs / 2)
-  const found = `${connected}, answers in ${Math.round(told.roundTripMs)} ms, clocks differ by ${(Math.abs(offsetMs) / 1000).toFixed(1)} s`
+  if (answer === 'silent') return ok('broker', `${connected}; it does not tell its time`)
+  time.serverSays(answer.serverMs, answer.roundTripMs)
+  const offsetMs = Math.round(Date.now() - answer.serverMs - answer.roundTripMs / 2)
+  const found = `${connected}, answers in ${Math.round(answer.roundTripMs)} ms, clocks differ by ${(Math.abs(offsetMs) / 1000).toFixed(1)} s`
   if (Math.abs(offsetMs) <= clockOffsetMsMax) return ok('broker', found)
   const todo = "Set this machine's clock, or the server's: until then the edge goes by the server's."
   return { name: 'broker', outcome: 'note', found, whatToDo: todo }

@@ -10,7 +10,7 @@ import { type Heard, readHeard } from './uplink/ask.ts'
 import { Connection, type Mqtt } from './uplink/connection.ts'
 import type { Message, Parcel } from './uplink/feed.ts'
 import { answerTimeoutMs, retainedGraceMs } from './uplink/limits.ts'
-import type { TakesEarly } from './uplink/serverCheck.ts'
+import type { AcceptsEarly } from './uplink/serverCheck.ts'
 
 /** Why there is no connection; see reasons.ts. */
 export interface Lost {
@@ -36,14 +36,14 @@ export class CheckLine {
   #connectMs = 0
   readonly #connection: Connection
   readonly #heard = new Map<string, Heard>()
-  readonly #watchers = new Set<() => void>()
+  readonly #waiting = new Set<() => void>()
   #delivered: Parcel | undefined
   #lost: string | undefined
 
   private constructor(
     config: EdgeConfig,
     mqtt: Mqtt,
-    takesEarly: TakesEarly | undefined,
+    acceptsEarly: AcceptsEarly | undefined,
     attempt: number,
     onEnd: (reason?: string) => void
   ) {
@@ -55,7 +55,7 @@ export class CheckLine {
       // Not the CN alone: that would take over the connection of a running edge.
       identity: `${config.identity}:check-${process.pid}`,
       secureContext: createSecureContext({ ...config.tls, minVersion: 'TLSv1.2' }),
-      takesEarly,
+      acceptsEarly,
       onSession: () => {},
       onConnected: () => {
         this.#connectMs = Math.round(performance.now() - startedMs)
@@ -85,11 +85,11 @@ export class CheckLine {
   }
 
   /** Tries twice where the network is weak. */
-  static async open(config: EdgeConfig, takesEarly: TakesEarly | undefined): Promise<CheckLine | Lost> {
+  static async open(config: EdgeConfig, acceptsEarly: AcceptsEarly | undefined): Promise<CheckLine | Lost> {
     const mqtt = await import('mqtt')
     for (let attempt = 1; ; attempt++) {
       const { line, reason } = await new Promise<{ line: CheckLine; reason: string | undefined }>(resolve => {
-        const line = new CheckLine(config, mqtt, takesEarly, attempt, reason => resolve({ line, reason }))
+        const line = new CheckLine(config, mqtt, acceptsEarly, attempt, reason => resolve({ line, reason }))
       })
       if (reason === undefined) return line
       if (attempt === attempts || !isPassing(reason)) return { reason, attempt }
@@ -106,9 +106,9 @@ export class CheckLine {
       const askedMs = performance.now()
       const topics = [...new Set([own, ...chargers])].map(charger => topicOf(charger, connectionName))
       await this.#connection.subscribe(topics)
-      const isTold = await this.#within(answerTimeoutMs, () => this.#heard.has(topics[0]!))
+      const isAnswered = await this.#within(answerTimeoutMs, () => this.#heard.has(topics[0]!))
       const roundTripMs = performance.now() - askedMs
-      if (!isTold) return 'silent'
+      if (!isAnswered) return 'silent'
       await this.#within(retainedGraceMs, () => topics.every(topic => this.#heard.has(topic)))
       return { serverMs: this.#heard.get(topics[0]!)!.timeMs, roundTripMs }
     } catch {
@@ -160,19 +160,19 @@ export class CheckLine {
     return new Promise(resolve => {
       const end = (): void => {
         clearTimeout(timer)
-        this.#watchers.delete(look)
+        this.#waiting.delete(look)
         resolve(isDone())
       }
       const look = (): void => {
         if (isDone()) end()
       }
       const timer = setTimeout(end, ms)
-      this.#watchers.add(look)
+      this.#waiting.add(look)
       look()
     })
   }
 
   #look(): void {
-    for (const look of [...this.#watchers]) look()
+    for (const look of [...this.#waiting]) look()
   }
 }

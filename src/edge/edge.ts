@@ -1,4 +1,4 @@
-// The edge, composed: a spool, a publisher, and per charger a driver, a watch and a poll loop.
+// The edge, composed: a spool, a publisher, and per charger a driver, a recorder and a poll loop.
 // Starts what it needs in that order and stops it in reverse: polling first, then publishing, the disk last.
 
 import type { Logger } from 'pino'
@@ -13,11 +13,11 @@ import { type Polling, startPolling } from './polling.ts'
 import { takeReplayRequests } from './spool/replay.ts'
 import { openSpool, type Spool } from './spool/spool.ts'
 import { faultLog, spoolLog } from './spool/spoolLog.ts'
-import { Held } from './spool/undatedSamples.ts'
+import { UndatedSamples } from './spool/undatedSamples.ts'
 import type { Clock } from './time/clock.ts'
 import { askKernel, EdgeTime, readBootId, systemClock } from './time/clock.ts'
 import { Publisher } from './uplink/publish.ts'
-import { takesEarly } from './uplink/serverCheck.ts'
+import { acceptsEarly } from './uplink/serverCheck.ts'
 import { factsOf, type StatusSource } from './uplink/status.ts'
 
 export interface RunningEdge {
@@ -62,7 +62,7 @@ interface Site {
   readonly time: EdgeTime
   readonly spool: Spool
   /** By charger. */
-  readonly watches: ReadonlyMap<string, ChargerRecorder>
+  readonly recorders: ReadonlyMap<string, ChargerRecorder>
 }
 
 /** Runs until stop. Throws ConfigError when the spool cannot be opened. */
@@ -72,18 +72,18 @@ export async function startEdge(config: EdgeConfig, parts: EdgeParts): Promise<R
   const time = new EdgeTime({ clock, kernel, log, onKnown: () => timeIsKnown() })
   const spool = openSpool({ ...config.spool, ...spoolLog(log), nowMs: () => time.now() ?? clock.nowMs() })
   const energyFile = new EnergyFile(config.spool.path, log, clock.monotonicMs)
-  const watches = new Map<string, ChargerRecorder>()
-  const site: Site = { config, parts, log, clock, bootId: readBootId(), time, spool, watches }
-  const held = newHeld(site)
+  const recorders = new Map<string, ChargerRecorder>()
+  const site: Site = { config, parts, log, clock, bootId: readBootId(), time, spool, recorders }
+  const undated = newUndatedSamples(site)
   const status = statusOf(site)
   const publisher = newPublisher(site, status)
-  const onAppended = (isHeld: boolean) => (isHeld ? held.noteAppended() : publisher.wake())
-  for (const { name } of config.chargers) watches.set(name, newWatch(site, name, energyFile, onAppended))
-  const timeIsKnown = () => stampHeld(site, held, publisher)
+  const onAppended = (isUndated: boolean) => (isUndated ? undated.noteAppended() : publisher.wake())
+  for (const { name } of config.chargers) recorders.set(name, newRecorder(site, name, energyFile, onAppended))
+  const timeIsKnown = () => stampAll(site, undated, publisher)
   await time.start()
   await publisher.start()
-  const polls = await startPolls(site, held)
-  const replays = watchReplays(site, publisher)
+  const polls = await startPolls(site, undated)
+  const replays = startReplays(site, publisher)
   const lifetime = new Lifetime()
   lifetime.owns(() => spool.close())
   lifetime.owns(() => energyFile.flush())
@@ -111,17 +111,17 @@ function reportConfig(config: EdgeConfig, log: Logger): void {
   log.info({ event: 'started', identity, chargers: chargers.map(({ name }) => name), certificateEnds }, 'edge started')
 }
 
-const newHeld = ({ spool, time, bootId, watches, log }: Site): Held =>
-  new Held({
+const newUndatedSamples = ({ spool, time, bootId, recorders, log }: Site): UndatedSamples =>
+  new UndatedSamples({
     spool,
     time,
     bootId,
-    memoryOf: charger => watches.get(charger)?.memory,
-    onStamped: (charger, memory) => watches.get(charger)?.stamped(memory),
+    memoryOf: charger => recorders.get(charger)?.memory,
+    onStamped: (charger, memory) => recorders.get(charger)?.stamped(memory),
     log
   })
 
-function newPublisher({ config, spool, time, watches, log }: Site, status: StatusSource): Publisher {
+function newPublisher({ config, spool, time, recorders, log }: Site, status: StatusSource): Publisher {
   const { broker, identity, tls, certifiedChargers } = config
   const certified = new Set(certifiedChargers)
   return new Publisher({
@@ -129,24 +129,25 @@ function newPublisher({ config, spool, time, watches, log }: Site, status: Statu
     identity,
     tls,
     spool,
-    takesEarly: () => takesEarly(broker.host, tls.ca, time),
-    currentState: () => [...watches.values()].map(watch => watch.now()),
+    acceptsEarly: () => acceptsEarly(broker.host, tls.ca, time),
+    currentState: () => [...recorders.values()].map(recorder => recorder.now()),
     mayPublish: charger => certified.has(charger),
     ownCharger: certifiedChargers[0] ?? identity,
     onServerTime: (serverMs, roundTripMs) => time.serverSays(serverMs, roundTripMs),
     // A time that nobody has confirmed may be one that the server refuses: it is asked before anything is published.
-    seedsWanted: () => [...watches].flatMap(([name, watch]) => (watch.wantsSeed || !time.isConfirmed ? [name] : [])),
-    onRetained: (charger, retained) => watches.get(charger)?.seed(retained),
+    seedsWanted: () =>
+      [...recorders].flatMap(([name, recorder]) => (recorder.wantsSeed || !time.isConfirmed ? [name] : [])),
+    onRetained: (charger, retained) => recorders.get(charger)?.seed(retained),
     status,
     log
   })
 }
 
-const newWatch = (
+const newRecorder = (
   { config, parts, spool, clock, time, bootId, log }: Site,
   charger: string,
   energyFile: EnergyFile,
-  onAppended: (isHeld: boolean) => void
+  onAppended: (isUndated: boolean) => void
 ): ChargerRecorder =>
   new ChargerRecorder({
     charger,
@@ -163,10 +164,10 @@ const newWatch = (
     acceptsSerial: parts.acceptsSerial ?? false
   })
 
-function stampHeld({ watches, log }: Site, held: Held, publisher: Publisher): void {
+function stampAll({ recorders, log }: Site, undated: UndatedSamples, publisher: Publisher): void {
   try {
-    held.settle()
-    for (const watch of watches.values()) watch.pullBack()
+    undated.settle()
+    for (const recorder of recorders.values()) recorder.pullBack()
     publisher.wake()
   } catch (error) {
     // The disk: every sample that is taken tries again.
@@ -174,17 +175,17 @@ function stampHeld({ watches, log }: Site, held: Held, publisher: Publisher): vo
   }
 }
 
-function startPolls({ config, parts, clock, watches, log }: Site, held: Held): Promise<Polling[]> {
+function startPolls({ config, parts, clock, recorders, log }: Site, undated: UndatedSamples): Promise<Polling[]> {
   const { once, pollTimeoutMs } = parts
   const starts = config.chargers.map(charger => {
-    const watch = watches.get(charger.name)!
+    const recorder = recorders.get(charger.name)!
     return startPolling({
       config: charger,
-      watch,
+      recorder,
       clock,
       onSample: sample => {
-        held.settle()
-        watch.take(sample)
+        undated.settle()
+        recorder.record(sample)
       },
       onFault: faultLog(log, charger.name),
       once: once && (hasSample => once.onRound(charger.name, hasSample)),
@@ -195,14 +196,14 @@ function startPolls({ config, parts, clock, watches, log }: Site, held: Held): P
 }
 
 /** Until it is aborted. */
-function watchReplays({ config, spool, log }: Site, publisher: Publisher): AbortController {
+function startReplays({ config, spool, log }: Site, publisher: Publisher): AbortController {
   const over = new AbortController()
   const replays = { spool, spoolPath: config.spool.path, onReplay: () => publisher.rewind(), log }
   void takeReplayRequests(replays, over.signal)
   return over
 }
 
-const statusOf = ({ config, spool, watches, time }: Site): StatusSource => ({
+const statusOf = ({ config, spool, recorders, time }: Site): StatusSource => ({
   version: readVersion(),
   certificateEndsMs: config.certificateEndsMs,
   chargers: config.chargers.map(({ name }) => name),
@@ -216,7 +217,7 @@ const statusOf = ({ config, spool, watches, time }: Site): StatusSource => ({
     dropped: spool.dropped
   }),
   charger: name => {
-    const { reachability, implausible, epochs } = watches.get(name)!
+    const { reachability, implausible, epochs } = recorders.get(name)!
     const sinceMs = reachability && time.at(reachability.sinceMonotonicMs)
     return {
       implausible,

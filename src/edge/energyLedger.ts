@@ -1,5 +1,5 @@
 // The lifetime energy of one charger over all that can happen to it: the first reading on a disk that knows nothing, a reading
-// after the other, a gap, another charger in its place. Decides and logs; what has moved is stored by the watch, with the sample.
+// after the other, a gap, another charger in its place. Decides and logs; what has moved is stored by the recorder, with the sample.
 
 import type { Logger } from 'pino'
 import type { Sample, SessionReading, SessionRecord } from './chargers/charger.ts'
@@ -17,7 +17,7 @@ import { type CounterKind, continuedWh, type Seed, seededWh } from './energy/see
 import { energyGapMs } from './limits.ts'
 import type { ChargerMemory } from './spool/spool.ts'
 
-export interface LedgerOptions {
+export interface EnergyLedgerOptions {
   readonly charger: string
   /** From the second file. */
   readonly saved?: EnergyState | undefined
@@ -44,14 +44,14 @@ export interface Seeded {
 
 type Begun = Accumulated & { readonly seed?: Seed }
 
-export class Ledger {
-  readonly #options: LedgerOptions
+export class EnergyLedger {
+  readonly #options: EnergyLedgerOptions
   /** By the clock that never steps; unknown after a restart. */
   #countedAtMs: number | undefined
   /** What the server had, told before the first reading. */
   #retained: Retained | undefined
 
-  constructor(options: LedgerOptions) {
+  constructor(options: EnergyLedgerOptions) {
     this.#options = options
   }
 
@@ -98,7 +98,7 @@ export class Ledger {
     const offsetWh = Math.max(0, seededWh(retained, seed.first, seed.kind) - seed.firstWh)
     const totalWh = energy.totalWh + offsetWh
     const gap = seed.kind === 'session' ? gapSince(retained, energy.last, totalWh) : undefined
-    this.#noteSeeded(retained, totalWh)
+    this.#logSeeded(retained, totalWh)
     return { offsetWh, afterSeq: seed.afterSeq, changes: { energy: { ...energy, totalWh }, ...(gap && { gap }) } }
   }
 
@@ -143,11 +143,11 @@ export class Ledger {
     if (this.#retained === undefined)
       return { ...begin(firstWh), seed: { kind, first, firstWh, afterSeq: newestSeq() } }
     const totalWh = Math.max(firstWh, seededWh(this.#retained, first, kind))
-    this.#noteSeeded(this.#retained, totalWh)
+    this.#logSeeded(this.#retained, totalWh)
     return begin(totalWh)
   }
 
-  #noteSeeded(retained: Retained, totalWh: number): void {
+  #logSeeded(retained: Retained, totalWh: number): void {
     const { charger, log } = this.#options
     const facts = { serverWh: retained.totalWh ?? null, totalWh, estimated: retained.totalWh !== undefined }
     log.info({ event: 'energy_seeded', charger, ...facts }, 'the lifetime energy goes on from what the server had')

@@ -11,7 +11,7 @@ import type { Clock } from './time/clock.ts'
 
 export interface PollingOptions {
   readonly config: ChargerConfig
-  readonly watch: Pick<ChargerRecorder, 'miss' | 'openGap' | 'fill'>
+  readonly recorder: Pick<ChargerRecorder, 'miss' | 'openGap' | 'fill'>
   readonly clock: Clock
   /** Throws PollError for a sample that is as good as none, and what the spool throws. */
   readonly onSample: (sample: Sample) => void
@@ -30,7 +30,7 @@ export interface Polling {
 }
 
 export async function startPolling(options: PollingOptions): Promise<Polling> {
-  const { config, watch, clock, onSample, onFault, once: onRound } = options
+  const { config, recorder, clock, onSample, onFault, once: onRound } = options
   const charger = await openChargerOf(options)
   const stop = new AbortController()
   let hasSample = false
@@ -43,8 +43,8 @@ export async function startPolling(options: PollingOptions): Promise<Polling> {
         onSample(sample)
         hasSample = true
       },
-      afterSample: () => fillGap(charger, watch),
-      onMiss: error => watch.miss(error),
+      afterSample: () => fillGap(charger, recorder),
+      onMiss: error => recorder.miss(error),
       onFault,
       monotonicMs: clock.monotonicMs,
       wait: async (ms, signal) => {
@@ -81,13 +81,13 @@ async function untilAborted(signal: AbortSignal): Promise<void> {
 }
 
 /** Asks the charger's records of a gap, once, whether they answer or not. */
-async function fillGap(charger: Charger, watch: PollingOptions['watch']): Promise<void> {
-  const gap = watch.openGap
+async function fillGap(charger: Charger, recorder: PollingOptions['recorder']): Promise<void> {
+  const gap = recorder.openGap
   if (gap === undefined) return
   try {
-    watch.fill(await charger.records?.(gap.sinceMs, gap.nowMs))
+    recorder.fill(await charger.records?.(gap.sinceMs, gap.nowMs))
   } catch (error) {
     if (!(error instanceof PollError)) throw error
-    watch.fill(undefined)
+    recorder.fill(undefined)
   }
 }

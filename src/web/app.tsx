@@ -70,7 +70,7 @@ function LiveMark() {
   )
 }
 
-/** Lies over the page, so that nothing moves when it comes and goes. */
+/** It lies over the page, so that nothing moves when it appears and disappears. */
 function StaleNotice() {
   const { isLive, since, reason } = useLive()
   const text = isLive
@@ -85,7 +85,7 @@ function StaleNotice() {
   )
 }
 
-/** A new page takes the focus, so that keyboard and screen reader go on there. */
+/** A new page takes the focus, so that keyboard and screen reader continue there. */
 function useFocusOnChange(route: Route) {
   const main = useRef<HTMLElement>(null)
   const shown = route.page === 'charger' ? `charger/${route.name}` : route.page

@@ -1,11 +1,11 @@
-// Numbers and times as people read them: in the browser's locale, with units, in the time zone that the caller says.
-// What is not known is a dash.
+// Numbers and times as people read them: in the browser's locale, with units, in the time zone of the caller. An
+// unknown value is shown as a dash.
 
 export const unknownText = '–'
 
 const formats = new Map<string, Intl.NumberFormat>()
 
-/** Formats are expensive to make, and asked for in every row. */
+/** A format is expensive to make, and every row needs it. */
 function numberFormat(digits: number, least = digits): Intl.NumberFormat {
   const key = `${digits}/${least}`
   let format = formats.get(key)
@@ -22,7 +22,7 @@ const isNumber = (value: Known): value is number => value !== null && value !== 
 export const formatNumber = (value: Known, digits = 0): string =>
   isNumber(value) ? numberFormat(digits).format(value) : unknownText
 
-/** W as kW, without the unit: columns have it in their head. */
+/** W as kW, without the unit: the head of the column has it. */
 export const kilowatts = (watts: Known): string =>
   isNumber(watts) ? numberFormat(watts >= 1_000_000 ? 0 : watts >= 100_000 ? 1 : 2).format(watts / 1000) : unknownText
 
@@ -84,7 +84,7 @@ export const dateAndTime = (moment: Moment, timeZone?: string): string =>
   moment === null ? unknownText : timeFormat(timeZone, { dateStyle: 'medium', timeStyle: 'short' }).format(at(moment))
 
 const day: Intl.DateTimeFormatOptions = { day: 'numeric', month: 'short', hour: '2-digit', minute: '2-digit' }
-/** Where the year is clear. */
+/** Without the year: use it where the year is clear. */
 export const dayAndTime = (moment: string | number, timeZone?: string): string =>
   timeFormat(timeZone, day).format(at(moment))
 

@@ -1,4 +1,4 @@
-// The dashboard's entry: styles and the application, mounted where the page says.
+// The entry of the dashboard: mounts the styles and the application in the page.
 
 import { render } from 'preact'
 import { App } from './app.tsx'

@@ -1,5 +1,5 @@
-// Which page is shown: the path of the address, kept by the browser's history. Links are ordinary links; a plain click on one
-// of ours changes the page without a request.
+// Which page is shown: the path of the address, kept in the browser's history. Links are ordinary links; a plain click
+// on a link to one of our pages changes the page without a request.
 
 import { useEffect, useState } from 'preact/hooks'
 
@@ -17,7 +17,7 @@ export function routeOf(path: string): Route {
 
 export const chargerPath = (name: string): string => `/chargers/${encodeURIComponent(name)}`
 
-/** The path, anew whenever it changes. */
+/** The path. The component renders again when it changes. */
 export function usePath(): string {
   const [path, setPath] = useState(location.pathname)
   useEffect(() => {
@@ -49,7 +49,7 @@ function goTo(address: string): void {
   scrollTo(0, 0)
 }
 
-/** Puts what a page is set to into its address, so that a reload and a shared link show the same. Empty texts are left out. */
+/** Puts the settings of a page into its address: a reload and a shared link show the same. Omits empty texts. */
 export function keepInAddress(settings: Readonly<Record<string, string>>): void {
   const query = new URLSearchParams(Object.entries(settings).filter(([, value]) => value !== '')).toString()
   const address = location.pathname + (query === '' ? '' : `?${query}`)

@@ -1,5 +1,5 @@
-// The words and colours for what a charger does, for its connection, and for what is wrong. A colour never stands without
-// its word. The names of tones are classes of the style sheet.
+// The words and colours of charger states, connections and problems. A colour never stands without its word. The names
+// of tones are classes of the style sheet.
 
 import type { ConnectionState, ProblemCondition } from '../model/api/api.ts'
 import type { OperationState } from '../model/wire/chargerState.ts'
@@ -20,7 +20,7 @@ const states: Readonly<Record<OperationState, Shown>> = {
   unknown: { word: 'Unknown', tone: 'muted' }
 }
 
-/** In the order in which they are offered as filters. */
+/** In the order of the filters. */
 export const stateNames = Object.keys(states) as OperationState[]
 
 export const stateOf = (value: unknown): OperationState =>

@@ -1,4 +1,4 @@
-// Which rows of a long list are shown. Pure.
+// Which rows of a long list are visible. Pure.
 
 export interface Shown {
   readonly first: number

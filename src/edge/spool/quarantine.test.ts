@@ -99,7 +99,7 @@ test('what no charger can have said, what was acknowledged and the memory are no
   const { spool } = open(t, path)
   spool.settle(1)
   spool.append({ charger: 'wb', timeMs: 7, values: valuesOf(7) }, memory)
-  spool.append({ charger: 'wb', held: { bootId: 'b', monotonicMs: 1 }, values: valuesOf(9) }, memory)
+  spool.append({ charger: 'wb', undated: { bootId: 'b', monotonicMs: 1 }, values: valuesOf(9) }, memory)
   spool.close()
   const db = new DatabaseSync(path)
   const spoil = db.prepare('UPDATE backlog SET sample_values = ? WHERE seq = ?')
@@ -113,9 +113,9 @@ test('what no charger can have said, what was acknowledged and the memory are no
     after.left.map(({ seq }) => seq),
     [6, 7]
   )
-  assert.equal(after.quarantined[0]?.saved, 3, 'the held one too')
+  assert.equal(after.quarantined[0]?.saved, 3, 'the undated one too')
   assert.deepEqual(
-    after.spool.heldFrom().map(({ bootId }) => bootId),
+    after.spool.undatedBoots().map(({ bootId }) => bootId),
     ['b']
   )
   assert.equal(after.spool.memoryOf('wb'), undefined)

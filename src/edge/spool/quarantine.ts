@@ -91,12 +91,12 @@ function lastingRow(row: Row, table: UnsettledTable, counted: ReadonlySet<string
   return { ...row, sample_values: JSON.stringify(others) }
 }
 
-type Take = (rows: readonly Row[]) => void
+type Keep = (rows: readonly Row[]) => void
 
 /** From the beginning up to the damage, and from the end down to it. */
-function salvageTable(damaged: DatabaseSync, table: UnsettledTable, take: Take): void {
-  const lastSeq = readRows(damaged, table, 'ASC', 0, take)
-  if (lastSeq !== undefined) readRows(damaged, table, 'DESC', lastSeq, take)
+function salvageTable(damaged: DatabaseSync, table: UnsettledTable, keep: Keep): void {
+  const lastSeq = readRows(damaged, table, 'ASC', 0, keep)
+  if (lastSeq !== undefined) readRows(damaged, table, 'DESC', lastSeq, keep)
 }
 
 /** Returns the number of the last row before the damage; undefined where there is none. */
@@ -105,13 +105,13 @@ function readRows(
   table: UnsettledTable,
   order: 'ASC' | 'DESC',
   afterSeq: number,
-  take: Take
+  keep: Keep
 ): number | undefined {
   const sql = `SELECT ${rowColumns(table)} FROM ${table} WHERE seq > ? ORDER BY seq ${order}`
   const rows = damaged.prepare(sql).iterate(afterSeq) as Iterator<unknown> as Iterator<Row>
   for (let lastSeq = afterSeq; ; ) {
     const { whole, seq, end } = nextRows(rows, table)
-    take(whole)
+    keep(whole)
     lastSeq = seq ?? lastSeq
     if (end !== undefined) return end === 'damage' ? lastSeq : undefined
   }

@@ -49,12 +49,12 @@ export interface ReplayRequests {
 export async function takeReplayRequests(requests: ReplayRequests, signal: AbortSignal): Promise<void> {
   const { lookIntervalMs = replayLookIntervalMs } = requests
   while (!signal.aborted) {
-    await takeAndTell(requests, signal)
+    await takeAndLog(requests, signal)
     await delay(lookIntervalMs, undefined, { signal, ref: false }).catch(() => {})
   }
 }
 
-async function takeAndTell({ spool, spoolPath, onReplay, log }: ReplayRequests, signal: AbortSignal): Promise<void> {
+async function takeAndLog({ spool, spoolPath, onReplay, log }: ReplayRequests, signal: AbortSignal): Promise<void> {
   try {
     const replayed = await takeReplayRequest(spool, spoolPath)
     if (replayed === undefined) return

@@ -176,16 +176,16 @@ test('a spool that is given less room than it has taken is thinned into it, a li
   assert.ok(appends > 100, 'not all at once')
 })
 
-describe('held samples', () => {
+describe('undated samples', () => {
   test('are thinned like others, by their own clock', t => {
     const { spool } = open(t, { onDropped: () => assert.fail('dropped') })
     const values = { PowerOutput: 7_400, OutputCurrent: 10.7, SessionEnergy: 1, TotalEnergyConsumption: 1_234_567 }
     for (let i = 0; i < 10_000; i++) {
-      spool.append({ charger: 'wb', held: { bootId: 'a', monotonicMs: i * 10_000 }, values }, empty)
+      spool.append({ charger: 'wb', undated: { bootId: 'a', monotonicMs: i * 10_000 }, values }, empty)
     }
     assert.ok(spool.thinned > 10_000)
     assert.ok(spool.usedBytes() <= spoolBytesMin)
-    spool.stampHeld('a', ms => startMs + ms)
+    spool.stampUndated('a', ms => startMs + ms)
     const samples = spool.page(0, spool.newestSeq, 100_000)
     assert.equal(countValues(samples) + spool.thinned, 40_000)
     assert.deepEqual(
@@ -200,12 +200,12 @@ describe('held samples', () => {
     const values = { ChargerStatus: 'x'.repeat(500) }
     for (let i = 0; i < 4_000; i++) {
       spool.append(
-        { charger: 'wb', held: { bootId: 'a', monotonicMs: i }, values: { ...values, MaximumOutputCurrent: i } },
+        { charger: 'wb', undated: { bootId: 'a', monotonicMs: i }, values: { ...values, MaximumOutputCurrent: i } },
         empty
       )
     }
     assert.ok(spool.dropped > 0)
-    const stamped = spool.stampHeld('a', ms => startMs + ms)
+    const stamped = spool.stampUndated('a', ms => startMs + ms)
     assert.equal(stamped + spool.dropped, 4_000)
     assert.equal(spool.page(0, spool.newestSeq, 1)[0]?.values.MaximumOutputCurrent, spool.dropped)
   })

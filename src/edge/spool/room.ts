@@ -83,7 +83,7 @@ const thinRowOf = (table: UnsettledTable, { seq, charger, time_ms, sample_values
 function apply(file: SpoolFile, table: UnsettledTable, rows: readonly Row[], changed: ReadonlyMap<number, Left>): void {
   const firstSeq = rows[0]!.seq
   for (const [seq, left] of changed) {
-    if (seq >= firstSeq || changeOne(file, table, seq, left)) file.tally.thinned += left.taken
+    if (seq >= firstSeq || changeOne(file, table, seq, left)) file.tally.thinned += left.removed
   }
   file.rewrite(table, rows, ({ seq, sample_values }) => {
     const left = changed.get(seq)

@@ -31,11 +31,11 @@ export interface NewSample {
 
 /**
  * A sample whose time is not known yet, because the clock was not set: it knows its boot and the monotonic clock instead.
- * It is on disk like any other, is not sent, and is given its time with `stampHeld`.
+ * It is on disk like any other, is not sent, and is given its time with `stampUndated`.
  */
-export interface HeldSample {
+export interface UndatedSample {
   readonly charger: string
-  readonly held: {
+  readonly undated: {
     /** Names one run of the monotonic clock: what another boot, or process, measured cannot be compared with it. */
     readonly bootId: string
     /** When the answer arrived, by the monotonic clock; kept to the whole ms. */

@@ -273,7 +273,7 @@ describe('acknowledged samples', () => {
     for (const timeMs of [1, 2]) spool.settle(append(spool, timeMs))
     spool.flush()
     nowMs += 15 * dayMs
-    spool.append({ charger: 'wb', held: { bootId: 'b', monotonicMs: 1 }, values: {} }, memoryAt(3))
+    spool.append({ charger: 'wb', undated: { bootId: 'b', monotonicMs: 1 }, values: {} }, memoryAt(3))
     spool.close()
     const again = open(t, path)
     assert.equal(again.newestSeq, 2)
@@ -321,7 +321,7 @@ test('the oldest unsettled sample is told without those whose acknowledgement is
 describe('a sample whose time is not known', () => {
   const hold = (spool: Spool, bootId: string, monotonicMs: number, charger = 'wb') =>
     spool.append(
-      { charger, held: { bootId, monotonicMs }, values: { PowerOutput: monotonicMs } },
+      { charger, undated: { bootId, monotonicMs }, values: { PowerOutput: monotonicMs } },
       memoryAt(monotonicMs)
     )
 
@@ -335,7 +335,7 @@ describe('a sample whose time is not known', () => {
     assert.deepEqual(timesIn(again), [1])
     assert.equal(again.unsettledCount(), 2)
     assert.deepEqual(again.memoryOf('wb'), memoryAt(10.7))
-    assert.deepEqual(again.heldFrom(), [{ bootId: 'boot-1', newestMonotonicMs: 10 }])
+    assert.deepEqual(again.undatedBoots(), [{ bootId: 'boot-1', newestMonotonicMs: 10 }])
   })
 
   test('comes after everything else once it is stamped, in the order in which it was appended', t => {
@@ -348,10 +348,10 @@ describe('a sample whose time is not known', () => {
       { bootId: 'boot-1', newestMonotonicMs: 5 },
       { bootId: 'boot-2', newestMonotonicMs: 3_000 }
     ]
-    assert.deepEqual(spool.heldFrom(), boots)
+    assert.deepEqual(spool.undatedBoots(), boots)
     const memories = () => new Map([['a', memoryAt(77)]])
     assert.equal(
-      spool.stampHeld('boot-2', ms => 1_000_000 + ms, memories),
+      spool.stampUndated('boot-2', ms => 1_000_000 + ms, memories),
       3_000
     )
     const samples = spool.page(passed, spool.newestSeq, 10_000)
@@ -362,7 +362,7 @@ describe('a sample whose time is not known', () => {
     assert.ok(samples.every(({ sentBefore }) => !sentBefore))
     assert.equal(spool.unsettledCount(), 3_002)
     assert.deepEqual(spool.memoryOf('a'), memoryAt(77))
-    assert.deepEqual(spool.heldFrom(), boots.slice(0, 1))
+    assert.deepEqual(spool.undatedBoots(), boots.slice(0, 1))
     assert.equal(append(spool, 2_000_000), passed + 3_001)
     spool.close()
     assert.equal(open(t, path).page(passed, 10_000, 10_000).length, 3_001)
@@ -374,7 +374,7 @@ describe('a sample whose time is not known', () => {
     const spool = open(t, path, { onDropped: samples => (dropped += samples) })
     for (const ms of [1, 2, 3]) hold(spool, 'boot', ms)
     assert.equal(
-      spool.stampHeld('boot', ms => (ms === 2 ? undefined : ms)),
+      spool.stampUndated('boot', ms => (ms === 2 ? undefined : ms)),
       2
     )
     assert.deepEqual(timesIn(spool), [1, 3])
@@ -383,19 +383,19 @@ describe('a sample whose time is not known', () => {
     assert.equal(open(t, path).dropped, 1, 'also after a restart')
   })
 
-  test('stays held when stamping fails in the middle', t => {
+  test('stays undated when stamping fails in the middle', t => {
     const spool = open(t, join(memoryFolder(t), 'spool.sqlite'))
     for (const ms of [1, 2, 3]) hold(spool, 'boot', ms)
     const failing = (ms: number) => {
       if (ms === 3) throw new Error('no')
       return ms === 2 ? undefined : ms
     }
-    assert.throws(() => spool.stampHeld('boot', failing), /no/)
+    assert.throws(() => spool.stampUndated('boot', failing), /no/)
     assert.equal(spool.unsettledCount(), 3)
     assert.deepEqual(timesIn(spool), [])
     assert.equal(spool.newestSeq, 0)
     assert.equal(
-      spool.stampHeld('boot', ms => ms),
+      spool.stampUndated('boot', ms => ms),
       3
     )
   })
@@ -414,13 +414,13 @@ test('a lifetime total that is learnt is added to what waits, and not to what wa
   append(spool, 4)
   total('other', 5, 50)
   spool.append(
-    { charger: 'wb', held: { bootId: 'b', monotonicMs: 6 }, values: { TotalEnergyConsumption: 60 } },
+    { charger: 'wb', undated: { bootId: 'b', monotonicMs: 6 }, values: { TotalEnergyConsumption: 60 } },
     memoryAt(6)
   )
   assert.equal(spool.addToTotals('wb', 1_000.5, before, memoryAt(9)), 2)
   spool.close()
   const again = open(t, path)
-  again.stampHeld('b', ms => ms)
+  again.stampUndated('b', ms => ms)
   assert.deepEqual(
     again.page(0, again.newestSeq, 10).map(({ timeMs, values }) => [timeMs, values.TotalEnergyConsumption]),
     [

@@ -10,13 +10,13 @@ import { ConfigError, RetryableError } from '../../model/errors.ts'
 import { makeRoomCountMax, replayCountMax, settledKeepMs, settledPurgeIntervalMs } from './limits.ts'
 import { putAside, salvage } from './quarantine.ts'
 import { makeRoom } from './room.ts'
-import type { ChargerMemory, HeldSample, NewSample, SpooledSample } from './samples.ts'
+import type { ChargerMemory, NewSample, SpooledSample, UndatedSample } from './samples.ts'
 import { SpoolFile } from './spoolFile.ts'
 import { insertSample, pullBack, sampleOf, shiftTotals, unsent } from './spoolRows.ts'
 import { isBusy, isDamage, isDiskFault, isIoError } from './sqliteErrors.ts'
 import { Thinner } from './thin.ts'
 
-export type { ChargerMemory, HeldSample, NewSample, SpooledSample }
+export type { ChargerMemory, NewSample, SpooledSample, UndatedSample }
 
 export interface SpoolOptions {
   readonly path: string
@@ -107,7 +107,7 @@ export class Spool {
    * Returns the sample's sequence number; 0 for a held one, which gets its number with its time. When it throws nothing has
    * changed, and the caller's state must not move: RetryableError while the disk cannot be written.
    */
-  append(sample: NewSample | HeldSample, memory: ChargerMemory): number {
+  append(sample: NewSample | UndatedSample, memory: ChargerMemory): number {
     const seq = this.#newestSeq + 1
     const { thinned, dropped } = this.#read(file => file.tally)
     const after = this.#write(file => {
@@ -117,10 +117,10 @@ export class Spool {
       file.putMemory(sample.charger, memory)
       return file.tally
     })
-    if (!('held' in sample)) this.#newestSeq = seq
+    if (!('undated' in sample)) this.#newestSeq = seq
     if (after.thinned > thinned) this.#options.onThinned?.(after.thinned - thinned)
     if (after.dropped > dropped) this.#options.onDropped?.(after.dropped - dropped)
-    return 'held' in sample ? 0 : seq
+    return 'undated' in sample ? 0 : seq
   }
 
   /**
@@ -159,7 +159,7 @@ export class Spool {
   }
 
   /** Boots of which samples are held, oldest first, each with its newest mark. */
-  heldFrom(): { readonly bootId: string; readonly newestMonotonicMs: number }[] {
+  undatedBoots(): { readonly bootId: string; readonly newestMonotonicMs: number }[] {
     const sql = 'SELECT boot_id, max(time_ms) AS newest FROM held GROUP BY boot_id ORDER BY min(seq)'
     const boots = this.#read(file => file.all<{ boot_id: string; newest: number }>(sql))
     return boots.map(({ boot_id, newest }) => ({ bootId: boot_id, newestMonotonicMs: newest }))
@@ -171,7 +171,7 @@ export class Spool {
    * `toTimeMs` returns ms since the Unix epoch, rising for each charger; `undefined` drops the sample, counted in `dropped`.
    * `memories` (by charger) is asked after that, and stored in the same transaction. Returns how many samples were stamped.
    */
-  stampHeld(
+  stampUndated(
     bootId: string,
     toTimeMs: (monotonicMs: number, charger: string) => number | undefined,
     memories: () => ReadonlyMap<string, ChargerMemory> = () => new Map()

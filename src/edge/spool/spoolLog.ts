@@ -38,23 +38,23 @@ export function faultLog(
   charger: string,
   monotonicMs: () => number = () => performance.now()
 ): (error: unknown) => void {
-  const tell = summed(monotonicMs, (samples, error) =>
+  const report = summed(monotonicMs, (samples, error) =>
     log.error({ event: 'sample_failed', charger, samples, err: error }, 'samples were not spooled')
   )
-  return error => tell(1, error)
+  return error => report(1, error)
 }
 
 function summed(
   monotonicMs: () => number,
-  tell: (sum: number, newest: unknown) => void
+  report: (sum: number, newest: unknown) => void
 ): (count: number, newest?: unknown) => void {
   let sum = 0
-  let toldMs = Number.NEGATIVE_INFINITY
+  let reportedMs = Number.NEGATIVE_INFINITY
   return (count, newest) => {
     sum += count
-    if (monotonicMs() - toldMs < spoolLogIntervalMs) return
-    toldMs = monotonicMs()
-    tell(sum, newest)
+    if (monotonicMs() - reportedMs < spoolLogIntervalMs) return
+    reportedMs = monotonicMs()
+    report(sum, newest)
     sum = 0
   }
 }

@@ -1,6 +1,6 @@
 // How samples stand in the spool's file, and back.
 
-import type { ChargerMemory, HeldSample, NewSample, SpooledSample } from './samples.ts'
+import type { ChargerMemory, NewSample, SpooledSample, UndatedSample } from './samples.ts'
 import type { Row, SpoolFile, UnsettledTable } from './spoolFile.ts'
 import { stateNames } from './thin.ts'
 
@@ -9,21 +9,21 @@ export const unsent = 0
 export const sent = 1
 
 /** Within a transaction, before the charger's memory moves. */
-export function insertSample(file: SpoolFile, seq: number, sample: NewSample | HeldSample): void {
+export function insertSample(file: SpoolFile, seq: number, sample: NewSample | UndatedSample): void {
   const { charger, values } = sample
   const row = { charger, sample_values: JSON.stringify(values), repeats: Number(isRepeat(file, charger, values)) }
-  if ('held' in sample) {
-    const { bootId, monotonicMs } = sample.held
+  if ('undated' in sample) {
+    const { bootId, monotonicMs } = sample.undated
     file.insert('held', { ...row, seq: file.newestHeld() + 1, time_ms: Math.floor(monotonicMs), mark: bootId })
   } else file.insert('backlog', { ...row, seq, time_ms: sample.timeMs, mark: unsent })
 }
 
 /** Whether the sample's states are those that were known before: a heartbeat, and not a change. */
 function isRepeat(file: SpoolFile, charger: string, values: NewSample['values']): boolean {
-  const told = stateNames.filter(name => values[name] !== undefined)
-  if (told.length === 0) return true
+  const present = stateNames.filter(name => values[name] !== undefined)
+  if (present.length === 0) return true
   const before = file.memoryOf(charger) as ChargerMemory | undefined
-  return told.every(name => before?.known[name]?.value === values[name])
+  return present.every(name => before?.known[name]?.value === values[name])
 }
 
 export const sampleOf = ({ seq, charger, time_ms, sample_values, mark }: Row): SpooledSample => ({

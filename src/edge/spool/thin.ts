@@ -33,7 +33,7 @@ export interface ThinRow {
 export interface Left {
   readonly values: Values
   /** How many values were taken out. */
-  readonly taken: number
+  readonly removed: number
 }
 
 const measurements: readonly ValueName[] = ['PowerOutput', 'OutputCurrent', 'SessionEnergy']
@@ -53,44 +53,44 @@ export class Thinner {
   /** `rows` rise in `seq` from call to call. Returns what changed, by `seq`; a row of an earlier call may be among it. */
   thin(step: ThinStep, rows: readonly ThinRow[]): ReadonlyMap<number, Left> {
     const changed = new Map<number, Left>()
-    const take = (row: ThinRow, names: readonly ValueName[]) => {
+    const leaveOut = (row: ThinRow, names: readonly ValueName[]) => {
       const left = without(row.values, names)
-      if (left.taken > 0) changed.set(row.seq, left)
+      if (left.removed > 0) changed.set(row.seq, left)
     }
     for (const row of rows) {
-      if (step === 1) this.#keepOne(step, thinFineMs, row, take)
-      else if (step === 2) this.#keepOne(step, thinCoarseMs, row, take)
-      else if (step === 3) take(row, measurements)
-      else if (step === 4) take(row, row.repeats ? stateNames : [])
-      else this.#keepFirstAndLast(row, take)
+      if (step === 1) this.#keepOne(step, thinFineMs, row, leaveOut)
+      else if (step === 2) this.#keepOne(step, thinCoarseMs, row, leaveOut)
+      else if (step === 3) leaveOut(row, measurements)
+      else if (step === 4) leaveOut(row, row.repeats ? stateNames : [])
+      else this.#keepFirstAndLast(row, leaveOut)
     }
     return changed
   }
 
-  #keepOne(step: ThinStep, periodMs: number, row: ThinRow, take: Take): void {
+  #keepOne(step: ThinStep, periodMs: number, row: ThinRow, leaveOut: LeaveOut): void {
     if (!measurements.some(name => row.values[name] !== undefined)) return
     const key = `${step} ${row.group}`
     const period = Math.floor(row.timeMs / periodMs)
-    if (this.#keptPeriod.get(key) === period) take(row, measurements)
+    if (this.#keptPeriod.get(key) === period) leaveOut(row, measurements)
     else this.#keptPeriod.set(key, period)
   }
 
   /** A total is the last of its hour until a later one is seen. */
-  #keepFirstAndLast(row: ThinRow, take: Take): void {
+  #keepFirstAndLast(row: ThinRow, leaveOut: LeaveOut): void {
     if (row.values[energy] === undefined) return
     const before = this.#lastEnergy.get(row.group)
     const isFirst = before === undefined || hourOf(before.row) !== hourOf(row)
-    if (!isFirst && !before.isFirst) take(before.row, [energy])
+    if (!isFirst && !before.isFirst) leaveOut(before.row, [energy])
     this.#lastEnergy.set(row.group, { row, isFirst })
   }
 }
 
-type Take = (row: ThinRow, names: readonly ValueName[]) => void
+type LeaveOut = (row: ThinRow, names: readonly ValueName[]) => void
 
 const hourOf = ({ timeMs }: ThinRow): number => Math.floor(timeMs / hourMs)
 
 function without(values: Values, names: readonly ValueName[]): Left {
   const entries = Object.entries(values)
   const left = entries.filter(([name]) => !names.includes(name as ValueName))
-  return { values: Object.fromEntries(left), taken: entries.length - left.length }
+  return { values: Object.fromEntries(left), removed: entries.length - left.length }
 }

@@ -6,8 +6,8 @@ import type { KnownValues } from '../diff.ts'
 import { type EdgeTime, nextSamplingTime } from '../time/clock.ts'
 import type { ChargerMemory, Spool } from './spool.ts'
 
-export interface HeldOptions {
-  readonly spool: Pick<Spool, 'heldFrom' | 'stampHeld' | 'memoryOf'>
+export interface UndatedSamplesOptions {
+  readonly spool: Pick<Spool, 'undatedBoots' | 'stampUndated' | 'memoryOf'>
   readonly time: Pick<EdgeTime, 'at'>
   /** Of this start of the machine. */
   readonly bootId: string
@@ -18,13 +18,13 @@ export interface HeldOptions {
   readonly log: Logger
 }
 
-export class Held {
-  readonly #options: HeldOptions
+export class UndatedSamples {
+  readonly #options: UndatedSamplesOptions
   #isEmpty: boolean
 
-  constructor(options: HeldOptions) {
+  constructor(options: UndatedSamplesOptions) {
     this.#options = options
-    this.#isEmpty = options.spool.heldFrom().length === 0
+    this.#isEmpty = options.spool.undatedBoots().length === 0
   }
 
   /** A sample was appended without a time. */
@@ -38,12 +38,12 @@ export class Held {
     // The machine, and the monotonic clock with it, started then.
     const startedMs = this.#isEmpty ? undefined : time.at(0)
     if (startedMs === undefined) return
-    for (const { bootId, baseMs } of this.#bases(spool.heldFrom(), startedMs)) this.#stamp(bootId, baseMs)
+    for (const { bootId, baseMs } of this.#bases(spool.undatedBoots(), startedMs)) this.#stamp(bootId, baseMs)
     this.#isEmpty = true
   }
 
   /** UTC at the moment 0 of each boot's monotonic clock, from the newest back, told from the oldest on. */
-  #bases(boots: ReturnType<Spool['heldFrom']>, startedMs: number) {
+  #bases(boots: ReturnType<Spool['undatedBoots']>, startedMs: number) {
     let nextStartedMs = startedMs
     const bases = boots.toReversed().map(({ bootId, newestMonotonicMs }) => {
       if (bootId === this.#options.bootId) return { bootId, baseMs: startedMs }
@@ -63,7 +63,11 @@ export class Held {
       return stamper
     }
     const memories = () => new Map([...stampers].map(([charger, stamper]) => [charger, stamper.memory()]))
-    const samples = spool.stampHeld(bootId, (monotonicMs, charger) => stamperOf(charger).stamp(monotonicMs), memories)
+    const samples = spool.stampUndated(
+      bootId,
+      (monotonicMs, charger) => stamperOf(charger).stamp(monotonicMs),
+      memories
+    )
     for (const [charger, memory] of memories()) onStamped(charger, memory)
     const isEstimate = bootId !== this.#options.bootId
     log.info({ event: 'samples_stamped', samples, estimated: isEstimate }, 'the time is known: samples were stamped')

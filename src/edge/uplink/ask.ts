@@ -115,10 +115,10 @@ export class Questions {
   async #askSeeds(): Promise<boolean> {
     const { wanted, onDecided, log } = this.#options
     if (wanted.length === 0) return false
-    const untold = new Set(wanted)
-    for (let pauseMs = this.#limits.retry; !((await this.#seedsAnswered()) && this.#tell(untold)); ) {
+    const undecided = new Set(wanted)
+    for (let pauseMs = this.#limits.retry; !((await this.#seedsAnswered()) && this.#handOver(undecided)); ) {
       log.warn(
-        { event: 'seed_unanswered', chargers: [...untold], retryInMs: pauseMs },
+        { event: 'seed_unanswered', chargers: [...undecided], retryInMs: pauseMs },
         'the server does not say how much energy these chargers had counted: their samples wait on this disk'
       )
       await this.#pause(pauseMs)
@@ -129,12 +129,12 @@ export class Questions {
   }
 
   /** Removes who was told; true when nobody is left. */
-  #tell(untold: Set<string>): boolean {
-    for (const charger of untold) {
+  #handOver(undecided: Set<string>): boolean {
+    for (const charger of undecided) {
       const retained = retainedOf(this.#heard.get(charger)!)
-      if (this.#tries(() => this.#options.onRetained(charger, retained))) untold.delete(charger)
+      if (this.#tries(() => this.#options.onRetained(charger, retained))) undecided.delete(charger)
     }
-    return untold.size === 0
+    return undecided.size === 0
   }
 
   /** Who is told writes it to a disk, and a disk may fail. */

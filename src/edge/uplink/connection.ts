@@ -9,7 +9,7 @@ import type { MqttClient } from 'mqtt'
 import type { Parcel } from './feed.ts'
 import { ackTimeoutMs, edgeConnectTimeoutMs, edgeKeepaliveSeconds, publishWindowMax } from './limits.ts'
 import { reasonOf } from './reasons.ts'
-import { notYetValid, type TakesEarly } from './serverCheck.ts'
+import { type AcceptsEarly, notYetValid } from './serverCheck.ts'
 
 export type Mqtt = Pick<typeof import('mqtt'), 'MqttClient' | 'UniqueMessageIdProvider'>
 
@@ -23,7 +23,7 @@ export interface ConnectionOptions {
   /** A TLS session of an earlier connection, which saves the server most of the handshake. */
   readonly session?: Buffer | undefined
   /** Given where this machine's clock cannot be trusted: may a certificate be taken that is not yet valid by that clock? */
-  readonly takesEarly?: TakesEarly | undefined
+  readonly acceptsEarly?: AcceptsEarly | undefined
   readonly ackTimeoutMs?: number
   readonly onSession: (session: Buffer) => void
   /** CONNACK said yes. */
@@ -132,7 +132,7 @@ export class Connection {
   }
 
   #openSocket(): TLSSocket {
-    const { broker, secureContext, session, takesEarly, onSession } = this.#options
+    const { broker, secureContext, session, acceptsEarly, onSession } = this.#options
     const socket = connect({
       host: broker.host,
       port: broker.port,
@@ -140,12 +140,12 @@ export class Connection {
       ...(isIP(broker.host) === 0 ? { servername: broker.host } : {}),
       secureContext,
       ...(session === undefined ? {} : { session }),
-      rejectUnauthorized: takesEarly === undefined
+      rejectUnauthorized: acceptsEarly === undefined
     })
     socket.setNoDelay(true)
-    if (takesEarly !== undefined) socket.once('secureConnect', () => judge(socket, takesEarly))
+    if (acceptsEarly !== undefined) socket.once('secureConnect', () => judge(socket, acceptsEarly))
     // A session keeps what was found wrong with the certificate.
-    socket.on('session', session => (takesEarly === undefined || socket.authorized) && onSession(session))
+    socket.on('session', session => (acceptsEarly === undefined || socket.authorized) && onSession(session))
     return socket
   }
 
@@ -181,11 +181,11 @@ export class Connection {
 }
 
 /** In place of TLS: ends a connection to whoever is not the server, before anything that he sends is read. */
-function judge(socket: TLSSocket, takesEarly: TakesEarly): void {
+function judge(socket: TLSSocket, acceptsEarly: AcceptsEarly): void {
   if (socket.authorized) return
   const code = String(socket.authorizationError)
   const certificate = socket.getPeerX509Certificate()
-  if (code === notYetValid && certificate !== undefined && takesEarly(certificate)) return
+  if (code === notYetValid && certificate !== undefined && acceptsEarly(certificate)) return
   socket.destroy(Object.assign(new Error(`the server's certificate: ${code}`), { code }))
 }
 

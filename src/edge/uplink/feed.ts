@@ -72,10 +72,10 @@ export class Feed {
     if (status !== undefined) return status
     const live = this.#live.find(cursor => cursor.peek() !== undefined)
     const cursor = live ?? this.#backlog.find(cursor => cursor.peek() !== undefined)
-    return cursor && this.#take(cursor, room, cursor === live)
+    return cursor && this.#parcelAt(cursor, room, cursor === live)
   }
 
-  #take(cursor: Cursor, room: number, retain: boolean): Parcel | undefined {
+  #parcelAt(cursor: Cursor, room: number, retain: boolean): Parcel | undefined {
     const { seq, charger, timeMs, values, sentBefore } = cursor.peek()!
     const messages = messagesOf(charger, timeMs, values)
     if (messages.length > room) return undefined

@@ -20,7 +20,7 @@ import {
   statusLookIntervalMs
 } from './limits.ts'
 import { isDenied, whatToDo } from './reasons.ts'
-import type { TakesEarly } from './serverCheck.ts'
+import type { AcceptsEarly } from './serverCheck.ts'
 import { StatusReporter, type StatusSource } from './status.ts'
 
 export interface PublisherOptions {
@@ -31,7 +31,7 @@ export interface PublisherOptions {
   readonly tls: { readonly ca: string; readonly cert: string; readonly key: string }
   readonly spool: Pick<Spool, 'page' | 'newestSeq' | 'settle' | 'giveBack' | 'flush'>
   /** Asked at every connect; see serverCheck.ts. */
-  readonly takesEarly?: () => TakesEarly | undefined
+  readonly acceptsEarly?: () => AcceptsEarly | undefined
   /** What every charger is like now, as far as it is spooled. */
   readonly currentState: () => readonly ChargerNow[]
   readonly mayPublish: (charger: string) => boolean
@@ -138,7 +138,7 @@ export class Publisher {
   }
 
   #connect(): void {
-    const { broker, identity, takesEarly, ackTimeoutMs } = this.#options
+    const { broker, identity, acceptsEarly, ackTimeoutMs } = this.#options
     this.#state = 'connecting'
     this.#connection = new Connection({
       mqtt: this.#mqtt!,
@@ -146,7 +146,7 @@ export class Publisher {
       identity,
       secureContext: this.#secureContext,
       session: this.#session,
-      takesEarly: takesEarly?.(),
+      acceptsEarly: acceptsEarly?.(),
       ...(ackTimeoutMs === undefined ? {} : { ackTimeoutMs }),
       onSession: session => {
         this.#session = session
@@ -214,7 +214,7 @@ export class Publisher {
     const connection = this.#connection
     if (this.#state !== 'connected' || connection === undefined) return
     try {
-      const parcels = this.#takeParcels(connection.room)
+      const parcels = this.#nextParcels(connection.room)
       if (parcels.length > 0) connection.send(parcels)
       else if (connection.isIdle) this.#onDrained?.()
     } catch (error) {
@@ -224,7 +224,7 @@ export class Publisher {
     }
   }
 
-  #takeParcels(room: number): Parcel[] {
+  #nextParcels(room: number): Parcel[] {
     const parcels: Parcel[] = []
     for (let left = room; left > 0; ) {
       const parcel = this.#feed?.next(left)

@@ -4,7 +4,7 @@ import { before, describe, test } from 'node:test'
 import { daysFromNow, type Keyed, type LeafOptions, TestAuthority } from '../testing/certificates.ts'
 import { Site } from '../testing/publisherBench.ts'
 import { builtMs, type ClockState } from '../time/clock.ts'
-import { takesEarly } from './serverCheck.ts'
+import { acceptsEarly } from './serverCheck.ts'
 
 let site: Site
 before(async () => {
@@ -23,12 +23,12 @@ const early: LeafOptions = {
   usage: 'serverAuth',
   notBefore: daysFromNow(1)
 }
-const judges = (time = clock(), host = 'localhost') => takesEarly(host, site.authority.ca, time)
+const judges = (time = clock(), host = 'localhost') => acceptsEarly(host, site.authority.ca, time)
 
 describe('over TLS, a certificate of the future', () => {
   const connects = async (server: Keyed, time = clock()) => {
     const broker = await site.broker(server)
-    return { broker, options: { takesEarly: () => judges(time) } }
+    return { broker, options: { acceptsEarly: () => judges(time) } }
   }
 
   test('is taken where the clock is not known: the server can tell the time', async t => {

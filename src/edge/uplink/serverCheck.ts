@@ -13,12 +13,12 @@ import { builtMs, type EdgeTime } from '../time/clock.ts'
 export const notYetValid = 'CERT_NOT_YET_VALID'
 
 /** True for a certificate that is to be taken in spite of it. */
-export type TakesEarly = (certificate: X509Certificate) => boolean
+export type AcceptsEarly = (certificate: X509Certificate) => boolean
 
 const serverAuth = '1.3.6.1.5.5.7.3.1'
 
 /** Undefined where this machine's clock is right: then TLS alone decides. */
-export function takesEarly(host: string, ca: string, time: Pick<EdgeTime, 'state' | 'isConfirmed' | 'now'>) {
+export function acceptsEarly(host: string, ca: string, time: Pick<EdgeTime, 'state' | 'isConfirmed' | 'now'>) {
   if (time.state === 'synchronised') return undefined
   const authorities = pemsOf(ca).map(pem => new X509Certificate(pem))
   // Once the server has told the time it counts, whatever this machine's clock says.

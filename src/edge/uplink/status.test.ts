@@ -49,7 +49,7 @@ class Bench {
   }
 
   /** Everything that is to be told now. */
-  told(): Parcel[] {
+  sent(): Parcel[] {
     const parcels: Parcel[] = []
     this.reporter.look()
     for (let next = this.reporter.next(); next !== undefined; next = this.reporter.next()) parcels.push(next)
@@ -60,7 +60,7 @@ class Bench {
   static settled(...chargers: string[]): Bench {
     const b = new Bench(...chargers)
     b.reporter.connected()
-    b.told()
+    b.sent()
     b.pass(statusIntervalMsMin)
     return b
   }
@@ -71,7 +71,7 @@ const statusOf = (parcel: Parcel | undefined): EdgeStatus => edgeStatus.parse(JS
 test('everything that is known, in one retained message a charger, and nothing of what is not', () => {
   const b = new Bench('wb')
   b.reporter.connected()
-  const [bare, ...rest] = b.told()
+  const [bare, ...rest] = b.sent()
   assert.deepEqual(rest, [])
   assert.deepEqual([bare?.seq, bare?.retain, bare?.dup], [undefined, true, false])
   assert.equal(bare?.messages[0]?.topic, 'chargers/wb/EdgeStatus')
@@ -88,7 +88,7 @@ test('everything that is known, in one retained message a charger, and nothing o
   b.oldestUnsettledMs = startMs - 5_000
   b.reached = { wb: { state: 'forbidden', sinceMs: startMs - 9_000 } }
   b.reporter.connected()
-  const { OldestUnsent, Reachability, ReachabilitySince } = statusOf(b.told()[0])
+  const { OldestUnsent, Reachability, ReachabilitySince } = statusOf(b.sent()[0])
   assert.deepEqual(
     [OldestUnsent, Reachability, ReachabilitySince],
     ['2026-11-22T23:59:55.000Z', 'forbidden', '2026-11-22T23:59:51.000Z']
@@ -98,33 +98,33 @@ test('everything that is known, in one retained message a charger, and nothing o
 test('sampling times rise, also when the clock steps back', () => {
   const b = new Bench('wb')
   b.reporter.connected()
-  const first = statusOf(b.told()[0]).SamplingTime
+  const first = statusOf(b.sent()[0]).SamplingTime
   b.nowMs = startMs - 3_600_000
   b.reporter.connected()
-  assert.ok(statusOf(b.told()[0]).SamplingTime > first)
+  assert.ok(statusOf(b.sent()[0]).SamplingTime > first)
 })
 
 test('nothing is told while the clock cannot be trusted, and all of it when it can', () => {
   const b = new Bench('wb')
   b.nowMs = undefined
   b.reporter.connected()
-  assert.deepEqual(b.told(), [])
+  assert.deepEqual(b.sent(), [])
   b.nowMs = startMs
-  assert.equal(b.told().length, 1)
+  assert.equal(b.sent().length, 1)
 })
 
 test('news of one charger are told of that one alone, at most once a minute', () => {
   const b = Bench.settled('a', 'b')
   b.reached = { b: { state: 'timeout', sinceMs: startMs } }
   assert.deepEqual(
-    b.told().map(({ messages }) => messages[0]?.topic),
+    b.sent().map(({ messages }) => messages[0]?.topic),
     ['chargers/b/EdgeStatus']
   )
   b.reached = { b: { state: 'ok', sinceMs: startMs } }
   b.pass(statusIntervalMsMin - 1)
-  assert.deepEqual(b.told(), [])
+  assert.deepEqual(b.sent(), [])
   b.pass(1)
-  assert.equal(statusOf(b.told()[0]).Reachability, 'ok')
+  assert.equal(statusOf(b.sent()[0]).Reachability, 'ok')
 })
 
 describe('what is news', () => {
@@ -158,9 +158,9 @@ describe('what is news', () => {
     test(name, () => {
       const b = Bench.settled('wb')
       change(b)
-      assert.equal(b.told().length, 1)
+      assert.equal(b.sent().length, 1)
       b.pass(statusIntervalMsMin)
-      assert.deepEqual(b.told(), [], 'once')
+      assert.deepEqual(b.sent(), [], 'once')
     })
   }
 
@@ -168,15 +168,15 @@ describe('what is news', () => {
     const b = Bench.settled('wb')
     b.unsettledCount = 1_000
     b.oldestUnsettledMs = startMs - 3_600_000
-    const told: number[] = []
+    const sent: number[] = []
     for (; b.unsettledCount >= 1; b.unsettledCount -= 37) {
-      told.push(...b.told().map(parcel => statusOf(parcel).UnsentSamples))
+      sent.push(...b.sent().map(parcel => statusOf(parcel).UnsentSamples))
       b.pass(statusIntervalMsMin)
     }
     b.unsettledCount = 1
     b.oldestUnsettledMs = b.nowMs
-    told.push(...b.told().map(parcel => statusOf(parcel).UnsentSamples))
-    assert.deepEqual(told, [1_000, 482, 223, 75, 1, 1])
+    sent.push(...b.sent().map(parcel => statusOf(parcel).UnsentSamples))
+    assert.deepEqual(sent, [1_000, 482, 223, 75, 1, 1])
   })
 })
 
@@ -196,13 +196,13 @@ describe('what is no news', () => {
   for (const [name, wiggle] of Object.entries(wiggles)) {
     test(name, () => {
       const b = Bench.settled('wb')
-      let told = 0
+      let sent = 0
       for (let i = 0; i < 58; i++) {
         wiggle(b, i)
-        told += b.told().length
+        sent += b.sent().length
         b.pass(statusIntervalMsMin)
       }
-      assert.equal(told, 0)
+      assert.equal(sent, 0)
     })
   }
 })
@@ -211,20 +211,20 @@ test('a backlog that moves by a third is no news', () => {
   const b = new Bench('wb')
   b.unsettledCount = 1_000
   b.reporter.connected()
-  b.told()
+  b.sent()
   for (const count of [1_300, 700, 1_999, 501]) {
     b.pass(statusIntervalMsMin)
     b.unsettledCount = count
-    assert.deepEqual(b.told(), [])
+    assert.deepEqual(b.sent(), [])
   }
 })
 
 test('a sign of life once an hour', () => {
   const b = Bench.settled('wb')
   b.pass(statusIntervalMsMax - statusIntervalMsMin - 1)
-  assert.deepEqual(b.told(), [])
+  assert.deepEqual(b.sent(), [])
   b.pass(1)
-  assert.equal(b.told().length, 1)
+  assert.equal(b.sent().length, 1)
 })
 
 test('the disk is counted at most once a minute for all chargers', () => {
@@ -232,7 +232,7 @@ test('the disk is counted at most once a minute for all chargers', () => {
   const b = Bench.settled(...names)
   const before = b.counted
   for (let i = 0; i < 12; i++) {
-    b.told()
+    b.sent()
     b.pass(5_000)
   }
   assert.equal(b.counted - before, 1)
@@ -245,5 +245,5 @@ test('the longest status is far below 8 KB', () => {
   b.clock = 'x'.repeat(64)
   b.reached = { ['c'.repeat(64)]: { state: 'wrong_serial', sinceMs: startMs } }
   b.reporter.connected()
-  assert.ok(b.told()[0]!.messages[0]!.payload.length < 1_024)
+  assert.ok(b.sent()[0]!.messages[0]!.payload.length < 1_024)
 })

@@ -1,5 +1,5 @@
 // What the edge tells about itself, for each of its chargers: `chargers/{charger}/EdgeStatus`, retained.
-// Told at every connect, on news at most once a minute, and once an hour as a sign of life. What moves with every poll
+// Sent at every connect, on news at most once a minute, and once an hour as a sign of life. What moves with every poll
 // (bytes in the spool, samples on their way) is no news; a backlog that doubles or halves is.
 // Never spooled: the next status replaces one that got lost. Says nothing while the clock cannot be trusted.
 
@@ -37,7 +37,7 @@ export interface SpoolStatus {
 }
 
 type Facts = Omit<EdgeStatus, 'SamplingTime'>
-interface Told {
+interface Sent {
   readonly facts: Facts
   /** By the clock that never steps. */
   readonly atMs: number
@@ -48,7 +48,7 @@ interface Told {
 export class StatusReporter {
   readonly #source: StatusSource
   readonly #monotonicMs: () => number
-  readonly #told = new Map<string, Told>()
+  readonly #sent = new Map<string, Sent>()
   readonly #due = new Set<string>()
   #spool: { readonly status: SpoolStatus; readonly atMs: number } | undefined
 
@@ -69,14 +69,14 @@ export class StatusReporter {
     return this.#due.size > 0
   }
 
-  /** What has to be told, a charger at a time, as it is now. */
+  /** What has to be sent, a charger at a time, as it is now. */
   next(): Parcel | undefined {
     const [charger] = this.#due
     const nowMs = charger === undefined ? undefined : this.#source.nowMs()
     if (charger === undefined || nowMs === undefined) return undefined
     const facts = this.#factsOf(charger)
-    const timeMs = nextSamplingTime(nowMs, this.#told.get(charger)?.timeMs)
-    this.#told.set(charger, { facts, timeMs, atMs: this.#monotonicMs() })
+    const timeMs = nextSamplingTime(nowMs, this.#sent.get(charger)?.timeMs)
+    this.#sent.set(charger, { facts, timeMs, atMs: this.#monotonicMs() })
     this.#due.delete(charger)
     const status: EdgeStatus = { SamplingTime: isoTime(timeMs), ...facts }
     const message = { topic: topicOf(charger, edgeStatusName), payload: JSON.stringify(status) }
@@ -84,13 +84,13 @@ export class StatusReporter {
   }
 
   #isDue(charger: string): boolean {
-    const told = this.#told.get(charger)
-    if (told === undefined) return true
-    const ageMs = this.#monotonicMs() - told.atMs
+    const sent = this.#sent.get(charger)
+    if (sent === undefined) return true
+    const ageMs = this.#monotonicMs() - sent.atMs
     if (ageMs < statusIntervalMsMin) return false
     const nowMs = this.#source.nowMs()
     if (nowMs === undefined) return false
-    return ageMs >= statusIntervalMsMax || isNews(told, this.#factsOf(charger), nowMs)
+    return ageMs >= statusIntervalMsMax || isNews(sent, this.#factsOf(charger), nowMs)
   }
 
   #factsOf(charger: string): Facts {
@@ -141,20 +141,20 @@ const exactFacts = [
   'Reachability'
 ] as const satisfies readonly (keyof Facts)[]
 
-const isNews = (told: Told, now: Facts, nowMs: number): boolean =>
-  exactFacts.some(name => told.facts[name] !== now[name]) ||
-  (isBehind(told.facts, told.timeMs) && !isBehind(now, nowMs)) ||
-  hasMoved(told.facts.Implausible ?? 0, now.Implausible ?? 0, 0) ||
-  hasMoved(told.facts.UnsentSamples, now.UnsentSamples, samplesOnTheWay) ||
-  hasMoved(told.facts.SpoolBytes, now.SpoolBytes, bytesOfAnEmptySpool)
+const isNews = (sent: Sent, now: Facts, nowMs: number): boolean =>
+  exactFacts.some(name => sent.facts[name] !== now[name]) ||
+  (isBehind(sent.facts, sent.timeMs) && !isBehind(now, nowMs)) ||
+  hasMoved(sent.facts.Implausible ?? 0, now.Implausible ?? 0, 0) ||
+  hasMoved(sent.facts.UnsentSamples, now.UnsentSamples, samplesOnTheWay) ||
+  hasMoved(sent.facts.SpoolBytes, now.SpoolBytes, bytesOfAnEmptySpool)
 
 /** ms. A sample that waits longer than this is not just on its way. */
 const behindAfterMs = 60_000
 const isBehind = ({ OldestUnsent }: Facts, nowMs: number): boolean =>
   OldestUnsent !== undefined && nowMs - Date.parse(OldestUnsent) > behindAfterMs
 
-/** It doubled or halved since it was told, and is, or was, more than the usual. */
-const hasMoved = (told: number, now: number, usual: number): boolean =>
-  Math.max(told, now) > usual && (now >= 2 * told || 2 * now <= told)
+/** It doubled or halved since it was sent, and is, or was, more than the usual. */
+const hasMoved = (sent: number, now: number, usual: number): boolean =>
+  Math.max(sent, now) > usual && (now >= 2 * sent || 2 * now <= sent)
 
 const isoTime = (ms: number): string => new Date(ms).toISOString()

@@ -1,5 +1,5 @@
-// Power, current or energy of one charger over an hour up to thirty days, with a band of its states. Dragging over the chart
-// zooms in, and more detail is asked for.
+// Power, current or energy of one charger over one hour to thirty days, with a band of its states. Dragging over the
+// chart zooms in, and loads more detail.
 
 import { useEffect, useMemo, useRef, useState } from 'preact/hooks'
 import type uPlot from 'uplot'
@@ -29,13 +29,13 @@ const kindWords: Readonly<Record<ChartKind, { word: string; unit: string; bound:
   energy: { word: 'Energy', unit: 'kWh', bound: '' }
 }
 const tailMs = 10_000
-/** An edge tells what does not change every 15 minutes: so a line begins before the chart does. */
+/** An edge repeats an unchanged value every 15 minutes: the chart needs the value from before its left end. */
 const leadMs = 16 * 60_000
 const allAgainMs = 5 * 60_000
 const shortestZoomMs = 60_000
 
 interface Section {
-  /** Undefined: until now, going on. */
+  /** Undefined: the chart ends now, and moves on. */
   readonly untilMs: number | undefined
   readonly spanMs: number
 }
@@ -211,7 +211,7 @@ function Drawing({ data, kind, resolutionMs, from, until, timeZone, isLoaded, zo
   )
 }
 
-/** What was stored last holds until the end: a point more that is drawn, and none that was stored. */
+/** The last stored value holds until the end of the chart: one more point is drawn for it. */
 function drawnColumns({ times, values, bounds }: ChartData, until: number | undefined): uPlot.AlignedData {
   const all = [times, values, bounds.length > 0 ? bounds : times.map(() => null)]
   const last = times.at(-1)
@@ -236,19 +236,20 @@ function readOut(
   return parts.join('  ·  ')
 }
 
-/** For whoever does not see the drawing. */
+/** A sentence for readers who do not see the drawing. */
 function summaryOf({ values }: ChartData, word: string, unit: string): string {
   const known = values.filter(value => value !== null)
   if (known.length === 0) return `${word}: no readings in this time`
   const mean = known.reduce((sum, value) => sum + value, 0) / known.length
-  return `${word}: ${formatNumber(known.length)} points, at most ${formatNumber(Math.max(...known), 2)} ${unit}, on average ${formatNumber(mean, 2)} ${unit}`
+  const most = `at most ${formatNumber(Math.max(...known), 2)} ${unit}`
+  return `${word}: ${formatNumber(known.length)} points, ${most}, on average ${formatNumber(mean, 2)} ${unit}`
 }
 
 interface Wanted {
   readonly from: number
   readonly until: number
   readonly resolution: ReadingsAnswer['resolution']
-  /** It goes on: what is new is asked for now and then, everything only every few minutes. */
+  /** The chart moves on: new rows are loaded every few seconds, all rows every few minutes. */
   readonly isOpen: boolean
 }
 

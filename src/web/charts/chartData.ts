@@ -1,4 +1,5 @@
-// What a chart of a charger shows: which resolution for which span, and the answer's rows as columns for uPlot. Pure.
+// What a chart of a charger shows: the resolution for each span, and the rows of the answer as columns for uPlot.
+// Pure.
 
 import type { ReadingsAnswer, ReadingsResolution } from '../../model/api/api.ts'
 import type { OperationState } from '../../model/wire/chargerState.ts'
@@ -22,7 +23,7 @@ export const spans: readonly SpanChoice[] = [
   { word: '30 d', ms: 30 * dayMs }
 ]
 
-/** At most some 1,500 points; an energy chart is bars, which need room. */
+/** About 1,500 points at most; an energy chart has bars, which need more room. */
 export function resolutionFor(spanMs: number, kind: ChartKind): ReadingsResolution {
   if (kind === 'energy') {
     if (spanMs <= 2 * hourMs) return '1m'
@@ -83,7 +84,7 @@ export function chartData({ columns, rows }: Readings, kind: ChartKind): ChartDa
   }
 }
 
-/** Rows asked for again from the last one on, behind those that are there; what is before `fromMs` goes. */
+/** Appends the rows that were loaded from the last known row on. Rows before `fromMs` are removed. */
 export function continued(before: ReadingsAnswer, tail: ReadingsAnswer, fromMs: number): ReadingsAnswer {
   const time = before.columns.indexOf('time')
   const start = String(tail.rows[0]?.[time] ?? '')
@@ -99,7 +100,7 @@ export interface StateSpan {
   readonly to: number
 }
 
-/** Neighbours of one state as one; the last one goes on until `end`. */
+/** Joins neighbours of the same state; the last state lasts until `end`. */
 export function stateSpans({ times, states }: Pick<ChartData, 'times' | 'states'>, end: number): StateSpan[] {
   const found: StateSpan[] = []
   for (const [i, state] of states.entries()) {

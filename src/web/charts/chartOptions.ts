@@ -1,4 +1,4 @@
-// How the chart of a charger is drawn: series, axes in the site's time zone, the band of states under the plot, zoom.
+// How the chart of a charger is drawn: series, axes in the time zone of the site, the band of states, zoom.
 
 import uPlot from 'uplot'
 import { formatNumber } from '../format.ts'
@@ -9,7 +9,7 @@ import { axisFont, type Colours } from './plot.tsx'
 export interface Reader {
   readonly bands: () => readonly StateSpan[]
   readonly zoom: (fromMs: number, toMs: number) => void
-  /** The cursor is at this point, or at none. */
+  /** Called with the index of the point under the cursor, or with null. */
   readonly point: (index: number | null) => void
 }
 
@@ -23,7 +23,7 @@ interface ChartOptions {
 
 const band = { gap: 5, height: 10 }
 const leastDragPixels = 8
-/** None whose multiples need a digit more than itself. */
+/** Steps of the axis. The multiples of each need no more digits than the step itself. */
 const increments = [0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1, 2, 5, 10, 20, 50, 100, 200, 500, 1_000, 2_000, 5_000]
 
 export function chartOptions({
@@ -96,7 +96,7 @@ const formatTick = (value: number, splits: readonly number[]): string => {
   return formatNumber(value, step >= 1 ? 0 : step >= 0.1 ? 1 : 2)
 }
 
-/** The time of day; at midnight the day. */
+/** Labels with the time of day; at midnight with the day. */
 function timeLabels(timeZone: string) {
   const day = new Intl.DateTimeFormat(undefined, { day: 'numeric', month: 'short', timeZone })
   const time = new Intl.DateTimeFormat(undefined, { hour: '2-digit', minute: '2-digit', timeZone })

@@ -1,4 +1,4 @@
-// A uPlot in an element that gives it its width, in the colours of the style sheet, light or dark.
+// A uPlot inside an element that gives it its width, in the light or dark colours of the style sheet.
 
 import { useEffect, useRef } from 'preact/hooks'
 import uPlot from 'uplot'
@@ -19,11 +19,11 @@ export interface Colours {
 export interface PlotProps {
   readonly data: uPlot.AlignedData
   readonly height: number
-  /** All but the size, in these colours; made anew when `kind` changes. */
+  /** All options but the size. The plot is made again when `kind` changes. */
   readonly options: (colours: Colours) => Omit<uPlot.Options, 'width' | 'height'>
   readonly kind: string
   readonly label: string
-  /** Seconds; the scale of time, when the data do not say it. */
+  /** Seconds; the time scale, where it differs from that of the data. */
   readonly range?: readonly [number, number] | undefined
 }
 

@@ -61,7 +61,7 @@ const options = ({ power, fill, current, grid, text }: Colours): Omit<uPlot.Opti
   ]
 })
 
-/** Grows with what is known. */
+/** The range grows with the data, from one minute to five. */
 function rangeOf(points: readonly RatePoint[]): readonly [number, number] | undefined {
   const [first, last] = [points[0]?.seconds, points.at(-1)?.seconds]
   if (first === undefined || last === undefined) return undefined

@@ -1,5 +1,5 @@
-// Asks the HTTP API. An answer that says "sign in" takes the browser there; every other fault is an error with the sentence
-// of the server.
+// Asks the HTTP API. An answer "sign in" sends the browser there; every other fault is an error with the sentence of
+// the server.
 
 import type { ApiError } from '../../model/api/api.ts'
 
@@ -22,7 +22,7 @@ export function addressOf(path: string, query: Query = {}): string {
   return text === '' ? path : `${path}?${text}`
 }
 
-/** Throws AskError, or the signal's reason. */
+/** Throws AskError, or the reason of the signal. */
 export async function ask<Answer>(path: string, query: Query = {}, signal?: AbortSignal): Promise<Answer> {
   const response = await fetch(addressOf(path, query), {
     headers: { accept: 'application/json' },

@@ -1,4 +1,4 @@
-// What all pages share: the fleet, kept up to date by the live connection, and the hooks by which they look at it.
+// What all pages share: the fleet, kept up to date by the live connection, and the hooks that read it.
 
 import { createContext } from 'preact'
 import { useContext, useEffect, useState } from 'preact/hooks'
@@ -7,7 +7,7 @@ import { ask, askAll } from './ask.ts'
 import { FleetStore } from './fleetStore.ts'
 import { Live, type LiveState } from './live.ts'
 
-/** Energy of today begins anew at midnight, sites change: the list is loaded again now and then. */
+/** At midnight the energy of today starts at zero, and sites change: the list is loaded again at times. */
 const reloadMs = 5 * 60_000
 const problemsMs = 30_000
 const chargersPerPage = 1_000
@@ -52,7 +52,7 @@ export class Dashboard {
     return () => this.#statusWatchers.delete(news)
   }
 
-  /** One at a time: who asks while it is under way gets the same. */
+  /** One request at a time: callers meanwhile get the same answer. */
   load(): Promise<void> {
     this.#loading ??= this.#load().finally(() => {
       this.#loading = undefined
@@ -78,7 +78,7 @@ export class Dashboard {
     await problems
   }
 
-  /** Without them the fleet shows what it has: they come again soon. */
+  /** A failure changes nothing: problems are loaded again soon. */
   async #problems(): Promise<void> {
     try {
       this.fleet.loadProblems((await ask<ProblemsAnswer>('/api/v1/problems')).problems)
@@ -89,7 +89,7 @@ export class Dashboard {
 export const DashboardContext = createContext<Dashboard>(undefined as unknown as Dashboard)
 export const useDashboard = (): Dashboard => useContext(DashboardContext)
 
-/** Renders again whenever something about the fleet changed: at most once per animation frame, as news come so. */
+/** Renders again when the fleet has changed: at most once per animation frame, as news arrive at that pace. */
 export function useFleet(): FleetStore {
   const { fleet } = useDashboard()
   const [, setRevision] = useState(0)
@@ -104,7 +104,7 @@ export function useLive(): LiveState & { readonly live: Live } {
   return { ...live.state, live }
 }
 
-/** The server's time, anew every second. */
+/** The server's time, updated every second. */
 export function useNow(): number {
   const { live } = useDashboard()
   const [now, setNow] = useState(live.now())
@@ -128,13 +128,13 @@ export function useMedia(query: string): boolean {
 }
 
 export interface Asked<Answer> {
-  /** What came last; it stays while the next is asked for. */
+  /** The last answer. It stays while the next is loading. */
   readonly answer: Answer | undefined
   readonly fault: string | undefined
   readonly isAsking: boolean
 }
 
-/** Asks whenever `key` changes; an answer that was overtaken is dropped. */
+/** Asks when `key` changes. The answer to an older key is dropped. */
 export function useAsk<Answer>(key: string, asking: (signal: AbortSignal) => Promise<Answer>): Asked<Answer> {
   const [asked, setAsked] = useState<Asked<Answer>>({ answer: undefined, fault: undefined, isAsking: true })
   useEffect(() => {

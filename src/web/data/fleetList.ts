@@ -1,4 +1,4 @@
-// Which chargers the fleet page lists, in which order. Pure: takes what is known, returns names.
+// Which chargers the fleet page lists, and in which order. Pure.
 
 import type { ChargerSummary, ProblemCondition } from '../../model/api/api.ts'
 import type { OperationState } from '../../model/wire/chargerState.ts'
@@ -23,13 +23,13 @@ export interface Row {
 
 export interface FleetList {
   readonly names: readonly string[]
-  /** Of those that the search finds. */
+  /** Counted among the chargers that the search finds. */
   readonly countByState: ReadonlyMap<OperationState, number>
   readonly countByProblem: ReadonlyMap<ProblemCondition, number>
   readonly withProblems: number
   readonly found: number
   readonly powerW: number
-  /** Null where it is known of none. */
+  /** Null where no charger has one. */
   readonly energyTodayWh: number | null
 }
 
@@ -37,7 +37,7 @@ export interface FleetList {
 const collator = new Intl.Collator(undefined, { numeric: true, sensitivity: 'base' })
 export const compareNames = (a: string, b: string): number => collator.compare(a, b) || (a < b ? -1 : a > b ? 1 : 0)
 
-/** `rows` come by name. */
+/** `rows` are sorted by name. */
 export function listFleet(rows: readonly Row[], settings: ListSettings): FleetList {
   const found = rows.filter(({ charger }) => isFound(charger, settings.search))
   const countByState = new Map<OperationState, number>()
@@ -79,7 +79,7 @@ export function numberOf(
 
 export const vehicleOf = (charger: ChargerSummary): string => String(charger.values.ConnectedVehicle?.value ?? '')
 
-/** All words of the search, anywhere in what identifies a charger. */
+/** True when every word of the search is in the name, label, site, serial number or card. */
 function isFound({ name, label, site, serial, values }: ChargerSummary, search: string): boolean {
   if (search === '') return true
   const text =
@@ -104,12 +104,12 @@ const keys: Readonly<Record<SortKey, (charger: ChargerSummary) => Sortable>> = {
   energy: ({ energyTodayWh }) => energyTodayWh,
   limit: charger => numberOf(charger, 'MaximumOutputCurrent'),
   vehicle: charger => vehicleOf(charger) || null,
-  // The newest sample has the lowest age.
+  // The newest sample has the smallest age.
   age: ({ lastSampleTime }) => (lastSampleTime === null ? null : -Date.parse(lastSampleTime)),
   connection: ({ connection }) => connection
 }
 
-/** What is not known comes last, whichever the direction. Equals keep the order of their names. */
+/** Unknown values come last in both directions. Equal values keep the order of their names. */
 function sortBy(rows: Row[], { sort, isDescending }: ListSettings): void {
   const key = keys[sort]
   const direction = isDescending ? -1 : 1

@@ -1,13 +1,13 @@
-// What is known of the fleet: one entry per charger, from the list of the API and from live events, in whatever order they
-// come. A value only moves forward in its SamplingTime. Who looks is told that something changed; not what.
+// What is known of the fleet: one entry per charger, from the list of the API and from live events in any order. A
+// value only moves forward in its SamplingTime. Listeners learn that something has changed, and not what.
 
 import type { ChargerSummary, LiveConnection, LiveReading, Problem, ProblemCondition } from '../../model/api/api.ts'
 
-/** Sum of what changed, so that a list knows whether to sort anew. */
+/** Counters of changes: a list compares them to know whether it must sort again. */
 export interface Revision {
   /** Rises with every change. */
   readonly all: number
-  /** Rises when chargers come, or are loaded anew. */
+  /** Rises when chargers are added or loaded again. */
   readonly membership: number
 }
 
@@ -33,18 +33,18 @@ export class FleetStore {
     return this.#problems.get(charger) ?? []
   }
 
-  /** Rises when problems are loaded anew. */
+  /** Rises when problems are loaded again. */
   get problemsRevision(): number {
     return this.#problemsRevision
   }
 
-  /** Of the problems, or, while they are not known, of the list. */
+  /** From the problems; until they are loaded, from the list. */
   conditionsOf(charger: string): readonly ProblemCondition[] {
     if (this.#problemsRevision === 0) return this.chargers.get(charger)?.problems ?? none
     return this.#conditions.get(charger) ?? none
   }
 
-  /** The whole list. What live events have told since is newer, and stays. */
+  /** Replaces the list. Newer values from live events stay. */
   load(summaries: readonly ChargerSummary[]): void {
     const names = new Set(summaries.map(({ name }) => name))
     for (const name of this.chargers.keys()) if (!names.has(name)) this.chargers.delete(name)
@@ -82,7 +82,7 @@ export class FleetStore {
     if (connections.length > 0) this.#changed()
   }
 
-  /** Nothing changed, but who looks should look again. */
+  /** Nothing has changed, but listeners should look again. */
   touch(): void {
     this.#changed()
   }
@@ -118,7 +118,7 @@ export class FleetStore {
 
 const none: readonly ProblemCondition[] = []
 
-/** One that live events told of before any list did. */
+/** A charger that a live event has named before any list. */
 const unheardOf: ChargerSummary = {
   name: '',
   site: null,
@@ -132,7 +132,7 @@ const unheardOf: ChargerSummary = {
   problems: []
 }
 
-/** `loaded`, with what is newer in `live`. */
+/** `loaded`, with the newer values of `live`. */
 function merged(loaded: ChargerSummary, live: ChargerSummary | undefined): ChargerSummary {
   if (live === undefined) return loaded
   const newer = Object.entries(live.values).filter(

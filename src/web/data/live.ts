@@ -1,7 +1,7 @@
-// The live connection: one stream of server-sent events for all pages, resumed behind the last event that was seen. It is read
-// with fetch: EventSource gives up when the server refuses it once, and does not tell why. When it
-// ends it is opened again, after pauses that grow to 15 s; while it is away everybody is told since when. A stream on which
-// nothing comes, not even the server's ping, is given up. Events of one animation frame are handed over together.
+// The live connection: one stream of server-sent events for all pages. It is read with fetch, because EventSource
+// gives up when the server refuses it once, and does not say why. A stream that ends is opened again after the last
+// event, with pauses that grow to 15 s; meanwhile the pages show since when it is away. A stream without any byte, not
+// even a ping, is given up. The events of one animation frame are handed over together.
 
 import { createParser, type EventSourceMessage } from 'eventsource-parser'
 import type { IngestFigures, LiveConnection, LiveReading, LiveStatus } from '../../model/api/api.ts'
@@ -15,16 +15,16 @@ export interface LiveNews {
 
 export interface LiveOptions {
   readonly news: (news: LiveNews) => void
-  /** What was seen before is not all: at the first opening, and after a pause that the server could not bridge. */
+  /** Events are missing: at the first opening, and after a pause that was too long for the server. */
   readonly loadAnew: () => void
 }
 
-/** `since`: when something came last, ms by this machine's clock; null before the first time. */
+/** `since`: when the last bytes arrived, ms by the clock of this machine; null before the first. */
 export type LiveState = { readonly isLive: boolean; readonly since: number | null; readonly reason: string }
 
 const pauseMinMs = 500
 const pauseMaxMs = 15_000
-/** The server says something every second, and pings every 15 s. */
+/** The server sends figures every second, and pings every 15 s. */
 const silenceMaxMs = 20_000
 
 export class Live {
@@ -80,7 +80,7 @@ export class Live {
     }
   }
 
-  /** Until the stream ends; returns why. */
+  /** Reads until the stream ends. Returns why it ended. */
   async #follow(): Promise<string> {
     const ending = new AbortController()
     const silence = watchdog(silenceMaxMs, () => ending.abort())
@@ -131,12 +131,12 @@ export class Live {
   #figures(figures: IngestFigures): void {
     this.ingest = figures
     const aheadMs = Date.now() - Date.parse(figures.time)
-    // Less than that is the way, and the server's second.
+    // A smaller difference is the delay of the network, and the second between two figures.
     this.#aheadMs = Math.abs(aheadMs) < 2_000 ? 0 : aheadMs
     this.#notify()
   }
 
-  /** What is handed over with the next frame; a page that is not shown has none, and a slow timer instead. */
+  /** What the next frame hands over. A hidden page has no frames, and uses a slow timer. */
   #gathered(): LiveNews {
     if (this.#news !== undefined) return this.#news
     this.#news = { readings: [], connections: [], statuses: [] }
@@ -159,7 +159,7 @@ export class Live {
     for (const changed of this.#watchers) changed()
   }
 
-  /** Not all browsers at the same moment, when the server is back. */
+  /** Random: when the server is back, browsers must not all connect in the same moment. */
   async #pause(): Promise<void> {
     const ms = this.#pauseMs * (0.75 + Math.random() / 2)
     this.#pauseMs = Math.min(pauseMaxMs, this.#pauseMs * 1.7)
@@ -172,7 +172,7 @@ export class Live {
     })
   }
 
-  /** The network is back, or somebody looks. */
+  /** The network is back, or the page is visible again. */
   readonly #hurry = (): void => {
     if (document.visibilityState === 'hidden') return
     this.#pauseMs = pauseMinMs

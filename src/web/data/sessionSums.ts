@@ -1,5 +1,5 @@
-// Sums of charging sessions: of all, by charger, by vehicle. Money is summed by currency; a session that is still open counts
-// with what it has so far. Pure.
+// Sums of charging sessions: of all, by charger, by vehicle. Costs are summed by currency; an open session counts with
+// its energy so far. Pure.
 
 import type { ChargingSession } from '../../model/api/api.ts'
 import { compareNames } from './fleetList.ts'
@@ -8,7 +8,7 @@ export interface SessionSum {
   readonly key: string
   readonly sessions: number
   readonly energyWh: number
-  /** Currency to amount, of the sessions that have a cost. */
+  /** Amount by currency, of the sessions that have a cost. */
   readonly costs: ReadonlyMap<string, number>
 }
 

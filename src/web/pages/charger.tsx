@@ -1,4 +1,4 @@
-// One charger: its values as they are now, charts, charging sessions, and what its edge sent last.
+// One charger: its current values, charts, charging sessions, and the last status of its edge.
 
 import { useEffect, useState } from 'preact/hooks'
 import type {
@@ -268,7 +268,7 @@ function EdgeStatus({ status, timeZone }: { status: SentEdgeStatus | null; timeZ
   )
 }
 
-/** `oldestUnsent` as words: "Oldest unsent". */
+/** `OldestUnsent` as words: "Oldest unsent". */
 function wordsOf(key: string): string {
   const words = key.replaceAll(/([a-z])([A-Z])/g, '$1 $2').toLowerCase()
   return words.charAt(0).toUpperCase() + words.slice(1)
@@ -284,7 +284,7 @@ function factOf(value: unknown, timeZone: string): string {
     .join(', ')
 }
 
-/** From the API, then from live events. */
+/** First from the API, then from live events. */
 function useStatus(name: string, loaded: SentEdgeStatus | null): SentEdgeStatus | null {
   const dashboard = useDashboard()
   const [told, setTold] = useState<SentEdgeStatus | null>(null)
@@ -299,7 +299,7 @@ function useStatus(name: string, loaded: SentEdgeStatus | null): SentEdgeStatus 
   return told ?? loaded
 }
 
-/** Counts while somebody looks. */
+/** Counts while the page is visible. */
 function useTick(ms: number): number {
   const [tick, setTick] = useState(0)
   useEffect(() => {

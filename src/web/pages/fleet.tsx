@@ -1,4 +1,4 @@
-// The fleet: all chargers as they are now. Search, filters and sorting are kept in the address.
+// The fleet: all chargers with their current values. The address keeps search, filters and sorting.
 
 import { useEffect, useMemo, useRef, useState } from 'preact/hooks'
 import { useDashboard, useFleet, useMedia } from '../data/dashboard.ts'
@@ -10,7 +10,7 @@ import { FleetTable } from '../parts/fleetTable.tsx'
 import { fromAddress, keepInAddress } from '../routing.ts'
 import { problemNames, stateNames } from '../states.ts'
 
-/** Rows do not change places more often: who aims at one must hit it. */
+/** Rows change places no more often than this: a person who aims at one must hit it. */
 const sortAgainMs = 1_000
 
 export function FleetPage() {
@@ -74,7 +74,7 @@ const Figure = ({ word, value, unit }: { word: string; value: string; unit?: str
   </div>
 )
 
-/** Computed anew at once when the settings or the chargers change, and once a second when only values do. */
+/** Computed at once when the settings or the chargers change, and once a second when only values change. */
 function useFleetList(fleet: FleetStore, settings: ListSettings): FleetList {
   const [tick, setTick] = useState(0)
   const { membership } = fleet.revision

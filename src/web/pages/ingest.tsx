@@ -1,4 +1,4 @@
-// The ingest page: whether data is being stored, at this second. Figures come once a second with the live connection.
+// The ingest page: whether the server stores data right now. The live connection brings figures once a second.
 
 import { useEffect, useRef, useState } from 'preact/hooks'
 import type { IngestFigures } from '../../model/api/api.ts'
@@ -54,14 +54,15 @@ export function IngestPage() {
   )
 }
 
+function textOf({ up, reason }: IngestFigures['database']): string {
+  if (up) return 'The database answers. What is received is being stored.'
+  const away = `The database does not answer${reason ? `: ${reason}` : ''}.`
+  return `${away} Nothing is lost: edges keep what is not acknowledged.`
+}
+
 function Database({ figures }: { figures: IngestFigures | undefined }) {
   const tone = figures === undefined ? 'muted' : figures.database.up ? 'active' : 'bad'
-  const text =
-    figures === undefined
-      ? 'Not known yet'
-      : figures.database.up
-        ? 'The database answers. What is received is being stored.'
-        : `The database does not answer${figures.database.reason ? `: ${figures.database.reason}` : ''}. Nothing is lost: edges keep what is not acknowledged.`
+  const text = figures === undefined ? 'Not known yet' : textOf(figures.database)
   return (
     <div class={`banner tone-${tone}`} role="status">
       <span class="dot" aria-hidden="true" />
@@ -189,7 +190,7 @@ function Rejected({ figures }: { figures: IngestFigures | undefined }) {
   )
 }
 
-/** The last minutes, as long as the page is open. */
+/** Figures of the last minutes, while the page is open. */
 function usePoints(figures: IngestFigures | undefined): readonly RatePoint[] {
   const [points, setPoints] = useState<readonly RatePoint[]>([])
   const last = useRef('')

@@ -1,4 +1,4 @@
-// Charging sessions of a month: each, by charger, or by vehicle, with their sum, and as a CSV file.
+// Charging sessions of a month: each, by charger or by vehicle, with their sum, and as a CSV file.
 
 import { useEffect, useMemo, useState } from 'preact/hooks'
 import type { ChargingSession, SessionsAnswer, Site, SitesAnswer } from '../../model/api/api.ts'
@@ -274,7 +274,7 @@ function List({ sessions, view, isLoaded, zoneOf }: ListProps) {
   )
 }
 
-/** A charger without a site has the days of UTC. */
+/** The days of a charger without a site are those of UTC. */
 function useZones(sites: readonly Site[]): (charger: string) => string {
   const { fleet } = useDashboard()
   return charger => sites.find(({ name }) => name === fleet.chargers.get(charger)?.site)?.timeZone ?? utc
@@ -300,7 +300,7 @@ async function load(query: SessionsQuery, signal: AbortSignal) {
   return { sessions, isCut: after !== undefined }
 }
 
-/** What the page says about its times: months and days are those of each charger's site. */
+/** The sentence about times: months and days are those of the site of each charger. */
 function zonesText(sites: readonly Site[], name: string): string {
   const wanted = name === '' ? sites : sites.filter(site => site.name === name)
   const zones = [...new Set(wanted.map(({ timeZone }) => timeZone))]

@@ -1,4 +1,4 @@
-// A state, a connection, a problem: a dot of colour with its word.
+// A state, a connection or a problem: a coloured dot with its word.
 
 import type { ConnectionState, ProblemCondition } from '../../model/api/api.ts'
 import type { OperationState } from '../../model/wire/chargerState.ts'

@@ -1,5 +1,5 @@
-// Search, state and problem filters of the fleet, each with how many it would show; on a phone also what to sort by, which
-// the heads of the columns do elsewhere.
+// Search, state and problem filters of the fleet, each with the number of chargers it would show. On a phone there is
+// also the sort order, which the column heads choose elsewhere.
 
 import type { ProblemCondition } from '../../model/api/api.ts'
 import type { FleetList, ListSettings, SortKey } from '../data/fleetList.ts'

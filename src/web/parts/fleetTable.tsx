@@ -1,5 +1,5 @@
-// The table of the fleet. Only the rows in view, and some beside them, are in the document: all have one height, and stand
-// where they would stand if all were there. To a screen reader it is a table of all rows. Arrow keys go from row to row.
+// The table of the fleet. The document holds the visible rows and some beside them. All rows have the same height, and
+// each stands where it would stand among all. A screen reader finds a table of all rows. Arrow keys move between rows.
 
 import { useLayoutEffect, useMemo, useRef, useState } from 'preact/hooks'
 import type { ChargerSummary, ProblemCondition } from '../../model/api/api.ts'
@@ -23,7 +23,7 @@ interface FleetTableProps {
   readonly isNarrow: boolean
 }
 
-/** As in the style sheet: --row-height. */
+/** The same as --row-height of the style sheet. */
 const rowHeights = { wide: 48, narrow: 96 }
 const spareRows = 8
 
@@ -113,7 +113,7 @@ function Head({ column: { key, unit }, settings, change }: HeadProps) {
   )
 }
 
-/** Of power and energy the most is asked for first. */
+/** The first click sorts power and energy by the largest value. */
 const startsDescending = (key: SortKey): boolean => key === 'power' || key === 'energy' || key === 'limit'
 
 interface FleetRowProps {
@@ -124,7 +124,7 @@ interface FleetRowProps {
   readonly now: number
 }
 
-/** Drawn again only when something of it changed: while the page is scrolled that is none of those that stay. */
+/** Rendered again only when its content has changed: scrolling does not render the rows that stay. */
 function FleetRow(props: FleetRowProps) {
   const { charger, problems, index, top, now } = props
   return useMemo(() => <RowCells {...props} />, [charger, problems, index, top, now])
@@ -182,13 +182,13 @@ function RowCells({ charger, problems, index, top, now }: FleetRowProps) {
   )
 }
 
-/** On a phone the name makes room for it. */
+/** On a phone the name leaves room for it. */
 const hasLongWord = (state: OperationState): boolean => shownState(state).word.length > 9
 
-/** The server masks card ids for whoever may not read them. */
+/** The server masks card ids for readers without the right to see them. */
 export const shownVehicle = (vehicle: string): string => (/^\*+$/.test(vehicle) ? 'connected' : vehicle)
 
-/** The page scrolls, not the table: on a phone the bars of the browser make room. */
+/** The page scrolls, and not the table: on a phone this hides the bars of the browser. */
 function useVisible(body: { current: HTMLDivElement | null }, rowHeight: number, count: number) {
   const look = () => {
     const top = body.current === null ? 0 : -body.current.getBoundingClientRect().top
@@ -231,7 +231,7 @@ function moveFocus(event: KeyboardEvent, names: readonly string[], body: HTMLEle
   keepInView(body, next, rowHeight)
 }
 
-/** Between the heads of the columns and the lower edge, with a row to spare. */
+/** The height between the column heads and the lower edge, and one row more. */
 function keepInView(body: HTMLElement, index: number, rowHeight: number): void {
   const top = body.getBoundingClientRect().top + index * rowHeight
   const above = 120 - top

@@ -8,7 +8,7 @@ import { shownVehicle } from './fleetTable.tsx'
 
 interface SessionsTableProps {
   readonly sessions: readonly ChargingSession[]
-  /** Of the charger's site. */
+  /** The time zone of the charger's site. */
   readonly zoneOf: (charger: string) => string
   readonly withCharger?: boolean
 }

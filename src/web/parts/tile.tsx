@@ -1,4 +1,4 @@
-// One figure with its name, its unit and a line about it.
+// One figure with its name, its unit and a line of explanation.
 
 interface TileProps {
   readonly word: string
@@ -6,7 +6,7 @@ interface TileProps {
   readonly unit?: string
   readonly note?: string
   readonly tone?: string
-  /** For tests and for whoever reads the page by program. */
+  /** For tests and other programs that read the page. */
   readonly name?: string
 }
 

@@ -259,9 +259,9 @@ const boundVolts = 400
 
 /** W. In one published DevInfo all limits are 0: that means "not told". */
 function powerBound(info: Omit<DeviceInfo, 'device'>, configured: number | undefined): number {
-  const told = info.Phases === 1 || info.Phases === 2 ? info.Phases : 3
+  const phases = info.Phases === 1 || info.Phases === 2 ? info.Phases : 3
   const amperes = Math.max(info.MaxCurr ?? 0, info.MaxCurrWb ?? 0) || ratedAmperesDefault
-  return Math.min(powerOutputWattsMax, (configured ?? told) * amperes * boundVolts)
+  return Math.min(powerOutputWattsMax, (configured ?? phases) * amperes * boundVolts)
 }
 
 const statesOfWords: ReadonlyMap<string | undefined, OperationState> = new Map<string, OperationState>([
