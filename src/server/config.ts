@@ -277,10 +277,11 @@ const environmentName = (name: string, { env }: Flag): string =>
 export function parseServerConfig(
   args: readonly string[],
   env: Readonly<Record<string, string | undefined>> = process.env,
-  hasPostgres = !isBinary
+  hasPostgres = !isBinary,
+  command = 'server'
 ): ServerConfig {
   const faults: ConfigFault[] = []
-  const given = parseFlags(args, faults)
+  const given = parseFlags(command, args, faults)
   const value = <Name extends FlagName>(name: Name): z.output<(typeof flags)[Name]['schema']> => {
     const flag: Flag = flags[name]
     const raw = given.get(name) ?? fromEnvironment(env[environmentName(name, flag)], flag)
@@ -395,15 +396,15 @@ function readHttpTls(
 }
 
 /** What was given, by flag; what is no flag, or has no value, is a fault. */
-function parseFlags(args: readonly string[], faults: ConfigFault[]): Map<string, string | string[]> {
+function parseFlags(command: string, args: readonly string[], faults: ConfigFault[]): Map<string, string | string[]> {
   const specs = Object.fromEntries(
     (Object.entries(flags) as [string, Flag][]).map(([name, { expected, isSwitch = false, repeatable = false }]) => [
       name,
       { type: 'string', expected, multiple: repeatable, ...(isSwitch && { alone: 'true' }) } as const
     ])
   )
-  const { values, words } = readCommandLine('server', args, specs, faults)
-  for (const word of words) faults.push(unexpectedWord('server', withoutSecrets(word)))
+  const { values, words } = readCommandLine(command, args, specs, faults)
+  for (const word of words) faults.push(unexpectedWord(command, withoutSecrets(word)))
   return new Map(Object.entries(values as Record<string, string | string[]>))
 }
 
