@@ -258,14 +258,21 @@ export interface ServerConfig {
 
 const nameWidth = Math.max(...Object.keys(flags).map(({ length }) => length))
 
+const helpWidth = 100
+
 /** The flags as lines for `--help`. */
-export const serverFlagsHelp = (): string =>
-  (Object.entries(flags) as [FlagName, Flag][])
-    .map(
-      ([name, flag]) =>
-        `  --${name.padEnd(nameWidth)} ${flag.help}\n${' '.repeat(nameWidth + 5)}${environmentName(name, flag)}`
-    )
+export const serverFlagsHelp = (): string => {
+  const indent = ' '.repeat(nameWidth + 5)
+  return (Object.entries(flags) as [FlagName, Flag][])
+    .map(([name, flag]) => {
+      const lines = [...wrapped(flag.help, helpWidth - indent.length), environmentName(name, flag)]
+      return `  --${name.padEnd(nameWidth)} ${lines.join(`\n${indent}`)}`
+    })
     .join('\n')
+}
+
+const wrapped = (text: string, width: number): string[] =>
+  text.match(new RegExp(`\\S.{0,${width - 1}}(?= |$)`, 'g')) ?? []
 
 const environmentName = (name: string, { env }: Flag): string =>
   env ?? `CHARGELIFT_${name.toUpperCase().replaceAll('-', '_')}`

@@ -23,8 +23,8 @@ const deviceOptions = `  --role ROLE       ${roles.join(' | ')} (edge)
 
 const init = `Usage: chargelift certs init [--host NAME|IP]... [--dir DIR]
 
-Makes the CA, the revocation list and the certificate of the server. What is there already stays. The
-certificate of the server is replaced when the hosts differ, or when it ends soon.
+Makes the CA, the revocation list and the certificate of the server. Files that exist already stay.
+The certificate of the server is replaced when the hosts differ, or when it ends soon.
 
 Options:
   --host NAME|IP    name or address under which clients reach the server; repeat it for several
@@ -51,7 +51,7 @@ Example: chargelift certs issue wallbox-1 --days 365
 const sign = `Usage: chargelift certs sign FILE [options]
 
 Makes a certificate for a key that stays on its device. FILE is the request that "chargelift edge
-enroll" printed there, or - for standard input. Name and key are those of the request, whose signature
+enroll" printed there, or - for standard input. Name and key are those of the request; its signature
 is checked.
 
 Options:
@@ -62,8 +62,8 @@ Example: chargelift certs sign wallbox-1.csr
 
 const bundle = `Usage: chargelift certs bundle NAME [options]
 
-Packs all that an edge needs into one file, NAME.tar, and prints the line that installs it. The key is
-in the file only when it was made here.
+Packs all that an edge needs into one file, NAME.tar, and prints the line that installs it. The file
+holds the key only when the key was made here.
 
 Options:
   --out FILE        the archive (NAME.tar)
@@ -118,7 +118,7 @@ export const certsHelp: NounHelp = {
   overview: `Usage: chargelift certs COMMAND [options]
 
 The certificates of a fleet:
-  certs init [--host NAME|IP]...        make the CA, the revocation list and the server's certificate
+  certs init [--host NAME|IP]...        make CA, revocation list and the server's certificate
   certs issue NAME [options]            make the key and the certificate of one device
   certs issue --csv FILE                the same for many devices
   certs sign FILE [options]             make a certificate for a key that stays on its device

@@ -1,7 +1,7 @@
 // What `chargelift edge --help` says.
 
 export const runHelp = `Usage: chargelift edge --config edge.yaml [--log-level LEVEL]
-       chargelift edge enroll NAME [--dir DIR]  make the key of this edge, print a certificate request
+       chargelift edge enroll NAME [--dir DIR]  make the key of this edge, and a certificate request
        chargelift edge probe HOST [--key PIN1]  tell which charger API answers at an address
        chargelift edge replay --since TIME      send acknowledged samples again
 

@@ -16,7 +16,8 @@ Options:
   --key PIN1   PIN 1 ("APP-PIN") of the charger's set-up sheet; without it MHCP is only recognised
   --help       this text
 
-Exit codes: 0 a charger answers and can be polled, 1 none does (each line says why), 78 a fault of the command line.
+Exit codes: 0 a charger answers and can be polled, 1 none does (each line says why), 78 the command
+line has faults (all are printed).
 
 Example: chargelift edge probe 192.168.1.20 --key 0000
 `

@@ -4,9 +4,9 @@ import { forms, type MasterDataKind, masterDataKinds } from '../../history/billi
 import { databaseOptionsHelp } from '../shared/database.ts'
 import type { NounHelp } from '../shared/noun.ts'
 
-const rules = `Without --apply the command only prints what would change, also in the costs of sessions. All faults
-are printed at once, with their lines. A file is imported as a whole or not at all. What is not in
-the file stays as it is.`
+const rules = `Without --apply the command only prints what would change, also in the costs of sessions. All
+faults are printed at once, with their lines. A file is imported as a whole or not at all. What is
+not in the file stays as it is.`
 
 const end = `Options:
   --apply              change the database (without it: a dry run)
@@ -29,7 +29,9 @@ const about: Readonly<Record<MasterDataKind, string>> = {
 
 const helpOfKind = (kind: MasterDataKind): string => `Usage: chargelift import ${kind} FILE.csv [--apply]
 
-Imports ${kind} from a spreadsheet. ${rules}
+Imports ${kind} from a spreadsheet.
+
+${rules}
 
 Columns, in any order, separated by commas or semicolons:
   ${forms[kind].columns.join(',')}
@@ -46,7 +48,9 @@ export const importHelp: NounHelp = {
        chargelift import cards FILE.csv [--apply]
 
 Imports sites with their time zones, master data of chargers, tariffs, and the owners of cards from
-spreadsheets. ${rules}
+spreadsheets.
+
+${rules}
 
 Columns, in any order, separated by commas or semicolons:
 ${masterDataKinds.map(kind => `  ${kind.padEnd(9)} ${forms[kind].columns.join(',')}`).join('\n')}

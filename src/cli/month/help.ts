@@ -59,8 +59,8 @@ Example: chargelift month list
 `,
     show: `Usage: chargelift month show MONTH [--site SITE] [--json]
 
-Shows a closed month by charger and by card, its corrections, and what has changed since. With --json
-it prints the statement as it was stored, byte for byte: its SHA-256 is the one that list and show
+Shows a closed month by charger and by card, its corrections, and what has changed since. --json
+prints the statement as it was stored, byte for byte: its SHA-256 is the one that list and show
 print.
 
 Options:

@@ -9,8 +9,8 @@ const filter = `  --charger NAME       only the messages of this charger
   --since TIME         only what was rejected since then: ${timeRule}`
 const listOptions = `  --limit N            list at most N messages (20)
   --json               list as JSON lines, payloads included`
-const replayOptions = `  --shift-seconds N    first add N seconds to each SamplingTime (-3600: one hour back), where a clock
-                       was wrong
+const replayOptions = `  --shift-seconds N    first add N seconds to each SamplingTime, where a clock was wrong (-3600: one
+                       hour back)
   --dry-run            only print what would be replayed
   --accept-past-days N oldest SamplingTime that is stored, in days (400)`
 const end = `${databaseOptionsHelp}

@@ -13,8 +13,8 @@ import { summary, view } from './view.ts'
 
 export const help = (): string => `Usage: chargelift top [flags]
 
-Shows messages a second, what waits in each lane, what was rejected and why, the times of commits and
-acknowledgements, and the chargers that have problems, newest first. Ctrl-C ends it. Where standard
+Shows messages a second, what waits in each lane, what was rejected and why, how long commits and
+acknowledgements take, and which chargers have problems, newest first. Ctrl-C ends it. If standard
 output is not a terminal, it prints a line at every turn.
 
 Flags:
