@@ -2,7 +2,8 @@
 // The file holds the key only when the key was made here: then the file is as secret as the key.
 
 import { readCommandLine } from '../../model/commandLine.ts'
-import type { ConfigFault } from '../../model/errors.ts'
+import { ConfigError, type ConfigFault } from '../../model/errors.ts'
+import { isFileError, writeFault } from '../../model/fileFaults.ts'
 import { type Bundle, makeBundle } from '../../pki/authority/bundle.ts'
 import { throwFaults } from '../../pki/authority/ca.ts'
 import { writePublic, writeSecret } from '../../pki/files.ts'
@@ -33,7 +34,12 @@ export async function bundleCommand(args: readonly string[]): Promise<void> {
   })
   throwFaults(faults)
   const out = values.out ?? `${name}.tar`
-  await (bundle!.hasKey ? writeSecret : writePublic)(out, bundle!.tar)
+  try {
+    await (bundle!.hasKey ? writeSecret : writePublic)(out, bundle!.tar)
+  } catch (cause) {
+    if (!isFileError(cause)) throw cause
+    throw new ConfigError([writeFault(out, cause, '--out')], { cause })
+  }
   print(describe(name, out, bundle!, missing))
 }
 

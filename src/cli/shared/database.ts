@@ -4,6 +4,7 @@ import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import pg from 'pg'
 import { ConfigError, type ConfigFault } from '../../model/errors.ts'
+import { readFault } from '../../model/fileFaults.ts'
 import { parseServerConfig, type ServerConfig } from '../../server/config.ts'
 
 /** The flags that say which database. */
@@ -55,9 +56,15 @@ export function embeddedUrl(dataDir: string): string {
   try {
     return readFileSync(file, 'utf8').trim()
   } catch (cause) {
-    const expected = 'postgres://user:password@host:port/database, or a --data-dir with an embedded database'
-    throw new ConfigError([{ path: '--database-url', expected, found: `nothing, and no ${file}` }], { cause })
+    const isMissing = (cause as NodeJS.ErrnoException).code === 'ENOENT'
+    throw new ConfigError([isMissing ? noDatabase(file) : readFault(file, cause, '--data-dir')], { cause })
   }
+}
+
+function noDatabase(file: string): ConfigFault {
+  const expected = 'postgres://user:password@host:port/database, or a --data-dir with an embedded database'
+  const sentence = `No database: --database-url is not given, and ${file} does not exist.`
+  return { path: '--database-url', expected, found: `nothing, and no ${file}`, sentence }
 }
 
 async function checkDatabase(db: pg.Pool, table: string): Promise<void> {

@@ -16,7 +16,8 @@ export const refused = ({ message }: AskFault): ConfigError =>
     {
       path: '--url, --token-file or CHARGELIFT_TOKEN',
       expected: 'a request that is answered',
-      found: harmless(message)
+      found: harmless(message),
+      sentence: `The server refused the request: ${harmless(message)}. Check --url, --token-file and CHARGELIFT_TOKEN.`
     }
   ])
 
