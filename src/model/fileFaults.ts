@@ -15,6 +15,7 @@ const readReasons: Readonly<Record<string, string>> = {
 const writeReasons: Readonly<Record<string, string>> = {
   ...readReasons,
   ENOENT: 'its folder does not exist',
+  EEXIST: 'it exists, and is not a folder',
   EACCES: 'no permission to write it',
   EPERM: 'no permission to write it',
   EROFS: 'the file system is read-only',

@@ -7,7 +7,8 @@ import { mkdir, open, readFile, rename, rm } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
 import { DatabaseSync } from 'node:sqlite'
 import { setTimeout as delay } from 'node:timers/promises'
-import { ConfigError } from '../model/errors.ts'
+import { ConfigError, type ConfigFault } from '../model/errors.ts'
+import { fileFault, isFileError, readFault, writeFault } from '../model/fileFaults.ts'
 
 /** Paths of the files of an authority. */
 export interface AuthorityFiles {
@@ -48,7 +49,7 @@ export async function readIfThere(path: string): Promise<string | undefined> {
     return await readFile(path, 'utf8')
   } catch (cause) {
     if (codeOf(cause) === 'ENOENT') return undefined
-    throw new ConfigError([{ path, expected: 'a file that can be read', found: messageOf(cause) }], { cause })
+    throw new ConfigError([readFault(path, cause)], { cause })
   }
 }
 
@@ -117,8 +118,8 @@ async function takeLock(dir: string): Promise<DatabaseSync> {
     const lock = await tryLock(dir)
     if (lock !== undefined) return lock
     if (Date.now() > lastMs) {
-      const found = `one that has not finished for ${lockWaitMaxMs / 1000} s`
-      throw new ConfigError([{ path: dir, expected: 'no other certs command at work here', found }])
+      const reason = `another certs command has been at work here for ${lockWaitMaxMs / 1000} s`
+      throw new ConfigError([fileFault(dir, 'no other certs command at work', reason)])
     }
     await delay(lockPauseMs)
   }
@@ -135,12 +136,17 @@ async function tryLock(dir: string): Promise<DatabaseSync | undefined> {
   } catch (cause) {
     lock?.close()
     if (isBusy(cause)) return undefined
-    throw new ConfigError([{ path: dir, expected: 'a folder that can be written', found: messageOf(cause) }], { cause })
+    throw new ConfigError([folderFault(dir, cause)], { cause })
   }
 }
+
+/** SQLite says only that it cannot open its file. */
+const folderFault = (dir: string, cause: unknown): ConfigFault =>
+  isFileError(cause)
+    ? writeFault(dir, cause)
+    : fileFault(dir, 'a folder that can be written', 'no file can be written in this folder')
 
 const sqliteBusy = 5
 const isBusy = (cause: unknown): boolean => cause instanceof Error && 'errcode' in cause && cause.errcode === sqliteBusy
 
 const codeOf = (cause: unknown): unknown => (cause instanceof Error && 'code' in cause ? cause.code : undefined)
-const messageOf = (cause: unknown): string => (cause instanceof Error ? cause.message : String(cause))

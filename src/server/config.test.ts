@@ -304,7 +304,7 @@ test('the help names every flag with its variable', () => {
     ['webhook-secret', 'CHARGELIFT_WEBHOOK_SECRET']
   ]
   for (const [flag, name] of [...each, ...pair]) {
-    assert.match(help, new RegExp(`--${flag} .*\\n +${name}$`, 'm'))
+    assert.match(help, new RegExp(`--${flag} .*\\n(?: {5}.*\\n)*? +${name}$`, 'm'))
   }
   assert.equal(help.match(/^ {2}--/gm)!.length, each.length + pair.length)
 })

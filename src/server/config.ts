@@ -258,14 +258,21 @@ export interface ServerConfig {
 
 const nameWidth = Math.max(...Object.keys(flags).map(({ length }) => length))
 
+const helpWidth = 100
+
 /** The flags as lines for `--help`. */
-export const serverFlagsHelp = (): string =>
-  (Object.entries(flags) as [FlagName, Flag][])
-    .map(
-      ([name, flag]) =>
-        `  --${name.padEnd(nameWidth)} ${flag.help}\n${' '.repeat(nameWidth + 5)}${environmentName(name, flag)}`
-    )
+export const serverFlagsHelp = (): string => {
+  const indent = ' '.repeat(nameWidth + 5)
+  return (Object.entries(flags) as [FlagName, Flag][])
+    .map(([name, flag]) => {
+      const lines = [...wrapped(flag.help, helpWidth - indent.length), environmentName(name, flag)]
+      return `  --${name.padEnd(nameWidth)} ${lines.join(`\n${indent}`)}`
+    })
     .join('\n')
+}
+
+const wrapped = (text: string, width: number): string[] =>
+  text.match(new RegExp(`\\S.{0,${width - 1}}(?= |$)`, 'g')) ?? []
 
 const environmentName = (name: string, { env }: Flag): string =>
   env ?? `CHARGELIFT_${name.toUpperCase().replaceAll('-', '_')}`
@@ -277,10 +284,11 @@ const environmentName = (name: string, { env }: Flag): string =>
 export function parseServerConfig(
   args: readonly string[],
   env: Readonly<Record<string, string | undefined>> = process.env,
-  hasPostgres = !isBinary
+  hasPostgres = !isBinary,
+  command = 'server'
 ): ServerConfig {
   const faults: ConfigFault[] = []
-  const given = parseFlags(args, faults)
+  const given = parseFlags(command, args, faults)
   const value = <Name extends FlagName>(name: Name): z.output<(typeof flags)[Name]['schema']> => {
     const flag: Flag = flags[name]
     const raw = given.get(name) ?? fromEnvironment(env[environmentName(name, flag)], flag)
@@ -395,15 +403,15 @@ function readHttpTls(
 }
 
 /** Values by flag. An unknown flag, or one without its value, is a fault. */
-function parseFlags(args: readonly string[], faults: ConfigFault[]): Map<string, string | string[]> {
+function parseFlags(command: string, args: readonly string[], faults: ConfigFault[]): Map<string, string | string[]> {
   const specs = Object.fromEntries(
     (Object.entries(flags) as [string, Flag][]).map(([name, { expected, isSwitch = false, repeatable = false }]) => [
       name,
       { type: 'string', expected, multiple: repeatable, ...(isSwitch && { alone: 'true' }) } as const
     ])
   )
-  const { values, words } = readCommandLine('server', args, specs, faults)
-  for (const word of words) faults.push(unexpectedWord('server', withoutSecrets(word)))
+  const { values, words } = readCommandLine(command, args, specs, faults)
+  for (const word of words) faults.push(unexpectedWord(command, withoutSecrets(word)))
   return new Map(Object.entries(values as Record<string, string | string[]>))
 }
 

@@ -181,7 +181,7 @@ test('a file is there when it is complete, and what is asked wrongly is told at 
   const wrong = await command('tea', '--to', 'noon', '--format', 'xls', '--resolution', '1d')
   assert.equal(wrong.code, 78)
   for (const fault of [
-    /export: expected sessions.readings.energy.month/,
+    /Unknown command export tea\. Expected sessions, readings, energy or month\./,
     /--from: expected a day/,
     /--to: expected/,
     /--format: expected csv.json/

@@ -114,14 +114,17 @@ describe('rejected messages', () => {
     const { code, out } = await chargelift('lost', '--charger', 'a b', '--since', 'yesterday', '--shift-seconds', '1h')
     assert.equal(code, 78)
     for (const fault of [
-      /list or replay, found lost/,
+      /^Unknown command rejected lost\. Expected list or replay\.$/m,
       /--charger: expected/,
       /--since: expected/,
       /--shift-seconds: expected/
     ]) {
       assert.match(out, fault)
     }
-    assert.match((await chargelift('list', '--dry-run')).out, /--dry-run: expected it with replay, found it with list/)
+    assert.match(
+      (await chargelift('list', '--dry-run')).out,
+      /--dry-run belongs to "rejected replay", not to "rejected list"/
+    )
     assert.equal((await chargelift('list', '--nonsense')).code, 78)
   })
 

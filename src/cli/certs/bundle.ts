@@ -1,11 +1,13 @@
-// `chargelift certs bundle`: everything that one edge needs in one file, and the line that installs it on a Pi.
-// The key is in it only when it was made here: then the file is as secret as the key.
+// `chargelift certs bundle`: packs all that one edge needs into one file, and prints the line that installs it on a Pi.
+// The file holds the key only when the key was made here: then the file is as secret as the key.
 
-import type { ConfigFault } from '../../model/errors.ts'
+import { readCommandLine } from '../../model/commandLine.ts'
+import { ConfigError, type ConfigFault } from '../../model/errors.ts'
+import { isFileError, writeFault } from '../../model/fileFaults.ts'
 import { type Bundle, makeBundle } from '../../pki/authority/bundle.ts'
 import { throwFaults } from '../../pki/authority/ca.ts'
 import { writePublic, writeSecret } from '../../pki/files.ts'
-import { dirOf, one, print, readArgs, refuseExtra, text, texts } from './args.ts'
+import { dirOf, print, refuseExtra, text, texts } from './args.ts'
 import { edgeYaml } from './edgeYaml.ts'
 
 /** Where the Debian package has the files of edges. */
@@ -13,13 +15,13 @@ const installFolder = '/etc/chargelift/edge'
 
 export async function bundleCommand(args: readonly string[]): Promise<void> {
   const faults: ConfigFault[] = []
-  const specs = { dir: text, out: text, broker: text, driver: texts, url: texts, 'dev-key': texts }
-  const { values, positionals } = readArgs(args, specs, faults)
-  refuseExtra(positionals, 1, faults)
-  const name = positionals[0] ?? ''
+  const specs = { dir: text, out: text, broker: text, driver: texts, url: texts, 'dev-key': texts } as const
+  const { values, words } = readCommandLine('certs bundle', args, specs, faults)
+  refuseExtra('certs bundle', words, 1, faults)
+  const name = words[0] ?? ''
   const dir = dirOf(values)
   const settings = {
-    broker: one(values.broker),
+    broker: values.broker,
     drivers: values.driver ?? [],
     urls: values.url ?? [],
     devKeys: values['dev-key'] ?? []
@@ -31,12 +33,17 @@ export async function bundleCommand(args: readonly string[]): Promise<void> {
     return yaml
   })
   throwFaults(faults)
-  const out = one(values.out) || `${name}.tar`
-  await (bundle!.hasKey ? writeSecret : writePublic)(out, bundle!.tar)
+  const out = values.out ?? `${name}.tar`
+  try {
+    await (bundle!.hasKey ? writeSecret : writePublic)(out, bundle!.tar)
+  } catch (cause) {
+    if (!isFileError(cause)) throw cause
+    throw new ConfigError([writeFault(out, cause, '--out')], { cause })
+  }
   print(describe(name, out, bundle!, missing))
 }
 
-/** In the order in which it is done: nothing is started before what is missing is there. */
+/** The steps in their order: the edge starts only after its missing settings are filled in. */
 function describe(name: string, out: string, { hasKey, files }: Bundle, missing: readonly string[]): string {
   const folder = `${installFolder}/${name}`
   const unpack = `sudo tar -xf ${name}.tar -C ${installFolder}`
@@ -45,9 +52,13 @@ function describe(name: string, out: string, { hasKey, files }: Bundle, missing:
   const steps =
     missing.length === 0
       ? `  ${unpack} && ${start}\n`
-      : `  ${unpack}\nStill to be filled in, in ${folder}/edge.yaml:\n${missing.map(what => `  ${what}\n`).join('')}Then:\n  ${start}\n`
+      : `  ${unpack}\nStill to be filled in, in ${folder}/edge.yaml:\n${lines(missing)}Then:\n  ${start}\n`
   return `Made ${out}: ${files.join(', ')}${hasKey ? '   (secret: the key is in it)' : ''}
-On the Pi, where the package chargelift is installed, and with ${name}.tar copied there (it replaces an older ${folder}/edge.yaml):
-${hasKey ? '' : key}${steps}Does the whole way work?  sudo -u chargelift-edge chargelift edge --config ${folder}/edge.yaml --check
+On the Pi, with the package chargelift installed and ${name}.tar copied there
+(it replaces an older ${folder}/edge.yaml):
+${hasKey ? '' : key}${steps}Does the whole way work?
+  sudo -u chargelift-edge chargelift edge --config ${folder}/edge.yaml --check
 `
 }
+
+const lines = (texts: readonly string[]): string => texts.map(text => `  ${text}\n`).join('')

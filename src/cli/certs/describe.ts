@@ -1,4 +1,4 @@
-// What `certs` commands tell about devices: what was issued, where it lies, what to do next.
+// What `certs` commands print about devices: what was issued, where the files are, what to do next.
 
 import type { IssuedDevice } from '../../pki/authority/devices.ts'
 import { type ListedDevice, listDevices } from '../../pki/authority/issued.ts'
@@ -7,8 +7,9 @@ import { authorityFiles } from '../../pki/files.ts'
 import { scopeOf } from './list.ts'
 
 export function describeDevice(dir: string, { name, role, chargers, serial, notAfter, files }: IssuedDevice): string {
-  return `Issued ${name}: role ${role}, for ${longScope(role, chargers)}, serial ${serial}, valid until ${notAfter.slice(0, 10)}.
-Copy these three files to the device, the key on a safe way, and delete the key here:
+  const until = notAfter.slice(0, 10)
+  return `Issued ${name}: role ${role}, for ${longScope(role, chargers)}, serial ${serial}, valid until ${until}.
+Copy these three files to the device, the key over a safe channel, and delete the key here:
   ${files.certificate}
   ${files.key}   (secret)
   ${authorityFiles(dir).ca}
@@ -23,11 +24,11 @@ export function describeDevices(dir: string, issued: readonly IssuedDevice[]): s
   )
   return `Issued ${issued.length} ${issued.length === 1 ? 'certificate' : 'certificates'}:
 ${lines.join('\n')}
-Copy to each device its files and ${authorityFiles(dir).ca}, keys on a safe way, and delete the keys here.
+Copy to each device its files and ${authorityFiles(dir).ca}, keys over a safe channel, and delete the keys here.
 `
 }
 
-/** What else still opens the door for the same names. */
+/** Former certificates of the same names that are still valid. */
 export async function describeFormer(dir: string, issued: readonly IssuedDevice[]): Promise<string> {
   const names = new Set(issued.map(({ name }) => name))
   const isRevoked = await revokedOf(dir)

@@ -1,17 +1,18 @@
-// `chargelift certs list`: everything ever issued to devices, and what is left of it.
+// `chargelift certs list`: lists every certificate that was issued to a device, with the days that are left of it.
 
+import { readCommandLine } from '../../model/commandLine.ts'
 import type { ConfigFault } from '../../model/errors.ts'
 import { throwFaults } from '../../pki/authority/ca.ts'
 import { type ListedDevice, listDevices } from '../../pki/authority/issued.ts'
 import { revokedOf } from '../../pki/authority/revoke.ts'
-import { dirOf, print, readArgs, refuseExtra, text } from './args.ts'
+import { dirOf, print, refuseExtra, text } from './args.ts'
 
 const dayMs = 86_400_000
 
 export async function listCommand(args: readonly string[]): Promise<void> {
   const faults: ConfigFault[] = []
-  const { values, positionals } = readArgs(args, { dir: text }, faults)
-  refuseExtra(positionals, 0, faults)
+  const { values, words } = readCommandLine('certs list', args, { dir: text }, faults)
+  refuseExtra('certs list', words, 0, faults)
   throwFaults(faults)
   const dir = dirOf(values)
   const devices = await listDevices(dir)

@@ -1,24 +1,26 @@
-// `chargelift certs sign`: a certificate for a key that a device made itself, and never showed.
+// `chargelift certs sign`: makes a certificate for a key that a device made, and that never leaves the device.
 
 import { readFile } from 'node:fs/promises'
 import { text as textOf } from 'node:stream/consumers'
+import { readCommandLine } from '../../model/commandLine.ts'
 import type { ConfigFault } from '../../model/errors.ts'
+import { readFault } from '../../model/fileFaults.ts'
 import { throwFaults } from '../../pki/authority/ca.ts'
 import { readRequest } from '../../pki/authority/csr.ts'
 import { issueDevices } from '../../pki/authority/devices.ts'
 import { authorityFiles } from '../../pki/files.ts'
-import { type DeviceField, quoted } from '../../pki/names.ts'
-import { dirDefault, dirOf, flag, one, print, readArgs, refuseExtra, text, texts } from './args.ts'
+import type { DeviceField } from '../../pki/names.ts'
+import { dirDefault, dirOf, flag, print, refuseExtra, text, texts } from './args.ts'
 import { describeFormer, longScope } from './describe.ts'
 
 const standardInput = '-'
 
 export async function signCommand(args: readonly string[]): Promise<void> {
   const faults: ConfigFault[] = []
-  const specs = { dir: text, role: text, charger: texts, days: text, force: flag }
-  const { values, positionals } = readArgs(args, specs, faults)
-  refuseExtra(positionals, 1, faults)
-  const [file] = positionals
+  const specs = { dir: text, role: text, charger: texts, days: text, force: flag } as const
+  const { values, words } = readCommandLine('certs sign', args, specs, faults)
+  refuseExtra('certs sign', words, 1, faults)
+  const [file] = words
   if (file === undefined)
     faults.push({ path: 'arguments', expected: 'a file with a certificate request, or -', found: 'nothing' })
   throwFaults(faults)
@@ -26,13 +28,14 @@ export async function signCommand(args: readonly string[]): Promise<void> {
   const request = readRequest(await read(file!, faults), path, faults)
   throwFaults(faults)
   const { name, publicKey } = request!
-  const draft = { name, role: one(values.role) ?? '', chargers: values.charger ?? [], days: one(values.days) ?? '' }
+  const draft = { name, role: values.role ?? '', chargers: values.charger ?? [], days: values.days ?? '' }
   const pathOf = (field: DeviceField): string =>
     ({ name: path, role: '--role', chargers: '--charger', days: '--days' })[field]
   const dir = dirOf(values)
   const [issued] = await issueDevices(dir, [{ draft, pathOf, publicKey }], { replace: values.force !== undefined })
   const { role, chargers, serial, notAfter, files } = issued!
-  print(`Signed ${name}: role ${role}, for ${longScope(role, chargers)}, serial ${serial}, valid until ${notAfter.slice(0, 10)}.
+  const until = notAfter.slice(0, 10)
+  print(`Signed ${name}: role ${role}, for ${longScope(role, chargers)}, serial ${serial}, valid until ${until}.
 Its key stays on the device, which needs these two files:
   ${files.certificate}
   ${authorityFiles(dir).ca}
@@ -45,7 +48,7 @@ async function read(file: string, faults: ConfigFault[]): Promise<string> {
   try {
     return file === standardInput ? await textOf(process.stdin) : await readFile(file, 'utf8')
   } catch (cause) {
-    faults.push({ path: file, expected: 'a file that can be read', found: quoted((cause as Error).message) })
+    faults.push(readFault(file, cause))
     throwFaults(faults)
     throw cause
   }

@@ -1,27 +1,22 @@
 // `chargelift db status|migrate`: what the database is and has, and how it is brought to this program's schema.
 
-import { parseArgs } from 'node:util'
 import type pg from 'pg'
 import { type DatabaseStatus, databaseStatus } from '../../history/query/databaseStatus.ts'
 import { describeEngine, type Engine, migrateDatabase } from '../../ingest/migrate.ts'
 import { ConfigError, type ConfigFault, RetryableError } from '../../model/errors.ts'
 import type { ServerConfig } from '../../server/config.ts'
-import { databaseOptions, databaseOptionsHelp, embeddedUrl, serverConfigOf, withDatabase } from '../shared/database.ts'
+import { databaseOptions, embeddedUrl, serverConfigOf, withDatabase } from '../shared/database.ts'
+import { helpOf, readNoun, refuseMore } from '../shared/noun.ts'
+import { dbHelp } from './help.ts'
 
-export const dbHelp = `Usage: chargelift db status  [--json]
-       chargelift db migrate
+const noun = {
+  name: 'db',
+  actions: ['status', 'migrate'],
+  flags: { json: { type: 'boolean' }, ...databaseOptions },
+  only: { json: ['status'] }
+} as const
 
-  status   engine and licence, what of it is in use, sizes, days and how well they are compressed, background jobs that
-           fail, and the last run of maintenance. Changes nothing; a server may run meanwhile.
-  migrate  brings the database to the schema of this program, as a server does when it starts. Only ever forward.
-
-Options:
-  --json               status as one JSON object
-${databaseOptionsHelp}
-  --help               this text
-
-Exit codes: 0 done, 78 the flags or the database have faults (all are printed).
-`
+export const help = (args: readonly string[]): string => helpOf(noun.name, dbHelp, args)
 
 interface Flags {
   readonly action: 'status' | 'migrate'
@@ -30,7 +25,7 @@ interface Flags {
 }
 
 /** Throws ConfigError with all faults. */
-export async function dbCommand(args: readonly string[]): Promise<void> {
+export async function run(args: readonly string[]): Promise<void> {
   const { action, json, server } = readFlags(args)
   if (action === 'migrate') return migrate(server)
   await withDatabase(server, 'history_state', async db => {
@@ -130,26 +125,11 @@ function sizeOf(bytes: number): string {
 
 function readFlags(args: readonly string[]): Flags {
   const faults: ConfigFault[] = []
-  const { values, positionals } = parse(args)
-  const action = positionals.length === 1 ? positionals[0] : undefined
-  if (action !== 'status' && action !== 'migrate') {
-    faults.push({ path: 'db', expected: 'status or migrate', found: positionals.join(' ') || 'nothing' })
-  }
-  if (values.json && action === 'migrate') {
-    faults.push({ path: '--json', expected: 'it with status', found: 'it with migrate' })
-  }
+  const { action, command, values, words } = readNoun(noun, args, faults)
+  refuseMore(command, words, faults)
   const server = serverConfigOf(values, Object.keys(databaseOptions), faults)
   if (faults.length > 0) throw new ConfigError(faults)
-  return { action: action as Flags['action'], json: values.json ?? false, server: server! }
-}
-
-function parse(args: readonly string[]) {
-  try {
-    const options = { json: { type: 'boolean' }, ...databaseOptions } as const
-    return parseArgs({ args: [...args], allowPositionals: true, options })
-  } catch (cause) {
-    throw new ConfigError([{ path: 'flags', expected: 'flags of --help', found: (cause as Error).message }], { cause })
-  }
+  return { action: action!, json: values.json ?? false, server: server! }
 }
 
 function print(line: string): void {

@@ -1,7 +1,7 @@
-// `chargelift demo charger`: the simulated charger alone, until Ctrl-C, for who wants to try an edge without a charger.
+// `chargelift demo charger`: runs the simulated charger alone until Ctrl-C, to try an edge without a real charger.
 
-import { parseArgs } from 'node:util'
 import { startSimulatedCharger } from '../../demo/simulatedCharger.ts'
+import { readCommandLine, unexpectedWord } from '../../model/commandLine.ts'
 import { ConfigError, type ConfigFault } from '../../model/errors.ts'
 import { untilStopped } from '../process/signals.ts'
 
@@ -13,12 +13,16 @@ const speedMax = 1_000
 
 export const chargerHelp = `Usage: chargelift demo charger [flags]
 
-A Mennekes Amtron that does not exist, on the HTTP API of the real one: it charges, pauses and ends, over and over.
+Simulates a Mennekes Amtron with the HTTP API of the real one. It charges, pauses and ends, over and
+over, until Ctrl-C.
   --port N      its port (${portDefault}); 0 takes a free one
-  --host HOST   address it listens on (${hostDefault})
-  --key PIN     PIN 1 of its set-up sheet, which an edge has as devKey (${keyDefault})
-  --name NAME   what it says that its name is (${nameDefault})
-  --speed N     sessions of four minutes are N times as short, 1 to ${speedMax} (1)
+  --host HOST   the address it listens on (${hostDefault})
+  --key PIN     PIN 1 of its set-up sheet, the devKey of an edge (${keyDefault})
+  --name NAME   the name that it reports (${nameDefault})
+  --speed N     makes sessions of four minutes N times as short, 1 to ${speedMax} (1)
+  --help        this text
+
+Example: chargelift demo charger --port 25000 --key 0000
 `
 
 /** Returns when it has stopped. Throws ConfigError with all faults. */
@@ -51,9 +55,18 @@ interface Flags {
   readonly speed: number
 }
 
+const specs = {
+  port: { type: 'string', expected: 'a number' },
+  host: { type: 'string', expected: 'an address of this machine' },
+  key: { type: 'string', expected: 'PIN 1' },
+  name: { type: 'string', expected: 'a name' },
+  speed: { type: 'string', expected: 'a number' }
+} as const
+
 function readFlags(args: readonly string[]): Flags {
   const faults: ConfigFault[] = []
-  const values = parse(args)
+  const { values, words } = readCommandLine('demo charger', args, specs, faults)
+  if (words.length > 0) faults.push(unexpectedWord('demo charger', words.join(' ')))
   const number = (flag: 'port' | 'speed', usual: number, from: number, to: number): number => {
     const text = values[flag] ?? String(usual)
     const isGood = /^\d+$/.test(text) && Number(text) >= from && Number(text) <= to
@@ -66,15 +79,4 @@ function readFlags(args: readonly string[]): Flags {
   if (faults.length > 0) throw new ConfigError(faults)
   const { host = hostDefault, key = keyDefault, name = nameDefault } = values
   return { host, port, devKey: key, name, speed }
-}
-
-function parse(args: readonly string[]) {
-  const text = { type: 'string' } as const
-  try {
-    return parseArgs({ args: [...args], options: { port: text, host: text, key: text, name: text, speed: text } })
-      .values
-  } catch (cause) {
-    const expected = 'flags that demo charger --help tells of'
-    throw new ConfigError([{ path: 'command line', expected, found: (cause as Error).message }], { cause })
-  }
 }

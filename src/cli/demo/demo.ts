@@ -4,34 +4,44 @@ import { join } from 'node:path'
 import { pino } from 'pino'
 import { type RunningDemo, startDemo } from '../../demo/demo.ts'
 import { fleetDefault, fleetMax } from '../../demo/simulatedFleet.ts'
-import { ConfigError } from '../../model/errors.ts'
-import { parseServerConfig, serverFlagsHelp } from '../../server/config.ts'
+import { readCommandLine, unknownCommand } from '../../model/commandLine.ts'
+import { ConfigError, type ConfigFault } from '../../model/errors.ts'
+import { nearest } from '../../model/nearest.ts'
+import { parseServerConfig, type ServerConfig, serverFlagsHelp } from '../../server/config.ts'
 import { prepareDataDir } from '../../server/store/dataDir.ts'
 import { untilStopped } from '../process/signals.ts'
 
 const isCharger = ([name]: readonly string[]): boolean => name === 'charger'
 
-export const demoHelp = async (args: readonly string[]): Promise<string> =>
-  isCharger(args)
-    ? (await import('./charger.ts')).chargerHelp
-    : `Usage: npm start [-- flags]     (or: chargelift demo [flags])
-       chargelift demo charger     the simulated charger alone (demo charger --help)
+export const help = async (args: readonly string[]): Promise<string> => {
+  if (isCharger(args)) return (await import('./charger.ts')).chargerHelp
+  refuseCommand(args)
+  return `Usage: npm start [-- flags]     (or: chargelift demo [flags])
+       chargelift demo charger     run the simulated charger alone (demo charger --help)
 
-Server, database, certificates, simulated chargers and an edge that polls them, on this machine.
-The dashboard is at the HTTP port. Shows each row of the first chargers as it is committed.
+Runs server, database, certificates, simulated chargers and an edge that polls them on this machine.
+The dashboard is at the HTTP port. Prints each row of the first chargers as it is committed.
 
-  --fleet N   how many chargers, 1 to ${fleetMax} (${fleetDefault})
+  --fleet N   number of simulated chargers, 1 to ${fleetMax} (${fleetDefault})
 
-Takes the flags of the server as well:
+The flags of the server work here, too:
 
 ${serverFlagsHelp()}
+
+Example: chargelift demo --fleet 20 --http-port 8081
 `
+}
+
+/** Throws ConfigError where the first argument looks like a command. */
+function refuseCommand([name = '--']: readonly string[]): void {
+  if (!name.startsWith('-')) throw new ConfigError([unknownCommand('demo', ['charger'], name)])
+}
 
 /** Returns when all is stopped. Throws ConfigError. */
-export async function demoCommand(args: readonly string[]): Promise<void> {
+export async function run(args: readonly string[]): Promise<void> {
   if (isCharger(args)) return (await import('./charger.ts')).chargerCommand(args.slice(1))
-  const { fleet, rest } = readFleet(args)
-  const config = parseServerConfig(rest)
+  refuseCommand(args)
+  const { fleet, config } = readFlags(args)
   prepareDataDir(config.dataDir)
   const logFile = join(config.dataDir, 'demo.log')
   const toFile = { level: config.logLevel, stream: pino.destination({ dest: logFile, sync: true }) }
@@ -52,18 +62,37 @@ export async function demoCommand(args: readonly string[]): Promise<void> {
   print('stopped')
 }
 
-/** `--fleet` is the demo's own; all others are the server's. Throws ConfigError. */
-function readFleet(args: readonly string[]): { fleet: number; rest: string[] } {
-  const rest = [...args]
-  const at = rest.findIndex(arg => arg === '--fleet' || arg.startsWith('--fleet='))
-  if (at === -1) return { fleet: fleetDefault, rest }
-  const [flag, given] = rest.splice(at, rest[at] === '--fleet' ? 2 : 1)
-  const found = given ?? flag!.slice('--fleet='.length)
-  if (/^\d{1,3}$/.test(found) && Number(found) >= 1 && Number(found) <= fleetMax) return { fleet: Number(found), rest }
-  throw new ConfigError([
-    { path: '--fleet', expected: `a number of chargers, 1 to ${fleetMax}`, found: found || 'nothing' }
-  ])
+/** Throws ConfigError with all faults. */
+function readFlags(args: readonly string[]): { fleet: number; config: ServerConfig } {
+  const faults: ConfigFault[] = []
+  const { fleet, rest } = readFleet(args, faults)
+  try {
+    const config = parseServerConfig(rest, undefined, undefined, 'demo')
+    if (faults.length === 0) return { fleet, config }
+  } catch (error) {
+    if (!(error instanceof ConfigError)) throw error
+    faults.push(...error.faults)
+  }
+  throw new ConfigError(faults)
 }
+
+/** `--fleet` belongs to the demo; `rest` is for the server. */
+function readFleet(args: readonly string[], faults: ConfigFault[]): { fleet: number; rest: string[] } {
+  const rest = [...args]
+  const at = rest.findIndex(arg => /^--\w/.test(arg) && nearest(nameOf(arg), ['fleet']) !== undefined)
+  if (at === -1) return { fleet: fleetDefault, rest }
+  const takesNext = !rest[at]!.includes('=') && rest[at + 1] !== undefined && !rest[at + 1]!.startsWith('--')
+  const { values } = readCommandLine('demo', rest.splice(at, takesNext ? 2 : 1), fleetFlags, faults)
+  const { fleet = String(fleetDefault) } = values
+  const isGood = /^\d{1,3}$/.test(fleet) && Number(fleet) >= 1 && Number(fleet) <= fleetMax
+  if (!isGood) faults.push({ path: '--fleet', expected: fleetFlags.fleet.expected, found: fleet || 'nothing' })
+  return { fleet: Number(fleet), rest }
+}
+
+const fleetFlags = {
+  fleet: { type: 'string', expected: `a number of chargers, 1 to ${fleetMax}` }
+} as const
+const nameOf = (arg: string): string => arg.slice('--'.length).split('=', 1)[0]!
 
 const browsable = (host: string): string =>
   host === '0.0.0.0' || host === '::' ? 'localhost' : host.includes(':') ? `[${host}]` : host
@@ -85,7 +114,7 @@ const banner = (
   Each line is a row that is committed (time UTC). Ctrl-C stops everything; the next start goes on with the same data.
 `
 
-/** What the file has as JSON, for a person. The demo polls faster than a real charger likes, on purpose. */
+/** A warning of the log as text. The demo polls faster than a real charger likes, on purpose: of that it does not warn. */
 function printWarning(line: string): void {
   const { event, msg, reason } = JSON.parse(line)
   if (event !== 'config_warning') print(`! ${msg}${reason === undefined ? '' : `: ${reason}`}`)

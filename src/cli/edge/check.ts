@@ -1,10 +1,10 @@
-// `chargelift edge --config FILE --check`: prints each step of a check in a line, and what to do about those that failed.
+// `chargelift edge --config FILE --check`: prints each step of a check in a line, and what to do about a failed step.
 
 import { pino } from 'pino'
 import { check, type Step } from '../../edge/check.ts'
 import type { EdgeConfig } from '../../edge/config.ts'
 import { loadEdgeConfig } from '../../edge/config.ts'
-import { ConfigError, exitCodeConfig } from '../../model/errors.ts'
+import { ConfigError, exitCodeConfig, faultText } from '../../model/errors.ts'
 import { valueSpecs } from '../../model/wire/chargerState.ts'
 
 /** Sets the exit code: 0 when nothing failed, 78 for faults of the configuration, else 1. Throws nothing of these. */
@@ -25,9 +25,7 @@ function readConfig(path: string): EdgeConfig | undefined {
     return loadEdgeConfig(path)
   } catch (error) {
     if (!(error instanceof ConfigError)) throw error
-    for (const { path: where, expected, found } of error.faults) {
-      printStep({ name: 'config', outcome: 'fail', found: `${where}: ${found}`, whatToDo: `Expected is ${expected}.` })
-    }
+    for (const fault of error.faults) printStep({ name: 'config', outcome: 'fail', found: faultText(fault) })
     print(`\nCorrect ${path} first; the other steps need it.`)
     process.exitCode = exitCodeConfig
     return undefined

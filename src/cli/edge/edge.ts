@@ -1,5 +1,6 @@
-// `chargelift edge`: runs the edge, or the sub-command that is named. Loads only what is asked for: a Pi has little memory.
+// `chargelift edge`: runs the edge or one of its subcommands. Loads only what that needs: a Pi has little memory.
 
+import { unknownCommand } from '../../model/commandLine.ts'
 import { ConfigError } from '../../model/errors.ts'
 import { tellConfigName } from './configApart.ts'
 import { runHelp } from './help.ts'
@@ -14,25 +15,22 @@ const subcommands: Readonly<Record<string, () => Promise<Subcommand>>> = {
   probe: () => import('./probe.ts'),
   replay: () => import('./replay.ts')
 }
-/** Between processes of the edge, not for people: in no help. */
+/** One process of the edge runs it for another: no help names it. */
 const tellConfig = async (): Promise<Subcommand> => ({ help: '', ...(await import('./configApart.ts')) })
 
 /** `args`: what follows `edge`. Throws ConfigError with all faults of the command line or of the file. */
-export async function edgeCommand(args: readonly string[]): Promise<void> {
+export async function run(args: readonly string[]): Promise<void> {
   const { run, rest } = await find(args)
   await run(rest)
 }
 
-export const edgeHelp = async (args: readonly string[]): Promise<string> => (await find(args)).help
+export const help = async (args: readonly string[]): Promise<string> => (await find(args)).help
 
 async function find(args: readonly string[]): Promise<Subcommand & { readonly rest: readonly string[] }> {
   const [name = '', ...rest] = args
   if (name === '' || name.startsWith('-')) return { help: runHelp, run: runEdge, rest: args }
   const load = name === tellConfigName ? tellConfig : Object.hasOwn(subcommands, name) ? subcommands[name] : undefined
-  if (load === undefined) {
-    const expected = ['flags of the edge', ...Object.keys(subcommands)].join(', or ')
-    throw new ConfigError([{ path: 'edge', expected: `${expected} (see edge --help)`, found: JSON.stringify(name) }])
-  }
+  if (load === undefined) throw new ConfigError([unknownCommand('edge', Object.keys(subcommands), name)])
   return { ...(await load()), rest }
 }
 

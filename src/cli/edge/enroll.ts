@@ -1,11 +1,12 @@
-// `chargelift edge enroll NAME`: makes the key of an edge where it will be used, and prints a request for its certificate.
-// The key never leaves this machine. What is there already is kept: asked again, it prints a request for the same key.
+// `chargelift edge enroll NAME`: makes the key of an edge on the machine that will use it, and prints a certificate request.
+// The key never leaves this machine. A second run keeps the key and prints a request for it.
 
 import { generateKeyPairSync, type KeyObject } from 'node:crypto'
 import { chownSync, existsSync, mkdirSync, statSync } from 'node:fs'
 import { dirname, join, resolve } from 'node:path'
-import { parseArgs } from 'node:util'
+import { readCommandLine, unexpectedWord } from '../../model/commandLine.ts'
 import { ConfigError, type ConfigFault } from '../../model/errors.ts'
+import { isFileError, writeFault } from '../../model/fileFaults.ts'
 import { chargerNameRule, isChargerName } from '../../model/wire/topics.ts'
 import { parseKey } from '../../pki/authority/ca.ts'
 import { makeRequest } from '../../pki/authority/csr.ts'
@@ -13,16 +14,19 @@ import { readIfThere, writeSecret } from '../../pki/files.ts'
 
 export const help = `Usage: chargelift edge enroll NAME [--dir DIR]
 
-Makes the private key of this edge, DIR/NAME.key, readable by its owner alone, and prints a certificate request on standard
-output. Where the CA is kept, "chargelift certs sign FILE" makes the certificate of it, and "chargelift certs bundle NAME" the
-archive to unpack here. The key stays on this machine. A key that is there is used, not replaced.
+Makes the private key of this edge, DIR/NAME.key, readable by its owner alone, and prints a
+certificate request on standard output. Where the CA is kept, "chargelift certs sign FILE" makes the
+certificate from it, and "chargelift certs bundle NAME" the archive to unpack here. The key stays on
+this machine. A key that is there is used, not replaced.
 
 Options:
-  --dir DIR   where the files of this edge are (.); of the Debian package: /etc/chargelift/edge/NAME
-              run by root, what is made belongs to the owner of the folder that was there before
+  --dir DIR   the folder of this edge's files (.); in the Debian package: /etc/chargelift/edge/NAME
+              root gives the files to the owner of the nearest folder that existed before
   --help      this text
 
 Exit codes: 0 done, 78 the command line or the files have faults (all are printed).
+
+Example: chargelift edge enroll wallbox-1 > wallbox-1.csr
 `
 
 /** Throws ConfigError with all faults. */
@@ -57,32 +61,24 @@ async function makeKey(dir: string, path: string): Promise<KeyObject> {
     await writeSecret(path, privateKey.export({ type: 'pkcs8', format: 'pem' }).toString())
     if (process.getuid?.() === 0) for (const made of isNew ? [dir, path] : [path]) chownSync(made, uid, gid)
   } catch (cause) {
-    throw new ConfigError([{ path: dir, expected: 'a folder that can be written', found: (cause as Error).message }], {
-      cause
-    })
+    if (!isFileError(cause)) throw cause
+    throw new ConfigError([writeFault(path, cause)], { cause })
   }
   return privateKey
 }
 
 const nearestFolder = (dir: string): string => (existsSync(dir) ? dir : nearestFolder(dirname(resolve(dir))))
 
+const specs = { dir: { type: 'string', expected: 'a folder' } } as const
+
 function readFlags(args: readonly string[]): { name: string; dir: string } {
-  const { values, positionals } = parse(args)
-  const [name = '', ...more] = positionals
   const faults: ConfigFault[] = []
+  const { values, words } = readCommandLine('edge enroll', args, specs, faults)
+  const [name = '', ...more] = words
   if (!isChargerName(name))
     faults.push({ path: 'NAME', expected: chargerNameRule, found: name === '' ? 'nothing' : JSON.stringify(name) })
-  if (more.length > 0) faults.push({ path: 'arguments', expected: 'one NAME', found: more.join(' ') })
+  if (more.length > 0) faults.push(unexpectedWord('edge enroll', more.join(' ')))
   if (values.dir === '') faults.push({ path: '--dir', expected: 'a folder', found: '""' })
   if (faults.length > 0) throw new ConfigError(faults)
   return { name, dir: values.dir ?? '.' }
-}
-
-function parse(args: readonly string[]) {
-  try {
-    return parseArgs({ args: [...args], options: { dir: { type: 'string' } }, allowPositionals: true })
-  } catch (cause) {
-    const found = (cause as Error).message
-    throw new ConfigError([{ path: 'command line', expected: 'edge enroll NAME [--dir DIR]', found }], { cause })
-  }
 }

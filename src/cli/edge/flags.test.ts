@@ -41,12 +41,18 @@ test('every fault of the flags is told at once', () => {
       ['--log-level', '"loud"']
     ]
   )
-  for (const args of [['--unknown'], ['--once=yes'], ['--energy-start-wh'], ['stray']]) {
+  for (const [arg, path] of [
+    ['--unknown', 'flags'],
+    ['--once=yes', '--once'],
+    ['--energy-start-wh', '--energy-start-wh'],
+    ['stray', 'arguments']
+  ] as const) {
     assert.deepEqual(
-      faultsOf(() => readFlags(['--config', 'x', ...args])).map(([path]) => path),
-      ['command line']
+      faultsOf(() => readFlags(['--config', 'x', arg])).map(([path]) => path),
+      [path]
     )
   }
+  assert.equal(faultsOf(() => readFlags(['--unknown', 'stray', '--config'])).length, 3)
 })
 
 const [one, two] = [[{ name: 'wb' }], [{ name: 'wb' }, { name: 'other' }]] as const

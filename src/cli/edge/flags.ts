@@ -1,6 +1,6 @@
 // The flags of `chargelift edge`. Loads nothing of the edge.
 
-import { parseArgs } from 'node:util'
+import { readCommandLine, unexpectedWord } from '../../model/commandLine.ts'
 import { ConfigError, type ConfigFault } from '../../model/errors.ts'
 
 const logLevels = ['trace', 'debug', 'info', 'warn', 'error', 'fatal', 'silent']
@@ -11,17 +11,29 @@ export interface Flags {
   readonly check: boolean
   readonly once: boolean
   readonly acceptsSerial: boolean
-  /** As they were given; see energyStartOf. */
+  /** As typed; see energyStartOf. */
   readonly energyStart: readonly string[]
 }
 
+const specs = {
+  config: { type: 'string', expected: 'the path of a YAML file' },
+  'log-level': { type: 'string', expected: logLevels.join('|') },
+  check: { type: 'boolean' },
+  once: { type: 'boolean' },
+  'accept-serial': { type: 'boolean' },
+  'energy-start-wh': { type: 'string', multiple: true, expected: 'WH or NAME=WH' }
+} as const
+
 /** Throws ConfigError with all faults. */
 export function readFlags(args: readonly string[]): Flags {
-  const { values } = parse(args)
+  const faults: ConfigFault[] = []
+  const { values, words } = readCommandLine('edge', args, specs, faults)
+  if (words.length > 0) faults.push(unexpectedWord('edge', words.join(' ')))
   const level = values['log-level'] ?? 'info'
   const config = values.config ?? ''
-  const faults = []
-  if (config === '') faults.push({ path: '--config', expected: 'the path of a YAML file', found: 'nothing' })
+  if (config === '' && !faults.some(({ path }) => path === '--config')) {
+    faults.push({ path: '--config', expected: 'the path of a YAML file', found: 'nothing' })
+  }
   if (!logLevels.includes(level)) {
     faults.push({ path: '--log-level', expected: `one of ${logLevels.join(', ')}`, found: JSON.stringify(level) })
   }
@@ -33,27 +45,6 @@ export function readFlags(args: readonly string[]): Flags {
     once: values.once ?? false,
     acceptsSerial: values['accept-serial'] ?? false,
     energyStart: values['energy-start-wh'] ?? []
-  }
-}
-
-function parse(args: readonly string[]) {
-  try {
-    return parseArgs({
-      args: [...args],
-      options: {
-        config: { type: 'string' },
-        'log-level': { type: 'string' },
-        check: { type: 'boolean' },
-        once: { type: 'boolean' },
-        'accept-serial': { type: 'boolean' },
-        'energy-start-wh': { type: 'string', multiple: true }
-      }
-    })
-  } catch (cause) {
-    const found = (cause as Error).message
-    throw new ConfigError([{ path: 'command line', expected: '--config FILE, and what edge --help tells of', found }], {
-      cause
-    })
   }
 }
 

@@ -1,22 +1,25 @@
-// `chargelift edge probe HOST`: which charger API answers at an address, and what to do where none does.
+// `chargelift edge probe HOST`: tells which charger API answers at an address, and what to do where none answers.
 
-import { parseArgs } from 'node:util'
 import type { Finding, ProbeTarget } from '../../edge/chargers/probe.ts'
-import { ConfigError } from '../../model/errors.ts'
+import { readCommandLine } from '../../model/commandLine.ts'
+import { ConfigError, type ConfigFault } from '../../model/errors.ts'
 
 export const help = `Usage: chargelift edge probe HOST[:PORT] [--key PIN1]
 
-Asks the address which charger API answers there, one request at a time, reading only:
+Asks the address which charger API answers there, one request at a time. It only reads:
   MHCP     http://HOST:25000, Mennekes Amtron Xtra, Trend and Premium (driver mennekes-amtron)
   ECU      http://HOST:80/rest/full_state, newer Mennekes and Bender boxes (driver mennekes-ecu)
-  Modbus   HOST:502, told for your information: there is no driver for it
-With a PORT both HTTP APIs are asked for there, and Modbus is not.
+  Modbus   HOST:502, for your information: there is no driver for it
+With a PORT the command tries both HTTP APIs at this port, and does not try Modbus.
 
 Options:
-  --key PIN1   PIN 1 ("APP-PIN") of the charger's set-up sheet; without it MHCP can only be recognised
+  --key PIN1   PIN 1 ("APP-PIN") of the charger's set-up sheet; without it MHCP is only recognised
   --help       this text
 
-Exit codes: 0 a charger answers and can be polled, 1 none does (each line says why), 78 a fault of the command line.
+Exit codes: 0 a charger answers and can be polled, 1 none does (each line says why), 78 the command
+line has faults (all are printed).
+
+Example: chargelift edge probe 192.168.1.20 --key 0000
 `
 
 /** Throws ConfigError. */
@@ -68,14 +71,18 @@ function chargerOf({ address, driver, sample }: Finding, devKey: string): string
   ].join('\n')
 }
 
+const specs = { key: { type: 'string', expected: 'PIN 1' } } as const
+
 function readArgs(args: readonly string[]): ProbeTarget {
-  const { values, positionals } = parse(args)
-  const [place = '', ...extra] = positionals
-  const found = extra.length > 0 ? positionals.join(' ') : JSON.stringify(place)
+  const faults: ConfigFault[] = []
+  const { values, words } = readCommandLine('edge probe', args, specs, faults)
+  const [place = '', ...extra] = words
+  const found = extra.length > 0 ? words.join(' ') : place === '' ? 'nothing' : JSON.stringify(place)
   const url = URL.parse(place.includes('://') ? place : `http://${bracketed(place)}`)
   if (place === '' || extra.length > 0 || url === null || url.protocol !== 'http:') {
-    throw new ConfigError([{ path: 'edge probe', expected: 'one HOST, HOST:PORT or http://HOST:PORT', found }])
+    faults.push({ path: 'edge probe', expected: 'one HOST, HOST:PORT or http://HOST:PORT', found })
   }
+  if (faults.length > 0 || url === null) throw new ConfigError(faults)
   const host = url.hostname.replace(/^\[|\]$/g, '')
   // URL drops a port that is usual for http.
   const port = url.port !== '' ? Number(url.port) : /:0*80\/?$/.test(place) ? 80 : undefined
@@ -85,15 +92,6 @@ function readArgs(args: readonly string[]): ProbeTarget {
 /** An IPv6 address as people type it. */
 const bracketed = (place: string): string =>
   place.split(':').length > 2 && !place.startsWith('[') ? `[${place}]` : place
-
-function parse(args: readonly string[]) {
-  try {
-    return parseArgs({ args: [...args], allowPositionals: true, options: { key: { type: 'string' } } })
-  } catch (cause) {
-    const found = (cause as Error).message
-    throw new ConfigError([{ path: 'command line', expected: 'HOST [--key PIN1]', found }], { cause })
-  }
-}
 
 function print(text: string): void {
   process.stdout.write(`${text}\n`)

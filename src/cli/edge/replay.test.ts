@@ -24,7 +24,11 @@ test('every fault of the command line is told at once', async () => {
   ])
   assert.deepEqual(await faultsOf('--since', 'yesterday', '--config', 'x'), [['--since', '"yesterday"']])
   assert.deepEqual(await faultsOf('--since', '2999-01-01', '--config', 'x'), [['--since', '2999-01-01']])
-  assert.deepEqual((await faultsOf('--until', '2026-01-01'))[0]?.[0], 'command line')
+  assert.deepEqual(await faultsOf('--until', '--since', '2026-01-01', 'stray'), [
+    ['flags', '--until'],
+    ['arguments', 'stray']
+  ])
+  assert.deepEqual(await faultsOf('--since'), [['--since', 'nothing']])
   assert.deepEqual(
     (await faultsOf('--since', '2026-01-01', '--config', '/no/such/edge.yaml'))[0]?.[0],
     '/no/such/edge.yaml'

@@ -1,7 +1,7 @@
-// `chargelift edge replay --since TIME`: asks the edge of a configuration to send again what it was acknowledged.
+// `chargelift edge replay --since TIME`: asks the edge of a configuration to send acknowledged samples again.
 
-import { parseArgs } from 'node:util'
 import { settledKeepMs } from '../../edge/spool/limits.ts'
+import { readCommandLine, unexpectedWord } from '../../model/commandLine.ts'
 import { ConfigError, type ConfigFault } from '../../model/errors.ts'
 import { timeMs, timeRule } from '../shared/times.ts'
 
@@ -10,17 +10,22 @@ const keepDays = settledKeepMs / 86_400_000
 
 export const help = `Usage: chargelift edge replay --since TIME [--config FILE]
 
-Sends samples once more that the server has acknowledged, for a server whose database was restored from a backup. What
-the server has already is recognised: too early a time does no harm. The edge keeps acknowledged samples for ${keepDays} days, as
-far as spool.maxBytes allows. It may run meanwhile, or not: it takes the request within a minute, or at its next start,
-reconnects, and sends the samples oldest first while it goes on with new ones. Its log says how many (event replay).
+Sends acknowledged samples again, for a server whose database was restored from a backup. The server
+recognises what it has already: a time that is too early does no harm. The edge keeps acknowledged
+samples for ${keepDays} days, as far as spool.maxBytes allows. A running edge takes the request within a
+minute, another at its next start. It reconnects, and sends the samples oldest first beside the new
+ones. Its log says how many (event replay).
 
 Options:
-  --since TIME   what was sampled at this time or later, ${timeRule}; required
+  --since TIME   send what was sampled at this time or later; required
+                 ${timeRule}
   --config FILE  the configuration of the edge (${configDefault})
   --help         this text
 
-Exit codes: 0 the request is noted, 78 the command line, the configuration or the spool has faults (all are printed).
+Exit codes: 0 the request is noted, 78 the command line, the configuration or the spool has faults
+(all are printed).
+
+Example: chargelift edge replay --since 2026-11-01T12:00:00Z --config edge.yaml
 `
 
 /** Throws ConfigError with all faults. */
@@ -37,27 +42,29 @@ export async function run(
   const askedMs = requestReplay(spool.path, sinceMs)
   const since = new Date(askedMs).toISOString()
   print(
-    `Noted: what was sampled since ${since} will be sent again. The edge takes this up within a minute, or at its next start.\n`
+    `Noted: what was sampled since ${since} will be sent again. ` +
+      'The edge takes this up within a minute, or at its next start.\n'
   )
 }
 
+const specs = {
+  since: { type: 'string', expected: timeRule },
+  config: { type: 'string', expected: 'the path of a YAML file' }
+} as const
+
 function readFlags(args: readonly string[]): { config: string; sinceMs: number } {
-  const { since, config = configDefault } = parse(args)
-  const sinceMs = timeMs(since ?? '')
   const faults: ConfigFault[] = []
-  if (since === undefined) faults.push({ path: '--since', expected: timeRule, found: 'nothing' })
-  else if (Number.isNaN(sinceMs)) faults.push({ path: '--since', expected: timeRule, found: JSON.stringify(since) })
-  else if (sinceMs > Date.now()) faults.push({ path: '--since', expected: 'a time in the past', found: since })
+  const { values, words } = readCommandLine('edge replay', args, specs, faults)
+  if (words.length > 0) faults.push(unexpectedWord('edge replay', words.join(' ')))
+  const { since, config = configDefault } = values
+  const sinceMs = timeMs(since ?? '')
+  const isTold = faults.some(({ path }) => path === '--since')
+  if (since === undefined && !isTold) faults.push({ path: '--since', expected: timeRule, found: 'nothing' })
+  else if (since !== undefined && Number.isNaN(sinceMs))
+    faults.push({ path: '--since', expected: timeRule, found: JSON.stringify(since) })
+  else if (since !== undefined && sinceMs > Date.now())
+    faults.push({ path: '--since', expected: 'a time in the past', found: since })
   if (config === '') faults.push({ path: '--config', expected: 'the path of a YAML file', found: '""' })
   if (faults.length > 0) throw new ConfigError(faults)
   return { config, sinceMs }
-}
-
-function parse(args: readonly string[]) {
-  try {
-    return parseArgs({ args: [...args], options: { since: { type: 'string' }, config: { type: 'string' } } }).values
-  } catch (cause) {
-    const found = (cause as Error).message
-    throw new ConfigError([{ path: 'command line', expected: '--since TIME [--config FILE]', found }], { cause })
-  }
 }

@@ -5,7 +5,6 @@ import { createWriteStream } from 'node:fs'
 import { rename, rm } from 'node:fs/promises'
 import { Readable } from 'node:stream'
 import { pipeline } from 'node:stream/promises'
-import { parseArgs } from 'node:util'
 import type pg from 'pg'
 import { type ListedCharger, listChargers } from '../../history/query/chargerList.ts'
 import { type EnergyResolution, energyResolutions } from '../../history/query/energy.ts'
@@ -14,34 +13,33 @@ import type { ExportFormat, Separator } from '../../history/query/exportText.ts'
 import { boundOf, boundRule, momentOf, type Within } from '../../history/query/within.ts'
 import { Zones } from '../../history/zone.ts'
 import { ConfigError, type ConfigFault } from '../../model/errors.ts'
+import { isFileError, writeFault } from '../../model/fileFaults.ts'
 import type { ServerConfig } from '../../server/config.ts'
-import { databaseOptions, databaseOptionsHelp, serverConfigOf, withDatabase } from '../shared/database.ts'
+import { databaseOptions, serverConfigOf, withDatabase } from '../shared/database.ts'
+import { helpOf, readNoun, refuseMore } from '../shared/noun.ts'
+import { exportHelp } from './help.ts'
 import { exportPageRows } from './limits.ts'
 
-export const exportHelp = `Usage: chargelift export sessions|readings|energy|month --from TIME [--to TIME] [flags]
+const noun = {
+  name: 'export',
+  actions: exportKinds,
+  flags: {
+    from: { type: 'string', expected: boundRule },
+    to: { type: 'string', expected: boundRule },
+    charger: { type: 'string', expected: 'the name of a charger' },
+    site: { type: 'string', expected: 'the name of a site' },
+    format: { type: 'string', expected: 'csv|json' },
+    separator: { type: 'string', expected: 'comma|semicolon' },
+    resolution: { type: 'string', expected: energyResolutions.join('|') },
+    output: { type: 'string', expected: 'a file' },
+    'read-database-url': databaseOptions['database-url'],
+    ...databaseOptions
+  },
+  only: { resolution: ['energy'] }
+} as const
+const serverFlags = ['read-database-url', ...Object.keys(databaseOptions)]
 
-  sessions  charging sessions that ended within, and where that reaches the present those that are open
-  readings  what is stored of each charger, by time; what did not change is repeated, for a day at most
-  energy    energy, mean and peak power by charger and quarter hour, hour, day or month
-  month     the lines of the statements of closed months ("chargelift month close")
-
-Evidence for cost allocation and reimbursement, not metering under calibration law.
-
-Options:
-  --from TIME          ${boundRule}; days begin at midnight of each charger's site
-  --to TIME            not included itself (now)
-  --charger NAME       of this charger alone
-  --site NAME          of the chargers of this site
-  --format FORMAT      csv (UTF-8, times with offset, units in the header) | json (csv)
-  --separator WORD     comma | semicolon, with decimal commas (comma); for csv
-  --resolution R       of energy: ${energyResolutions.join(' | ')} (1d)
-  --output FILE        instead of standard output; it is there when it is complete
-${databaseOptionsHelp}
-  --read-database-url URL  where to read instead, for example a replica: it lags by what it has not got yet
-  --help               this text
-
-Exit codes: 0 done, 78 the flags or the database have faults (all are printed).
-`
+export const help = (args: readonly string[]): string => helpOf(noun.name, exportHelp, args)
 
 interface Flags {
   readonly kind: ExportKind
@@ -56,7 +54,7 @@ interface Flags {
 }
 
 /** Throws ConfigError with all faults. */
-export async function exportCommand(args: readonly string[]): Promise<void> {
+export async function run(args: readonly string[]): Promise<void> {
   const flags = readFlags(args)
   const { databaseUrl, dataDir, readDatabaseUrl } = flags.server
   await withDatabase({ databaseUrl: readDatabaseUrl ?? databaseUrl, dataDir }, 'charging_sessions', db =>
@@ -112,9 +110,8 @@ async function toFile(pieces: AsyncGenerator<string>, path: string): Promise<voi
     await rename(unfinished, path)
   } catch (error) {
     await rm(unfinished, { force: true })
-    const { code, message } = error as NodeJS.ErrnoException
-    if (code !== 'ENOENT' && code !== 'EACCES' && code !== 'EISDIR') throw error
-    throw new ConfigError([{ path: '--output', expected: 'a file that can be written', found: message }])
+    if (!isFileError(error)) throw error
+    throw new ConfigError([writeFault(path, error, '--output')], { cause: error })
   }
 }
 
@@ -138,21 +135,10 @@ function progressOf(kind: ExportKind): { show: (rows: number) => void; end: () =
   }
 }
 
-const ownOptions = {
-  from: { type: 'string' },
-  to: { type: 'string' },
-  charger: { type: 'string' },
-  site: { type: 'string' },
-  format: { type: 'string' },
-  separator: { type: 'string' },
-  resolution: { type: 'string' },
-  output: { type: 'string' }
-} as const
-const serverOptions = { ...databaseOptions, 'read-database-url': { type: 'string' } } as const
-
 function readFlags(args: readonly string[]): Flags {
   const faults: ConfigFault[] = []
-  const { values, positionals } = parse(args)
+  const { action: kind, command, values, words } = readNoun(noun, args, faults)
+  refuseMore(command, words, faults)
   const word = <Word extends string>(path: string, words: readonly Word[], found: string | undefined): Word => {
     if (words.includes(found as Word)) return found as Word
     faults.push({ path, expected: words.join('|'), found: found === undefined ? 'nothing' : JSON.stringify(found) })
@@ -164,7 +150,6 @@ function readFlags(args: readonly string[]): Flags {
       faults.push({ path, expected: boundRule, found: text === undefined ? 'nothing' : JSON.stringify(text) })
     return found ?? { timeUs: 0 }
   }
-  const kind = word('export', exportKinds, positionals.length > 1 ? positionals.join(' ') : positionals[0])
   const within = {
     from: bound('--from', values.from),
     to: values.to === undefined ? { timeUs: Date.now() * 1000 } : bound('--to', values.to)
@@ -172,21 +157,11 @@ function readFlags(args: readonly string[]): Flags {
   const format = word('--format', ['csv', 'json'] as const, values.format ?? 'csv')
   const separator = word('--separator', ['comma', 'semicolon'] as const, values.separator ?? 'comma')
   const resolution = word('--resolution', energyResolutions, values.resolution ?? '1d')
-  if (values.resolution !== undefined && kind !== 'energy')
-    faults.push({ path: '--resolution', expected: 'it with energy', found: `it with ${kind}` })
-  const server = serverConfigOf(values, Object.keys(serverOptions), faults)
+  const server = serverConfigOf(values, serverFlags, faults)
   const utc = new Zones().of('UTC')
   if (faults.length === 0 && momentOf(within.from, utc) >= momentOf(within.to, utc))
     faults.push({ path: '--from', expected: 'a time before --to', found: values.from! })
   if (faults.length > 0) throw new ConfigError(faults)
   const { charger, site, output } = values
-  return { kind, within, charger, site, format, separator, resolution, output, server: server! }
-}
-
-function parse(args: readonly string[]) {
-  try {
-    return parseArgs({ args: [...args], allowPositionals: true, options: { ...ownOptions, ...serverOptions } })
-  } catch (cause) {
-    throw new ConfigError([{ path: 'flags', expected: 'flags of --help', found: (cause as Error).message }], { cause })
-  }
+  return { kind: kind!, within, charger, site, format, separator, resolution, output, server: server! }
 }

@@ -1,21 +1,24 @@
-// `chargelift server`. Loads nothing of the server before it is asked to run.
+// `chargelift server`. Loads nothing of the server before the command runs.
 
 import { createRequire } from 'node:module'
 import { isPart } from '../process/config.ts'
 import { lookAtCodeCache, serverLean, startFromCache, startLean } from '../process/lean.ts'
 
-export const serverHelp = async (): Promise<string> => `Usage: chargelift server [flags]
+export const help = async (): Promise<string> => `Usage: chargelift server [flags]
 
-Receives readings over MQTT with mutual TLS and commits them to the database; acknowledges after the commit.
-Each flag is also an environment variable. Logs are JSON on standard output. SIGHUP reads the certificate files anew, which a
-change of them does by itself within seconds.
+Receives readings over MQTT with mutual TLS, commits them to the database, and acknowledges them
+after the commit. Each flag is also an environment variable. Logs are JSON lines on standard output.
+The server reads changed certificate files by itself within seconds; SIGHUP makes it read them now.
 
 ${(await import('../../server/config.ts')).serverFlagsHelp()}
+
+Example: chargelift server --mqtt-port 8883 --database-url postgres://user:password@db/chargelift
 `
 
 /** Returns when the server has stopped, or was told to stop before it was ready. Throws ConfigError. */
-export async function serverCommand(args: readonly string[]): Promise<void> {
-  if (isPart()) return (await import('./run.ts')).runServer(args) // started as it should be, with a channel that a new start would lose
+export async function run(args: readonly string[]): Promise<void> {
+  // A process of several has its flags already. Starting it anew would lose the channel to its parent.
+  if (isPart()) return (await import('./run.ts')).runServer(args)
   startLean(serverLean)
   const before = lookAtCodeCache()
   const { runServer } = await import('./run.ts')
@@ -23,7 +26,7 @@ export async function serverCommand(args: readonly string[]): Promise<void> {
   await runServer(args)
 }
 
-/** As they do it: Piscina asks for its file by require, and the cache knows a module by how it was asked for. */
+/** Loads the modules the way the threads do: Piscina uses require, and the cache has one entry for require, one for import. */
 async function loadThreads(): Promise<void> {
   createRequire(import.meta.url)('../../ingest/worker/writer.ts')
   await import('../../history/derive/thread.ts')

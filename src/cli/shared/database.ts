@@ -1,16 +1,21 @@
-// The database of a command that works beside a server: the one of --database-url, or the embedded one under --data-dir.
+// The database of a command that works beside a server: that of --database-url, or the embedded one of --data-dir.
 
 import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import pg from 'pg'
 import { ConfigError, type ConfigFault } from '../../model/errors.ts'
+import { readFault } from '../../model/fileFaults.ts'
 import { parseServerConfig, type ServerConfig } from '../../server/config.ts'
 
-/** For parseArgs: the flags that say which database. */
-export const databaseOptions = { 'database-url': { type: 'string' }, 'data-dir': { type: 'string' } } as const
+/** The flags that say which database. */
+export const databaseOptions = {
+  'database-url': { type: 'string', expected: 'postgres://user:password@host:port/database' },
+  'data-dir': { type: 'string', expected: 'a folder' }
+} as const
 
-export const databaseOptionsHelp = `  --database-url URL   the database (DATABASE_URL); absent = the embedded one under --data-dir, while its server runs
-  --data-dir DIR       (./data)`
+export const databaseOptionsHelp = `  --database-url URL   the database (DATABASE_URL); absent = the embedded database of --data-dir,
+                       whose server must be running
+  --data-dir DIR       the folder of the embedded database (./data)`
 
 /** The server's own reading of those of its flags that were given. Faults are collected; then undefined. */
 export function serverConfigOf(
@@ -51,9 +56,15 @@ export function embeddedUrl(dataDir: string): string {
   try {
     return readFileSync(file, 'utf8').trim()
   } catch (cause) {
-    const expected = 'postgres://user:password@host:port/database, or a --data-dir with an embedded database'
-    throw new ConfigError([{ path: '--database-url', expected, found: `nothing, and no ${file}` }], { cause })
+    const isMissing = (cause as NodeJS.ErrnoException).code === 'ENOENT'
+    throw new ConfigError([isMissing ? noDatabase(file) : readFault(file, cause, '--data-dir')], { cause })
   }
+}
+
+function noDatabase(file: string): ConfigFault {
+  const expected = 'postgres://user:password@host:port/database, or a --data-dir with an embedded database'
+  const sentence = `No database: --database-url is not given, and ${file} does not exist.`
+  return { path: '--database-url', expected, found: `nothing, and no ${file}`, sentence }
 }
 
 async function checkDatabase(db: pg.Pool, table: string): Promise<void> {

@@ -1,6 +1,5 @@
-// `chargelift tokens add|list|revoke`: who may use the HTTP port. A token is printed once, when it is made, alone on stdout.
+// `chargelift tokens add|list|revoke`: the tokens for the HTTP port. A new token is printed once, alone on standard output.
 
-import { parseArgs } from 'node:util'
 import type pg from 'pg'
 import { ConfigError, type ConfigFault } from '../../model/errors.ts'
 import { isoDay } from '../../model/isoDay.ts'
@@ -15,36 +14,26 @@ import {
   revokeToken
 } from '../../server/access/tokens.ts'
 import type { ServerConfig } from '../../server/config.ts'
-import { databaseOptions, databaseOptionsHelp, serverConfigOf, withDatabase } from '../shared/database.ts'
+import { databaseOptions, serverConfigOf, withDatabase } from '../shared/database.ts'
+import { helpOf, readNoun, refuseMore } from '../shared/noun.ts'
+import { tokensHelp } from './help.ts'
 
-export const tokensHelp = `Usage: chargelift tokens add NAME [--role ROLE] [--days N]
-       chargelift tokens list [--json]
-       chargelift tokens revoke NAME
+const noun = {
+  name: 'tokens',
+  actions: ['add', 'list', 'revoke'],
+  flags: {
+    role: { type: 'string', expected: accessRoles.join(' | ') },
+    days: { type: 'string', expected: `1 to ${tokenDaysMax}` },
+    json: { type: 'boolean' },
+    ...databaseOptions
+  },
+  only: { role: ['add'], days: ['add'], json: ['list'] }
+} as const
 
-Named tokens for the HTTP port (metrics, and all that shows or changes something). Before the first token is made, a server
-that listens on loopback answers whoever asks from this machine; from then on, and always on any other address, a request
-needs a token: "Authorization: Bearer TOKEN", or a browser that signed in with it at /sign-in.
-  add     makes a token and prints it, alone, on standard output. It is shown this once: only its hash is stored.
-  list    shows the tokens, who may what, and when each was last used; never the tokens themselves.
-  revoke  ends a token and the sessions of the browsers that signed in with it, on every server within seconds.
-To replace a token, add one of another name, put it in its place, and revoke the old one.
-
-Options:
-  --role ROLE          ${accessRoles.join(' | ')} (viewer); each may what those before it may
-                       viewer: sees everything but card ids; billing: card ids too; operator: may change things
-  --days N             it ends by itself after so many days, 1 to ${tokenDaysMax} (never)
-  --json               list as JSON lines
-${databaseOptionsHelp}
-  --help               this text
-
-Exit codes: 0 done, 78 the flags or the database have faults (all are printed).
-`
-
-const actions = ['add', 'list', 'revoke'] as const
-type Action = (typeof actions)[number]
+export const help = (args: readonly string[]): string => helpOf(noun.name, tokensHelp, args)
 
 interface Flags {
-  readonly action: Action
+  readonly action: (typeof noun.actions)[number]
   readonly name: string
   readonly role: AccessRole
   readonly days: number | undefined
@@ -53,7 +42,7 @@ interface Flags {
 }
 
 /** Throws ConfigError with all faults. */
-export async function tokensCommand(args: readonly string[]): Promise<void> {
+export async function run(args: readonly string[]): Promise<void> {
   const flags = readFlags(args)
   const { action } = flags
   await withDatabase(flags.server, 'access_tokens', db =>
@@ -65,12 +54,12 @@ async function add(db: pg.Pool, { name, role, days }: Flags): Promise<void> {
   const expiresAt = days === undefined ? undefined : new Date(Date.now() + days * dayMs)
   const token = await addToken(db, { name, role, expiresAt })
   if (token === undefined) {
-    const found = `${name}, which is in force; choose another, or revoke it first`
-    throw new ConfigError([{ path: 'NAME', expected: 'a name without a token', found }])
+    const sentence = `The token ${name} is in force. Choose another name, or revoke this token first.`
+    throw new ConfigError([{ path: 'NAME', expected: 'a name without a token', found: name, sentence }])
   }
   print(token)
   const ends = expiresAt === undefined ? 'it does not end by itself' : `it ends on ${isoDay(expiresAt)}`
-  tell(`Token ${name}, role ${role}; ${ends}. It is shown this once: keep it where it is used.`)
+  tell(`Token ${name}, role ${role}; ${ends}. It is shown only now: keep it where it is used.`)
   tell('Use it as "Authorization: Bearer TOKEN", or at /sign-in. From now on every request needs a token.')
 }
 const dayMs = 86_400_000
@@ -106,31 +95,19 @@ function printTable(rows: readonly (readonly string[])[]): void {
 
 async function revoke(db: pg.Pool, { name }: Flags): Promise<void> {
   if (await revokeToken(db, name)) return print(`Token ${name} is revoked; servers refuse it within seconds.`)
-  throw new ConfigError([{ path: 'NAME', expected: 'a token in force (see tokens list)', found: name }])
+  const sentence = `No token in force is called ${name}. "chargelift tokens list" shows the tokens.`
+  throw new ConfigError([{ path: 'NAME', expected: 'a token in force', found: name, sentence }])
 }
-
-const ownOptions = { role: { type: 'string' }, days: { type: 'string' }, json: { type: 'boolean' } } as const
-const only: Readonly<Record<string, Action>> = { role: 'add', days: 'add', json: 'list' }
 
 function readFlags(args: readonly string[]): Flags {
   const faults: ConfigFault[] = []
-  const { values, positionals } = parse(args)
-  const [word, name, ...extra] = positionals
-  const action = actions.find(action => action === word)
-  if (action === undefined) faults.push({ path: 'tokens', expected: 'add, list or revoke', found: word ?? 'nothing' })
-  const names = action === 'list' && name !== undefined ? [name, ...extra] : extra
-  if (names.length > 0) faults.push({ path: 'arguments', expected: 'nothing more', found: names.join(' ') })
-  if (action !== 'list' && action !== undefined && !isChargerName(name ?? '')) {
-    faults.push({
-      path: 'NAME',
-      expected: chargerNameRule,
-      found: name === undefined ? 'nothing' : JSON.stringify(name)
-    })
-  }
-  for (const [flag, of] of Object.entries(only)) {
-    if (flag in values && action !== undefined && action !== of) {
-      faults.push({ path: `--${flag}`, expected: `it with ${of}`, found: `it with ${action}` })
-    }
+  const { action, command, values, words } = readNoun(noun, args, faults)
+  const takesName = action !== 'list'
+  const name = takesName ? words[0] : undefined
+  refuseMore(command, words.slice(takesName ? 1 : 0), faults)
+  if (action !== undefined && takesName && !isChargerName(name ?? '')) {
+    const found = name === undefined ? 'nothing' : JSON.stringify(name)
+    faults.push({ path: 'NAME', expected: chargerNameRule, found })
   }
   const role = accessRoles.find(role => role === (values.role ?? 'viewer'))
   if (role === undefined) {
@@ -140,14 +117,6 @@ function readFlags(args: readonly string[]): Flags {
   const server = serverConfigOf(values, Object.keys(databaseOptions), faults)
   if (faults.length > 0) throw new ConfigError(faults)
   return { action: action!, name: name ?? '', role: role!, days, json: values.json ?? false, server: server! }
-}
-
-function parse(args: readonly string[]) {
-  try {
-    return parseArgs({ args: [...args], allowPositionals: true, options: { ...ownOptions, ...databaseOptions } })
-  } catch (cause) {
-    throw new ConfigError([{ path: 'flags', expected: 'flags of --help', found: (cause as Error).message }], { cause })
-  }
 }
 
 function daysOf(text: string, faults: ConfigFault[]): number {
@@ -161,7 +130,7 @@ function print(line: string): void {
   process.stdout.write(`${line}\n`)
 }
 
-/** For the person, not for the pipe. */
+/** To standard error: standard output is for the token alone. */
 function tell(line: string): void {
   process.stderr.write(`${line}\n`)
 }

@@ -1,13 +1,25 @@
-// Asks a server's HTTP API. What the asker must change (token, path) is an AskFault; all else may be better the next time.
+// Asks a server's HTTP API. A refusal of the request itself (token, path) is an AskFault; any other error may pass.
 
 import { type IncomingMessage, request as plainRequest } from 'node:http'
 import { request as tlsRequest } from 'node:https'
 import type { ApiError } from '../../model/api/api.ts'
-import { reasonOf } from './figures.ts'
+import { ConfigError } from '../../model/errors.ts'
+import { harmless, reasonOf } from './figures.ts'
 import type { ServerAddress } from './flags.ts'
 
 /** The server refused the request itself: asking again changes nothing. */
 export class AskFault extends Error {}
+
+/** As a fault of the flags and variables that made the request. */
+export const refused = ({ message }: AskFault): ConfigError =>
+  new ConfigError([
+    {
+      path: '--url, --token-file or CHARGELIFT_TOKEN',
+      expected: 'a request that is answered',
+      found: harmless(message),
+      sentence: `The server refused the request: ${harmless(message)}. Check --url, --token-file and CHARGELIFT_TOKEN.`
+    }
+  ])
 
 const answerMs = 10_000
 

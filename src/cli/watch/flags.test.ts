@@ -1,13 +1,15 @@
 import assert from 'node:assert/strict'
 import { it } from 'node:test'
+import { readCommandLine } from '../../model/commandLine.ts'
 import type { ConfigFault } from '../../model/errors.ts'
-import { parseWatchArgs, readAddress, type ServerAddress } from './flags.ts'
+import { addressOptions, readAddress, type ServerAddress } from './flags.ts'
 
 const nothing = { url: undefined, token: undefined }
 
 function read(args: readonly string[], environment: Parameters<typeof readAddress>[2] = nothing) {
   const faults: ConfigFault[] = []
-  const address: ServerAddress = readAddress(parseWatchArgs(args, {}).values, faults, environment)
+  const { values } = readCommandLine('top', args, addressOptions, faults)
+  const address: ServerAddress = readAddress(values, faults, environment)
   return { address, paths: faults.map(({ path }) => path), text: JSON.stringify(faults) }
 }
 

@@ -1,8 +1,9 @@
-// The flags that `top` and `tail` share: where the server is, who asks, and whose certificate it must have.
+// The flags that `top` and `tail` share: the address of the server, the token, and the authority of its certificate.
 
 import { readFileSync } from 'node:fs'
-import { type ParseArgsOptionsConfig, parseArgs } from 'node:util'
-import { ConfigError, type ConfigFault } from '../../model/errors.ts'
+import type { FlagSpecs } from '../../model/commandLine.ts'
+import type { ConfigFault } from '../../model/errors.ts'
+import { readFault } from '../../model/fileFaults.ts'
 import { isLoopbackHost } from '../../server/access/loopback.ts'
 import { watchEnvironment } from './config.ts'
 
@@ -15,24 +16,16 @@ export interface ServerAddress {
 
 const urlDefault = 'http://127.0.0.1:8080'
 
-const addressOptions = {
-  url: { type: 'string' },
-  'token-file': { type: 'string' },
-  ca: { type: 'string' }
-} as const satisfies ParseArgsOptionsConfig
+export const addressOptions = {
+  url: { type: 'string', expected: 'https://host:port' },
+  'token-file': { type: 'string', expected: 'a file' },
+  ca: { type: 'string', expected: 'a file' }
+} as const satisfies FlagSpecs
 
 export const addressHelp = `  --url URL            HTTP port of the server (CHARGELIFT_URL, else ${urlDefault})
-  --token-file FILE    holds a token of "chargelift tokens add" (else the variable CHARGELIFT_TOKEN)
-  --ca FILE            PEM of the authority of the server's certificate (the authorities of this machine)`
-
-/** What parseArgs finds. Throws ConfigError where there is a flag that is none. */
-export function parseWatchArgs<Options extends ParseArgsOptionsConfig>(args: readonly string[], options: Options) {
-  try {
-    return parseArgs({ args: [...args], allowPositionals: true, options: { ...addressOptions, ...options } })
-  } catch (cause) {
-    throw new ConfigError([{ path: 'flags', expected: 'flags of --help', found: (cause as Error).message }], { cause })
-  }
-}
+  --token-file FILE    a file with a token of "chargelift tokens add" (else the variable
+                       CHARGELIFT_TOKEN)
+  --ca FILE            the authority of the server's certificate, PEM (those of this machine)`
 
 interface AddressValues {
   readonly url?: string | undefined
@@ -40,7 +33,7 @@ interface AddressValues {
   readonly ca?: string | undefined
 }
 
-/** Adds its faults; what it returns is good for nothing when there are any. */
+/** Adds its faults. With a fault the result must not be used. */
 export function readAddress(
   values: AddressValues,
   faults: ConfigFault[],
@@ -54,7 +47,7 @@ export function readAddress(
   if (url === undefined || !/^https?:$/.test(url.protocol) || url.username !== '' || url.password !== '') {
     faults.push({ path: '--url', expected: 'https://host:port', found: 'something else' })
   } else if (url.protocol === 'http:' && !isLoopbackHost(url.hostname)) {
-    const expected = 'https:// elsewhere than on loopback: a token and card ids would go over the wire in the clear'
+    const expected = 'https:// except on loopback, because tokens and card ids must not cross a network unencrypted'
     faults.push({ path: '--url', expected, found: url.origin })
   }
   return { url: url ?? new URL(urlDefault), token: token?.trim(), ca }
@@ -64,7 +57,7 @@ function readText(path: string, file: string, faults: ConfigFault[]): string | u
   try {
     return readFileSync(file, 'utf8')
   } catch (error) {
-    faults.push({ path, expected: 'a file that can be read', found: (error as Error).message })
+    faults.push(readFault(file, error, path))
     return undefined
   }
 }

@@ -1,27 +1,32 @@
-// `chargelift tail [CHARGER]`: values as they are stored, presence and edge status, out of the live events of the HTTP API.
-// A connection that ends is opened again behind the last event that was seen; where something is missing, it says so.
+// `chargelift tail [CHARGER]`: prints values, presence and edge status from the live events of the HTTP API.
+// When the connection ends, it connects again and continues after the last event. It says where events may be missing.
 
 import { setTimeout as sleep } from 'node:timers/promises'
 import { createParser, type EventSourceMessage } from 'eventsource-parser'
+import { readCommandLine, unexpectedWord } from '../../model/commandLine.ts'
 import { ConfigError, type ConfigFault } from '../../model/errors.ts'
 import { chargerNameRule, isChargerName } from '../../model/wire/topics.ts'
 import { untilStopped } from '../process/signals.ts'
-import { AskFault, open } from './ask.ts'
+import { AskFault, open, refused } from './ask.ts'
 import { harmless, reasonOf } from './figures.ts'
-import { addressHelp, parseWatchArgs, readAddress, type ServerAddress } from './flags.ts'
+import { addressHelp, addressOptions, readAddress, type ServerAddress } from './flags.ts'
 import { jsonLines, textLines } from './lines.ts'
-import { refused } from './top.ts'
 
-export const tailHelp = `Usage: chargelift tail [CHARGER] [flags]
+export const help = (): string => `Usage: chargelift tail [CHARGER] [flags]
 
-Prints each value when it is committed: SamplingTime in UTC, charger, name, value. Also who comes online and goes, and what edges tell
-of themselves. Under load, of values that follow each other within a moment the newest is shown. Ends with Ctrl-C.
+Prints each value when it is committed: SamplingTime in UTC, charger, name, value. It also prints
+which chargers come online and go offline, and the status of edges. Under load, only the newest of
+several values within a moment is shown. Ctrl-C ends it.
 
 Flags:
-  --json               a JSON object a line
+  --json               print a JSON object per line
 ${addressHelp}
   --help               this text
+
+Example: chargelift tail wallbox-1 --json
 `
+
+const specs = { ...addressOptions, json: { type: 'boolean' } } as const
 
 interface Flags {
   readonly address: ServerAddress
@@ -34,8 +39,8 @@ const pauseMsMax = 10_000
 /** The server pings every 15 s. */
 const silenceMsMax = 40_000
 
-/** Throws ConfigError with all faults, also when the server says that it must not ask. */
-export async function tailCommand(args: readonly string[]): Promise<void> {
+/** Throws ConfigError with all faults, also when the server refuses the request. */
+export async function run(args: readonly string[]): Promise<void> {
   const flags = readFlags(args)
   const stop = new AbortController()
   untilStopped().then(() => stop.abort())
@@ -105,19 +110,19 @@ function print(event: EventSourceMessage, isJson: boolean): void {
 }
 
 function readFlags(args: readonly string[]): Flags {
-  const { values, positionals } = parseWatchArgs(args, { json: { type: 'boolean' } } as const)
   const faults: ConfigFault[] = []
+  const { values, words } = readCommandLine('tail', args, specs, faults)
   const address = readAddress(values, faults)
-  const [charger, ...more] = positionals
+  const [charger, ...more] = words
   if (charger !== undefined && !isChargerName(charger)) {
     faults.push({ path: 'CHARGER', expected: chargerNameRule, found: JSON.stringify(charger) })
   }
-  if (more.length > 0) faults.push({ path: 'arguments', expected: 'one charger', found: more.join(' ') })
+  if (more.length > 0) faults.push(unexpectedWord('tail', more.join(' ')))
   if (faults.length > 0) throw new ConfigError(faults)
   return { address, charger, isJson: values.json ?? false }
 }
 
-/** For the person, not for the pipe. */
+/** To standard error: standard output is for the values. */
 const tell = (text: string): void => {
   process.stderr.write(`${new Date().toISOString()} ${harmless(text)}\n`)
 }

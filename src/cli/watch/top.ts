@@ -1,27 +1,36 @@
-// `chargelift top`: what a server takes in and stores, and what is wrong with its chargers, through its HTTP API.
-// On a terminal it is a view that renews itself; elsewhere a line now and then. A server that is away is asked again.
+// `chargelift top`: shows the throughput of a server and the problems of its chargers, read from its HTTP API.
+// On a terminal the view renews itself; elsewhere a line is printed now and then. A server that is away is asked again.
 
 import { setTimeout as sleep } from 'node:timers/promises'
 import type { IngestFigures, ProblemsAnswer } from '../../model/api/api.ts'
+import { readCommandLine, unexpectedWord } from '../../model/commandLine.ts'
 import { ConfigError, type ConfigFault } from '../../model/errors.ts'
 import { untilStopped } from '../process/signals.ts'
-import { AskFault, ask } from './ask.ts'
+import { AskFault, ask, refused } from './ask.ts'
 import { fit, harmless } from './figures.ts'
-import { addressHelp, parseWatchArgs, readAddress, type ServerAddress } from './flags.ts'
+import { addressHelp, addressOptions, readAddress, type ServerAddress } from './flags.ts'
 import { summary, view } from './view.ts'
 
-export const topHelp = `Usage: chargelift top [flags]
+export const help = (): string => `Usage: chargelift top [flags]
 
-Shows messages a second, what waits in which lane, what was rejected and why, how long a commit and an acknowledgement take,
-and which chargers have problems, the newest first. Ends with Ctrl-C. Where standard output is no terminal it prints a line
-at every turn.
+Shows messages a second, what waits in each lane, what was rejected and why, how long commits and
+acknowledgements take, and which chargers have problems, newest first. Ctrl-C ends it. If standard
+output is not a terminal, it prints a line at every turn.
 
 Flags:
-  --once               print the whole view once, and end: 0 when the database is up, 1 when it is not or nobody answers
+  --once               print the view once and end: 0 when the database is up, else 1
   --interval SECONDS   pause between two turns, 1 to 3600 (2)
 ${addressHelp}
   --help               this text
+
+Example: chargelift top --url https://cloud.example.com:8080 --token-file viewer.token
 `
+
+const specs = {
+  ...addressOptions,
+  once: { type: 'boolean' },
+  interval: { type: 'string', expected: 'a whole number, 1 to 3600' }
+} as const
 
 interface Flags {
   readonly address: ServerAddress
@@ -37,8 +46,8 @@ interface Seen {
 const widthDefault = 80
 const heightDefault = 24
 
-/** Throws ConfigError with all faults, also when the server says that it must not ask. */
-export async function topCommand(args: readonly string[]): Promise<void> {
+/** Throws ConfigError with all faults, also when the server refuses the request. */
+export async function run(args: readonly string[]): Promise<void> {
   const flags = readFlags(args)
   if (flags.isOnce) return once(flags)
   const stop = new AbortController()
@@ -87,33 +96,21 @@ async function look(address: ServerAddress): Promise<Seen> {
   return { figures, problems }
 }
 
-/** What asking again may mend is shown; the rest is for whoever started this. */
+/** An error that another try may mend is shown; a refusal ends the command. */
 function failed(error: Error): Error {
   if (error instanceof AskFault) throw refused(error)
   return error
 }
 
-export const refused = ({ message }: AskFault): ConfigError =>
-  new ConfigError([
-    {
-      path: '--url, --token-file or CHARGELIFT_TOKEN',
-      expected: 'a request that is answered',
-      found: harmless(message)
-    }
-  ])
-
 function readFlags(args: readonly string[]): Flags {
-  const { values, positionals } = parseWatchArgs(args, {
-    once: { type: 'boolean' },
-    interval: { type: 'string' }
-  } as const)
   const faults: ConfigFault[] = []
+  const { values, words } = readCommandLine('top', args, specs, faults)
   const address = readAddress(values, faults)
   const seconds = /^\d{1,4}$/.test(values.interval ?? '2') ? Number(values.interval ?? '2') : 0
   if (seconds < 1 || seconds > 3_600) {
     faults.push({ path: '--interval', expected: 'a whole number, 1 to 3600', found: JSON.stringify(values.interval) })
   }
-  if (positionals.length > 0) faults.push({ path: 'arguments', expected: 'none', found: positionals.join(' ') })
+  if (words.length > 0) faults.push(unexpectedWord('top', words.join(' ')))
   if (faults.length > 0) throw new ConfigError(faults)
   return { address, isOnce: values.once ?? false, intervalMs: seconds * 1000 }
 }
@@ -121,7 +118,7 @@ function readFlags(args: readonly string[]): Flags {
 const control = '\u001b['
 const hideCursor = `${control}?25l`
 const showCursor = `${control}?25h`
-/** Over what was there, line by line: a screen that is cleared first flickers. */
+/** Overwrites line by line: a screen that is cleared first flickers. */
 const draw = (lines: readonly string[]): void => {
   process.stdout.write(`${control}H${lines.map(line => `${line}${control}K\n`).join('')}${control}J`)
 }

@@ -311,7 +311,7 @@ test('a complete folder needs no CA key and no right to write; an incomplete one
   }
   // Root may write anywhere: what shows that nothing was tried is that there is no lock.
   await assert.rejects(stat(join(dir, '.lock')), { code: 'ENOENT' })
-  await throwsFault(initAuthority({ dir, hosts: ['other'] }), files.caKey, /run this where the key is kept/)
+  await throwsFault(initAuthority({ dir, hosts: ['other'] }), files.caKey, /run the command where the key is kept/)
 })
 
 test('bad hosts are told all at once, and nothing is made', async t => {
@@ -333,7 +333,11 @@ test('bad hosts are told all at once, and nothing is made', async t => {
 test('a folder that cannot be made is a fault that names it', async t => {
   const dir = join(await tempDir(t), 'file')
   await writeFile(dir, '')
-  await throwsFault(initAuthority({ dir: join(dir, 'sub') }), join(dir, 'sub', 'ca.pem'), /ENOTDIR/)
+  await throwsFault(
+    initAuthority({ dir: join(dir, 'sub') }),
+    join(dir, 'sub', 'ca.pem'),
+    /a part of this path is a file, not a folder/
+  )
   await mkdir(`${dir}2/ca.key`, { recursive: true })
   await throwsFault(initAuthority({ dir: `${dir}2` }), join(`${dir}2`, 'ca.key'), /EISDIR/)
 })

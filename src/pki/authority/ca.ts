@@ -52,7 +52,7 @@ export async function openIssuer(
 ): Promise<{ issuer: Issuer; caPem: string } | undefined> {
   try {
     const { ca, caKey, caPem } = await readCa(files, nowMs)
-    if (ca === undefined) throwFault(files.ca, 'a CA (`certs init` makes one)', 'no file')
+    if (ca === undefined) throwMissing(files.ca, 'a CA', '"chargelift certs init" makes a CA.')
     return { issuer: { certificate: ca, key: caKey ?? throwNoCaKey(files) }, caPem }
   } catch (cause) {
     if (!(cause instanceof ConfigError)) throw cause
@@ -62,7 +62,11 @@ export async function openIssuer(
 }
 
 export function throwNoCaKey(files: AuthorityFiles): never {
-  throwFault(files.caKey, `the key of ${files.ca}, to sign with (run this where the key is kept)`, 'no file')
+  throwMissing(files.caKey, `the key of ${files.ca}`, 'This key signs: run the command where the key is kept.')
+}
+
+function throwMissing(path: string, expected: string, advice: string): never {
+  throw new ConfigError([{ path, expected, found: 'no such file', sentence: `${path}: no such file. ${advice}` }])
 }
 
 export function parseCertificate(pem: string): X509Certificate | undefined {

@@ -106,7 +106,9 @@ test('faults are told at once, and nothing is written', async t => {
   assert.deepEqual(await faultsOf(revokeDevices({ dir, names: ['a'], which: { serial: '00' } })), ['a: another'])
   assert.equal(await read(authorityFiles(dir).crl), before)
   const none = join(dir, 'none')
-  assert.deepEqual(await faultsOf(revokeDevices({ dir: none, names: ['a'] })), [`${join(none, 'ca.pem')}: no file`])
+  assert.deepEqual(await faultsOf(revokeDevices({ dir: none, names: ['a'] })), [
+    `${join(none, 'ca.pem')}: no such file`
+  ])
   await assert.rejects(read(join(none, '.lock')), { code: 'ENOENT' })
 })
 
