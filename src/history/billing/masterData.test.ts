@@ -81,6 +81,63 @@ describe('a CSV file of master data', () => {
   })
 })
 
+describe('a cell of master data', () => {
+  const isGood = (kind: MasterDataKind, text: string): boolean => read(kind, text).faults.length === 0
+  const tariff = (column: string, cell: string): string => {
+    const cells = { name: 'house', price_per_kwh: '0.30', currency: 'EUR', [column]: cell }
+    return `${Object.keys(cells).join(',')}\n${Object.values(cells).join(',')}`
+  }
+  const validity = (from: string, to: string): string => `uid,valid_from,valid_to\nA,${from},${to}`
+  const cells: [what: string, kind: MasterDataKind, text: string, good: boolean][] = [
+    ['a name of 100 characters', 'tariffs', tariff('name', 'x'.repeat(100)), true],
+    ['a name of 101 characters', 'tariffs', tariff('name', 'x'.repeat(101)), false],
+    ['a name of 100 characters of two UTF-16 units', 'tariffs', tariff('name', '\u{1f50c}'.repeat(100)), true],
+    ['a card of 32 characters', 'cards', `uid\n${'x'.repeat(32)}`, true],
+    ['a card of 33 characters', 'cards', `uid\n${'x'.repeat(33)}`, false],
+    ['a NUL', 'cards', 'uid,label\nA,a\0b', false],
+    ['a price without decimals', 'tariffs', tariff('price_per_kwh', '1'), true],
+    ['a price of 6 decimals', 'tariffs', tariff('price_per_kwh', '0.123456'), true],
+    ['a price of 7 decimals', 'tariffs', tariff('price_per_kwh', '0.1234567'), false],
+    ['a price of 5 digits', 'tariffs', tariff('price_per_kwh', '99999'), true],
+    ['a price of 6 digits', 'tariffs', tariff('price_per_kwh', '100000'), false],
+    ['a price below zero', 'tariffs', tariff('price_per_kwh', '-0.1'), false],
+    ['no price', 'tariffs', tariff('price_per_kwh', ''), false],
+    ['a currency of two letters', 'tariffs', tariff('currency', 'EU'), false],
+    ['a currency of four letters', 'tariffs', tariff('currency', 'EURO'), false],
+    ['a quarter hour of one digit', 'tariffs', tariff('from', '6:15'), true],
+    ['the last quarter hour', 'tariffs', tariff('from', '23:45'), true],
+    ['the end of a day', 'tariffs', tariff('to', '24:00'), true],
+    ['a time after the end of a day', 'tariffs', tariff('to', '24:15'), false],
+    ['a time within a quarter hour', 'tariffs', tariff('to', '22:05'), false],
+    ['no end of a validity', 'cards', validity('2026-01-01', ''), true],
+    ['no beginning of a validity', 'cards', validity('', '2026-01-01'), true],
+    ['a validity of one day', 'cards', validity('2026-01-01', '2026-01-01'), true],
+    ['a validity that ends the day before it begins', 'cards', validity('2026-01-02', '2026-01-01'), false],
+    ['the 29th of February in a leap year', 'cards', validity('2028-02-29', ''), true],
+    ['the 29th of February in another year', 'cards', validity('2026-02-29', ''), false],
+    ['a day that is written otherwise', 'cards', validity('1.1.2026', ''), false]
+  ]
+  for (const [what, kind, text, good] of cells) {
+    it(`${what} is ${good ? 'taken' : 'refused'}`, () => assert.equal(isGood(kind, text), good))
+  }
+
+  it('that is empty is without an end, and the whole day', () => {
+    const { entries } = read('tariffs', tariff('valid_from', ''))
+    const { valid_from, valid_to, window_from, window_to } = entries[0]!
+    assert.deepEqual([valid_from, valid_to, window_from, window_to], ['-infinity', null, '00:00', '24:00'])
+  })
+
+  it('a clock has five characters in the database', () => {
+    assert.equal(read('tariffs', tariff('from', '6:15')).entries[0]!.window_from, '06:15')
+  })
+
+  it('a decimal comma counts in a file with semicolons alone', () => {
+    const [semicolons, quotes] = ['name;price_per_kwh;currency\nh;0,3;EUR', 'name,price_per_kwh,currency\nh,"0,3",EUR']
+    assert.equal(read('tariffs', semicolons).entries[0]!.price_per_kwh, '0.3')
+    assert.deepEqual(read('tariffs', quotes).faults, ['f.csv line 2 price_per_kwh: "0,3"'])
+  })
+})
+
 describe('tariffs and cards together', () => {
   const window = (from: string, to: string, more: Partial<StoredWindow> = {}): StoredWindow => {
     return { name: 'house', validFrom: '2026-01-01', validTo: null, from, to, currency: 'EUR', ...more }

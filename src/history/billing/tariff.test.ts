@@ -64,4 +64,41 @@ describe('what a session costs', () => {
     assert.equal(cost('2026-01-10T20:45:00Z', [1_000_000, 0], [window(6, 22, '0.3')])?.amount, '0.30')
     assert.equal(cost('2026-01-10T20:45:00Z', [], dayAndNight)?.amount, '0.00')
   })
+
+  const minutes: [clock: string, amount: string][] = [
+    ['2026-01-10T04:45:00Z', '0.20'],
+    ['2026-01-10T05:00:00Z', '0.30'],
+    ['2026-01-10T20:45:00Z', '0.30'],
+    ['2026-01-10T21:00:00Z', '0.20'],
+    ['2026-01-10T22:45:00Z', '0.20'],
+    ['2026-01-10T23:00:00Z', '0.20']
+  ]
+  for (const [clock, amount] of minutes) {
+    it(`begins with its window and ends before the end of it: ${clock} costs ${amount}`, () =>
+      assert.equal(cost(clock, [1_000_000], dayAndNight)?.amount, amount))
+  }
+
+  it('counts an hour that comes twice twice, and one that is left out not at all', () => {
+    // In Berlin the clock shows 02:00 to 03:00 twice on 2026-10-25, and never on 2026-03-29.
+    const tariff = [window(0, 2, '1'), window(2, 3, '10'), window(3, 24, '100')]
+    const eightQuarters = new Array(8).fill(1_000_000)
+    assert.equal(cost('2026-10-25T00:00:00Z', eightQuarters, tariff)?.amount, '80.00')
+    assert.equal(cost('2026-03-29T00:00:00Z', eightQuarters, tariff)?.amount, '404.00')
+  })
+
+  it('is nothing where its windows have different currencies', () => {
+    const mixed = [window(0, 12, '1'), window(12, 24, '1', { currency: 'CHF' })]
+    assert.equal(cost('2026-01-10T10:45:00Z', [1_000_000, 1_000_000], mixed), undefined)
+    assert.equal(cost('2026-01-10T10:45:00Z', [1_000_000], mixed)?.currency, 'EUR')
+    assert.equal(cost('2026-01-10T11:00:00Z', [1_000_000], mixed)?.currency, 'CHF')
+  })
+
+  it('without energy is in the currency of its start, and unknown where nothing applies then', () => {
+    assert.deepEqual(cost('2026-01-10T10:00:00Z', [0], dayAndNight), { amount: '0.00', currency: 'EUR', parts: [] })
+    assert.equal(cost('2026-01-10T10:00:00Z', [0], [window(12, 13, '1')]), undefined)
+  })
+
+  it('counts from the quarter hour in which it starts', () => {
+    assert.equal(cost('2026-01-10T04:59:59Z', [1_000_000, 1_000_000], dayAndNight)?.amount, '0.50')
+  })
 })

@@ -6,7 +6,6 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import pg from 'pg'
 import { advisoryLocks } from '../../model/server/advisoryLocks.ts'
-import { acceptFutureMs } from '../../model/wire/limits.ts'
 import { chargersWithChanges, noteChanges, readChanges, settleChanges } from './changes.ts'
 import { Failing, type FailingCharger, summaryOf } from './failing.ts'
 import {
@@ -14,12 +13,12 @@ import {
   historyFailingNamesMax,
   historyIntervalMs,
   historyStatementTimeoutMs,
-  historyStepMs,
   unsettledMs
 } from './limits.ts'
 import { kindOfQuarterHours, type QuarterHours, refreshQuarterHours } from './quarterHours.ts'
 import { type ChargerRange, clipped, mergedByCharger } from './ranges.ts'
 import { dropRawRows } from './retention.ts'
+import { isDataError, pauseUntilMs, rangesAtOnceAfter, rangesAtOnceFirst, stepFrom } from './steps.ts'
 
 /**
  * Derives more from the raw rows of these ranges, in one transaction. It may be asked again for what it has derived already. Raw rows before `rawFromMs` (-Infinity: none) are gone: what was derived from them must stay.
@@ -164,12 +163,7 @@ export class Maintenance {
     for (;;) {
       const { nowMs, rawFromMs, derivedToMs } = await readState(db)
       const fromMs = derivedToMs ?? Math.min(nowMs, await oldestRawMs(db, rawFromMs))
-      const isLast = fromMs + historyStepMs >= nowMs
-      const toMs = isLast ? nowMs : fromMs + historyStepMs
-      const [window] = clipped(
-        [{ fromMs: fromMs - unsettledMs, toMs: isLast ? toMs + acceptFutureMs + clockSkewMs : toMs }],
-        rawFromMs
-      )
+      const { toMs, isLast, window } = stepFrom(fromMs, nowMs, rawFromMs)
       const chargers = window ? await chargersWithin(db, window.fromMs, window.toMs) : []
       const ranges = chargers.map(chargerId => ({ chargerId, ...window! }))
       // Days without a row are passed over at once.
@@ -224,8 +218,7 @@ export class Maintenance {
         failed.push(...(await this.#derive(db, kind, some, rawFromMs, nowMs)))
       })
       done += some.length
-      if (tookMs < stepMsMin) this.#rangesAtOnce = Math.min(this.#rangesAtOnce * 2, rangesAtOnceMax)
-      else if (tookMs > stepMsMax) this.#rangesAtOnce = Math.max(1, this.#rangesAtOnce >> 1)
+      this.#rangesAtOnce = rangesAtOnceAfter(tookMs, this.#rangesAtOnce)
     }
     return failed
   }
@@ -270,32 +263,21 @@ export class Maintenance {
     const startedMs = performance.now()
     await work()
     const endedMs = performance.now()
-    const tookMs = endedMs - startedMs
-    const untilMs = Math.min(endedMs + tookMs * pausePerWork, this.#turnStartedMs + patientMs)
+    const untilMs = pauseUntilMs(startedMs, endedMs, this.#turnStartedMs)
     while (!this.#stopped && this.#options.isBusy?.() && performance.now() < untilMs) await sleep(pauseLookMs)
-    return tookMs
+    return endedMs - startedMs
   }
 }
 
-/** While the server is busy: so many times as long as the work. */
-const pausePerWork = 9
-const patientMs = 5 * 60_000
+/** A pause looks this often whether the server is still busy. */
 const pauseLookMs = 100
-/** A step that takes less, or more, is followed by a larger, or a smaller one. */
-const stepMsMin = 100
-const stepMsMax = 400
-const rangesAtOnceFirst = 4
-const rangesAtOnceMax = 500
-
-/** A server's clock may be so far from the database's. */
-const clockSkewMs = 60_000
 
 const partitionsAhead = `SELECT ensure_ev_readings_partitions(
   (now() AT TIME ZONE 'UTC')::date - 1, (now() AT TIME ZONE 'UTC')::date + 7)`
 
 /** Throws every other error: it is not for the data of a charger, but for the database, the connection or the schema. */
 async function undoDataError(db: pg.Client, error: unknown): Promise<void> {
-  if (error instanceof pg.DatabaseError && !/^2[23]/.test(error.code ?? '')) throw error
+  if (!isDataError(error)) throw error
   // Errors of ours and of a broken connection look alike; but one that still answers is not broken.
   await db.query('ROLLBACK').catch(() => {
     throw error
