@@ -238,8 +238,7 @@ describe('presence', { concurrency: true }, () => {
       })
       const listening = await until(
         () => /"mqttPort":(\d+)/.exec(output)?.[1] ?? (child.exitCode === null ? undefined : assert.fail(output)),
-        Boolean,
-        30_000
+        Boolean
       )
       const exit = once(child, 'exit')
       return {
