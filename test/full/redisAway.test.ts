@@ -152,7 +152,7 @@ describe('Redis away', { skip: missing }, () => {
   })
   it('the chargers of a server that says nothing any more are taken offline by another, unless they are there', async () => {
     const databaseUrl = await harness.database()
-    const options = { redisUrl, nodeSilentMs: 3_000 }
+    const options = { redisUrl, nodeSilentMs: 10_000 }
     const one = await harness.server(databaseUrl, { ...options, nodeId: 'one' })
     const two = await harness.server(databaseUrl, { ...options, nodeId: 'two' })
     await harness.client(one, 'c1')
