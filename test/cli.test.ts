@@ -59,7 +59,7 @@ describe('command line', () => {
     assert.equal(code, 78)
     assert.match(stderr, /^--port: expected a number.*\n--speed: expected a number/m)
     const charger = new Program(cwd, ['demo', 'charger', '--port', '0', '--key', '4711'])
-    await until(() => charger.stdout.includes('\n'), Boolean, 30_000)
+    await until(() => charger.stdout.includes('\n'), Boolean)
     const [, url] = /at (http:\S+), devKey "4711"/.exec(charger.stdout) ?? []
     const answer = await fetch(`${url}/MHCP/1.0/ChargeData?DevKey=4711`)
     assert.equal(answer.status, 200)

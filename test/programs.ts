@@ -58,7 +58,7 @@ export class Program {
         .filter(line => line.startsWith('{') && line.endsWith('}'))
         .map(line => JSON.parse(line))
         .find(line => line.msg === msg)
-    await until(() => find() ?? this.ended(), Boolean, 30_000)
+    await until(() => find() ?? this.ended(), Boolean)
     const line = find()
     assert.ok(line, `no line "${msg}" in:\n${this.stdout}\n${this.stderr}`)
     return line

@@ -6,7 +6,8 @@ import { envelope, Harness, until } from './harness.ts'
 
 describe('a server that stops', () => {
   const harness = Harness.use()
-  const drainMs = 600
+  /** While it drains, even a slow machine has asked /readyz. */
+  const drainMs = 3_000
   const names = Array.from({ length: 6 }, (_, i) => `c${i}`)
 
   it('drains: connections close one by one, acknowledged; /readyz says so, and nobody new comes in', async () => {

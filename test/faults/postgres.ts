@@ -38,8 +38,8 @@ export class Postgres {
     const child = await run(postgres, ['-D', this.#folder, ...options], this.#folder, join(this.#dir, 'postgres.log'))
     child.unref()
     this.#pid = child.pid!
-    for (const deadline = Date.now() + 30_000; !(await this.#answers()); await sleep(20)) {
-      if (Date.now() > deadline) throw new Error('PostgreSQL did not start within 30 s')
+    for (const deadline = Date.now() + 60_000; !(await this.#answers()); await sleep(20)) {
+      if (Date.now() > deadline) throw new Error('PostgreSQL did not start within 60 s')
     }
   }
 

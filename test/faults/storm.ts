@@ -204,14 +204,12 @@ async function judgeReader(databaseUrl: string, reader: Reader, devices: readonl
       devices
         .filter(({ name }) => reader.newest.get(`chargers/${name}/Connection`)?.value !== 'online')
         .map(({ name }) => name),
-    offline => offline.length === 0,
-    15_000
+    offline => offline.length === 0
   )
   const { rows } = { rows: await newestStored(databaseUrl) }
   await until(
     () => rows.filter(({ topic, value }) => reader.newest.get(topic)?.value !== value).map(({ topic }) => topic),
-    missing => missing.length === 0,
-    15_000
+    missing => missing.length === 0
   )
   assert.deepEqual(reader.faults, [], 'time never goes back on a topic')
   for (const { topic, time, value } of reader.told) {

@@ -29,7 +29,16 @@ async function bench(...args: string[]): Promise<{ code: number | null; out: str
 test('without a scenario it lists them, and all faults of flags come at once with exit code 78', async () => {
   const list = await bench()
   assert.equal(list.code, 0)
-  for (const name of ['spool-drain', 'fleet', 'paced', 'connect-storm', 'idle-connections', 'database-outage', 'soak'])
+  for (const name of [
+    'spool-drain',
+    'fleet',
+    'paced',
+    'connect-storm',
+    'idle-connections',
+    'database-outage',
+    'soak',
+    'budgets'
+  ])
     assert.match(list.out, new RegExp(`^ {2}${name} `, 'm'))
   const faulty = await bench('fleet', '--connections', 'many', '--qos', '3')
   assert.equal(faulty.code, 78)

@@ -6,7 +6,7 @@ import { join } from 'node:path'
 import { before, describe, it } from 'node:test'
 import type pg from 'pg'
 import type { RunningServer } from '../../src/server/server.ts'
-import { envelope, Harness, until } from '../harness.ts'
+import { envelope, Harness, until, waitMaxMs } from '../harness.ts'
 
 const missing = spawnSync('mosquitto_pub', ['--help']).error && 'apt-get install mosquitto-clients'
 const harness = Harness.use()
@@ -45,7 +45,7 @@ describe('mosquitto clients', { skip: missing }, () => {
     for (const qos of [0, 1, 2]) {
       assert.equal((await publish('garage', 'chargers/garage/PowerOutput', envelope(1000 + qos), qos)).code, 0)
       // QoS 1 and 2 are acknowledged after the commit; nobody tells when QoS 0 is stored.
-      await until(powers, seen => seen.includes(1000 + qos), qos === 0 ? 5_000 : 1)
+      await until(powers, seen => seen.includes(1000 + qos), qos === 0 ? waitMaxMs : 1)
     }
     assert.deepEqual(await powers(), [1000, 1001, 1002])
   })
@@ -68,7 +68,7 @@ describe('mosquitto clients', { skip: missing }, () => {
   })
 
   it('a consumer gets retained values at once, and an edge nothing of others', async () => {
-    const { stdout } = await run('mosquitto_sub', [...common('dash'), '-t', 'chargers/#', '-C', '2', '-W', '5', '-v'])
+    const { stdout } = await run('mosquitto_sub', [...common('dash'), '-t', 'chargers/#', '-C', '2', '-W', '60', '-v'])
     const lines = stdout.trim().split('\n').sort()
     assert.match(lines[0]!, /^chargers\/garage\/PowerOutput \{"SamplingTime":"[^"]+","Value":1002\}$/)
     assert.match(lines[1]!, /^chargers\/office\/SessionEnergy \{"SamplingTime":"[^"]+","Value":999\}$/)

@@ -14,7 +14,7 @@ import { WireClient } from '../wire.ts'
 const harness = Harness.use()
 const presenceGraceMs = 300
 /** For those who are to be back in time, on a busy machine too. */
-const longGraceMs = 2_000
+const longGraceMs = 8_000
 
 interface Told {
   readonly charger: string
@@ -238,8 +238,7 @@ describe('presence', { concurrency: true }, () => {
       })
       const listening = await until(
         () => /"mqttPort":(\d+)/.exec(output)?.[1] ?? (child.exitCode === null ? undefined : assert.fail(output)),
-        Boolean,
-        30_000
+        Boolean
       )
       const exit = once(child, 'exit')
       return {

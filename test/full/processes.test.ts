@@ -127,8 +127,7 @@ describe('demo process', () => {
       const demo = new Program(cwd, ['demo', ...anyPorts])
       const lines = await until(
         () => rowLines(demo.stdout),
-        rows => rows.length >= 5 || demo.ended(),
-        30_000
+        rows => rows.length >= 5 || demo.ended()
       )
       assert.match(demo.stdout, /engine {4}plain PostgreSQL partitions|engine {4}TimescaleDB hypertable/)
       demo.kill('SIGINT')

@@ -68,7 +68,7 @@ describe('redis', { skip: missing }, () => {
 
   it('an edge that goes to another server is told there, and is offline nowhere', async () => {
     const databaseUrl = await harness.database()
-    const options = { redisUrl, presenceGraceMs: 1_000 }
+    const options = { redisUrl, presenceGraceMs: 5_000 }
     const one = await harness.server(databaseUrl, { ...options, nodeId: 'one' })
     const two = await harness.server(databaseUrl, { ...options, nodeId: 'two' })
     const dash = await harness.client(one, 'dash', { clientId: 'dash:presence' })

@@ -106,13 +106,11 @@ describe('Redis away', { skip: missing }, () => {
     const watchTwo = await harness.client(two, 'dash', { clientId: 'dash:two' })
     await until(
       async () => (await retained(watch, 'chargers/c2/PowerOutput')).at(-1),
-      value => value === 12,
-      10_000
+      value => value === 12
     )
     await until(
       async () => (await retained(watchTwo, 'chargers/c1/PowerOutput')).at(-1),
-      value => value === 11,
-      10_000
+      value => value === 11
     )
     await one.stop()
     await two.stop()
@@ -135,8 +133,7 @@ describe('Redis away', { skip: missing }, () => {
     harness.onEnd(async () => probe.disconnect())
     await until(
       () => probe.hgetall('chargelift:shadow:{0}'),
-      fields => /"Value":32/.test(fields['chargers/c3/PowerOutput'] ?? ''),
-      10_000
+      fields => /"Value":32/.test(fields['chargers/c3/PowerOutput'] ?? '')
     )
     await until(
       () => probe.smembers('chargelift:clients'),
@@ -155,7 +152,7 @@ describe('Redis away', { skip: missing }, () => {
   })
   it('the chargers of a server that says nothing any more are taken offline by another, unless they are there', async () => {
     const databaseUrl = await harness.database()
-    const options = { redisUrl, nodeSilentMs: 3_000 }
+    const options = { redisUrl, nodeSilentMs: 10_000 }
     const one = await harness.server(databaseUrl, { ...options, nodeId: 'one' })
     const two = await harness.server(databaseUrl, { ...options, nodeId: 'two' })
     await harness.client(one, 'c1')

@@ -154,27 +154,26 @@ describe('sessions in Redis', { skip: missing }, () => {
     assert.equal(two.link.isReachable, false)
     await two.persistence.addSubscriptions({ id: 'd' }, [{ topic: 'd/1', qos: 1 }])
     redis.kill('SIGCONT')
-    const isBack = ({ link }: Server): Promise<unknown> => until(() => link.isReachable, Boolean, 10_000)
+    const isBack = ({ link }: Server): Promise<unknown> => until(() => link.isReachable, Boolean)
     await Promise.all([isBack(one), isBack(two)])
     const stored = (): string => ['a', 'b', 'd'].map(id => `${id}: ${fields(id)}`).join('; ')
-    await until(stored, text => text === 'a: a/2; b: ; d: d/1', 10_000)
+    await until(stored, text => text === 'a: a/2; b: ; d: d/1')
     await until(
       () => filtersOf(two, 'a'),
       filters => filters.length === 1
     )
     const wills = (): string => cli('lrange', 'chargelift:will', '0', '-1').trim()
-    await until(wills, keys => keys === 'will:one:w', 10_000)
+    await until(wills, keys => keys === 'will:one:w')
     const ended = once(redis, 'exit')
     redis.kill('SIGKILL')
     await ended
     await one.persistence.addSubscriptions(client, [{ topic: 'a/3', qos: 1 }])
     startRedis()
-    await until(stored, text => text === 'a: a/2,a/3; b: ; d: d/1', 10_000)
+    await until(stored, text => text === 'a: a/2,a/3; b: ; d: d/1')
     assert.deepEqual(cli('smembers', 'chargelift:clients').split('\n').filter(Boolean).sort(), ['a', 'd'])
     await until(
       () => willsOf(two),
-      ([found]) => String(found) === 'one,w,gone,x',
-      10_000
+      ([found]) => String(found) === 'one,w,gone,x'
     )
     process.off('unhandledRejection', note)
     assert.deepEqual(unhandled, [])

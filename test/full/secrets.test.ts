@@ -76,7 +76,7 @@ describe('secrets', () => {
   it('of a server, an edge and the commands, at work and in trouble, nothing prints one', async () => {
     const ports = ['--mqtt-host', '127.0.0.1', '--mqtt-port', '0', '--http-port', '0', '--log-level', 'trace']
     const server = start(['server', ...ports], { DATABASE_URL: url })
-    const listening = await until(() => printed().match(/"mqttPort":(\d+),.*"httpPort":(\d+)/), Boolean, 30_000)
+    const listening = await until(() => printed().match(/"mqttPort":(\d+),.*"httpPort":(\d+)/), Boolean)
     httpPort = Number(listening![2])
 
     const token = (await run(['tokens', 'add', 'prometheus'], { DATABASE_URL: url })).out.trim()
@@ -97,10 +97,9 @@ describe('secrets', () => {
     const db = await harness.session(url)
     await until(
       () => db.query("SELECT FROM ev_readings JOIN chargers ON id = charger_id WHERE name = 'c1'"),
-      ({ rowCount }) => rowCount! > 0,
-      30_000
+      ({ rowCount }) => rowCount! > 0
     )
-    await until(() => printed().includes('forbidden'), Boolean, 30_000)
+    await until(() => printed().includes('forbidden'), Boolean)
     const failures = await Promise.all([
       run(edgeConfig('fault.yaml', broker, devKey, 'bogus: 1\n')),
       run(['server', ...ports], { DATABASE_URL: url.replace(/:[^:@]+@/, `:${wrongPassword}@`) }),
