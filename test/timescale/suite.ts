@@ -20,14 +20,21 @@ export interface SuiteRun {
   readonly code: number | null
 }
 
-export async function runSuite(file: string, databaseUrl: string, without: readonly string[]): Promise<SuiteRun> {
+export async function runSuite(
+  file: string,
+  databaseUrl: string,
+  without: readonly string[],
+  signal: AbortSignal
+): Promise<SuiteRun> {
   const skips = without.map(name => `--test-skip-pattern=/(^| )${name.replace(/[\\^$.*+?()[\]{}|/]/g, '\\$&')}$/`)
   const { NODE_TEST_CONTEXT: _, ...environment } = process.env // else it would report to this run, in another format
   const child = spawn(process.execPath, ['--test-reporter=tap', ...skips, file], {
     cwd: root,
+    signal,
     env: { ...environment, TEST_DATABASE_URL: databaseUrl },
     stdio: ['ignore', 'pipe', 'inherit']
   })
+  child.on('error', () => {}) // by the signal; its exit tells
   const [output, code] = await Promise.all([
     text(child.stdout),
     new Promise<number | null>(resolve => child.once('exit', resolve))
