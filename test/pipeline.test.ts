@@ -252,8 +252,19 @@ describe('pipeline', () => {
     assert.match(String(rejected!.reason), /^SQLSTATE 23514: /)
   })
 
+  it('many messages in one write are stored, and acknowledged in publish order', async () => {
+    const client = await harness.client(server, 'c9', { clientId: 'c9:many' })
+    const ids = client.publishAll(
+      Array.from({ length: 200 }, (_, i) => ['chargers/c9/PowerOutput', envelope(i % 40)] as const)
+    )
+    await client.acked(...ids)
+    assert.deepEqual(client.acks(), ids)
+    assert.equal((await rowsOf('c9')).length, 200)
+  })
+
   it('killed database connections cost nothing, no thread and no process: the batch is kept and stored', async () => {
     const client = await harness.client(server, 'c9')
+    const stored = (await rowsOf('c9')).length
     const ids: number[] = []
     for (let round = 0; round < 5; round++) {
       for (let i = 0; i < 40; i++) ids.push(client.publish('chargers/c9/PowerOutput', envelope(i)))
@@ -261,7 +272,7 @@ describe('pipeline', () => {
     }
     await client.acked(...ids)
     assert.deepEqual(client.acks(), ids)
-    assert.equal((await rowsOf('c9')).length, 200)
+    assert.equal((await rowsOf('c9')).length, stored + 200)
     const events = new Set(harness.warnings.map(({ event }) => event))
     assert.deepEqual([events.has('database_connection_lost'), events.has('worker_died')], [true, false])
     await until(
