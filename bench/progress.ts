@@ -1,5 +1,5 @@
-// One line that says what is going on and how far it is, drawn over itself; only on a terminal. What is printed for good
-// goes through `print`, so that the two never mix.
+// One line that says what is going on and how far it is, drawn over itself; only on a terminal. What is printed for
+// good goes through `print`, so that the two never mix.
 
 const barWidth = 24
 const intervalMs = 100

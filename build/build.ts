@@ -1,5 +1,5 @@
-// `npm run build`: the binaries, their compressed downloads, Debian packages and checksums, in dist/. The same commit makes the
-// same bytes.
+// `npm run build`: the binaries, their compressed downloads, Debian packages and checksums, in dist/. The same commit
+// makes the same bytes.
 //   npm run build -- [--arch x64]... [--out DIR] [--quick]      quick: nothing is compressed
 
 import { createHash } from 'node:crypto'

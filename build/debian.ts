@@ -1,5 +1,5 @@
-// Makes a Debian package of a binary with `dpkg-deb`: the program, its systemd units, settings with comments, and scripts that
-// make users and keep what was measured. The same commit makes the same bytes.
+// Makes a Debian package of a binary with `dpkg-deb`: the program, its systemd units, settings with comments, and
+// scripts that make users and keep what was measured. The same commit makes the same bytes.
 
 import { chmodSync, mkdirSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs'
 import { dirname, join } from 'node:path'

@@ -2,7 +2,7 @@
 
 import { commandOf, usage } from './cli/commands.ts'
 import { isBinary, readAssetText, readVersion } from './model/assets.ts'
-import { ConfigError, configErrorOf, exitCodeConfig } from './model/errors.ts'
+import { configErrorOf, exitCodeConfig } from './model/errors.ts'
 
 /** A binary also names its commit. */
 const version = (): string => readVersion() + (isBinary ? ` (commit ${readAssetText('commit.txt')})` : '')

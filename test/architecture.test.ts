@@ -26,8 +26,8 @@ const mayImport: Record<string, readonly string[]> = {
 }
 
 /**
- * What each inner room may import from the rooms and files of its own folder. Every file may import its own room and the
- * `limits.ts` of its folder. The files at a folder's root compose its rooms: they may import all of them.
+ * What each inner room may import from the rooms and files of its own folder. Every file may import its own room and
+ * the `limits.ts` of its folder. The files at a folder's root compose its rooms: they may import all of them.
  */
 const roomMayImport: Record<string, readonly string[]> = {
   'model/wire': ['model/errors.ts'],
@@ -41,7 +41,14 @@ const roomMayImport: Record<string, readonly string[]> = {
   'edge/uplink': ['edge/energy', 'edge/spool', 'edge/time', 'edge/diff.ts'],
   'broker/gate': ['broker/access.ts', 'broker/identity.ts', 'broker/internals.ts'],
   'broker/listener': ['broker/identity.ts', 'broker/internals.ts'],
-  'broker/aedes': ['broker/gate', 'broker/identity.ts', 'broker/internals.ts', 'broker/shadow.ts'],
+  'broker/aedes': [
+    'broker/gate',
+    'broker/access.ts',
+    'broker/identity.ts',
+    'broker/internals.ts',
+    'broker/presence.ts',
+    'broker/shadow.ts'
+  ],
   'broker/redis': ['broker/aedes', 'broker/internals.ts'],
   'ingest/worker': ['ingest/batch.ts', 'ingest/outcome.ts', 'ingest/retry.ts', 'ingest/toldTopics.ts'],
   'ingest/lane': ['ingest/worker', 'ingest/batch.ts', 'ingest/outcome.ts', 'ingest/retry.ts', 'ingest/toldTopics.ts'],

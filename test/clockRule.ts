@@ -1,5 +1,6 @@
-// Finds where a test compares with a clock or with what a process takes of the machine. It reads lines, not programs: a name is a time
-// that passed when it was assigned from "a clock minus a name that was assigned from a clock", and so is what is made of it.
+// Finds where a test compares with a clock or with what a process takes of the machine. It reads lines, not programs: a
+// name is a time that passed when it was assigned from "a clock minus a name that was assigned from a clock", and so is
+// what is made of it.
 
 const clock = String.raw`(?:performance\.now\(\)|Date\.now\(\)|process\.hrtime(?:\.bigint)?\(\))`
 /** `const startedMs = performance.now()`. */
@@ -8,7 +9,10 @@ const moment = new RegExp(String.raw`(\w+)\s*(?::[^=]+)?=\s*${clock}\s*(?://.*)?
 const assigned = /(?:\.|\b(?:const|let)\s+|^\s*)(\w+)\s*(?:=(?![=>])|\.push\()(.*)$/
 const machine = /\b(cpuUsage|memoryUsage|resourceUsage|cpuMs\w*|rss\w*|VmRSS|VmHWM|resident\w*|framesPerSecond)\b/
 
-/** Lines of a test that bound a time that passed from above, or that look at CPU time, memory or frames. `shared`: times of its rigs. */
+/**
+ * Lines of a test that bound a time that passed from above, or that look at CPU time, memory or frames. `shared`: times
+ * of its rigs.
+ */
 export function clockedLines(text: string, shared: ReadonlySet<string> = new Set()): string[] {
   const moments = momentsOf(text)
   const bounds = [...new Set([...shared, ...durationsOf(text)])].map(boundOf)

@@ -1,6 +1,6 @@
-// A proxy in front of PostgreSQL that notes every statement by the name of the application that sent it: so that tests can
-// bound what work costs the database by counts, which are the same on every machine. Understands the client's side of the
-// protocol only as far as that (PostgreSQL documentation, "Message Formats"); TLS is not for it.
+// A proxy in front of PostgreSQL that notes every statement by the name of the application that sent it: so that tests
+// can bound what work costs the database by counts, which are the same on every machine. Understands the client's side
+// of the protocol only as far as that (PostgreSQL documentation, "Message Formats"); TLS is not for it.
 
 import { once } from 'node:events'
 import { type AddressInfo, connect, createServer, type Server, type Socket } from 'node:net'

@@ -1,5 +1,6 @@
-// What work costs, as counts that are the same on every machine: statements and tasks for a batch, statements for a page of the API.
-// A change that makes one of them larger is slower on all machines; `npm run bench -- budgets` has the clocks.
+// What work costs, as counts that are the same on every machine: statements and tasks for a batch, statements for a
+// page of the API. A change that makes one of them larger is slower on all machines; `npm run bench -- budgets` has the
+// clocks.
 
 import assert from 'node:assert/strict'
 import { before, describe, it } from 'node:test'
@@ -39,7 +40,10 @@ describe('what work costs', () => {
     envelope(value, time)
   ]
 
-  /** All of it is one batch: it gathers while the one before waits for a lock. Returns its statements and the tasks for it. */
+  /**
+   * All of it is one batch: it gathers while the one before waits for a lock. Returns its statements and the tasks for
+   * it.
+   */
   async function batchOf(messages: readonly (readonly Message[])[]): Promise<{ statements: string[]; tasks: number }> {
     await clients[0]!.acked(...clients[0]!.publishAll([power(0, 1)]))
     const received = await metric('chargelift_messages_received_total')

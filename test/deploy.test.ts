@@ -1,5 +1,5 @@
-// The examples of deploy/ and the settings of the Debian package, as far as they can be judged without Docker and a cluster: they
-// are well-formed, name only settings, paths and files that there are, and are as closed as they say.
+// The examples of deploy/ and the settings of the Debian package, as far as they can be judged without Docker and a
+// cluster: they are well-formed, name only settings, paths and files that there are, and are as closed as they say.
 
 import assert from 'node:assert/strict'
 import { readdirSync, readFileSync } from 'node:fs'

@@ -101,7 +101,10 @@ export class EdgeProcess {
   }
 }
 
-/** The pause after a good connection is hashed from the name, up to 10 s: a name whose pause is short saves the test that. */
+/**
+ * The pause after a good connection is hashed from the name, up to 10 s: a name whose pause is short saves the test
+ * that.
+ */
 export function quickName(prefix: string): string {
   for (let i = 0; ; i++) {
     const name = `${prefix}-${i}`

@@ -1,4 +1,5 @@
-// Hostile input against a real server in a process of its own: it ends the connection that it comes from, and nothing else.
+// Hostile input against a real server in a process of its own: it ends the connection that it comes from, and nothing
+// else.
 
 import assert from 'node:assert/strict'
 import { before, describe, it } from 'node:test'
@@ -10,8 +11,8 @@ import { Neighbour } from './hostile/neighbour.ts'
 import { WireClient } from './wire.ts'
 
 /**
- * Of attacks, so by resident memory: budget counters do not see what lies outside of every budget. Were the flood buffered, it
- * would be 192 MB.
+ * Of attacks, so by resident memory: budget counters do not see what lies outside of every budget. Were the flood
+ * buffered, it would be 192 MB.
  */
 const floodMbMax = 60
 const fuzzMbMax = 120

@@ -1,5 +1,5 @@
-// Late rows may lie in compressed chunks, where a write is slow. Here their chunk is locked, which is as slow as can be:
-// whoever sends late rows waits, and nobody else.
+// Late rows may lie in compressed chunks, where a write is slow. Here their chunk is locked, which is as slow as can
+// be: whoever sends late rows waits, and nobody else.
 
 import assert from 'node:assert/strict'
 import { before, describe, it } from 'node:test'

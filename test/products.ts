@@ -1,4 +1,5 @@
-// What `npm run build` makes, for tests: taken from dist/ where it is of the present commit, else made anew, uncompressed.
+// What `npm run build` makes, for tests: taken from dist/ where it is of the present commit, else made anew,
+// uncompressed.
 
 import { execFileSync, spawn } from 'node:child_process'
 import { once } from 'node:events'

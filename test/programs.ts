@@ -1,4 +1,5 @@
-// The command line as processes: what they print, how they end. Every folder and process is gone when the file has ended.
+// The command line as processes: what they print, how they end. Every folder and process is gone when the file has
+// ended.
 
 import assert from 'node:assert/strict'
 import { type ChildProcess, spawn } from 'node:child_process'

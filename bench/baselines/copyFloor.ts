@@ -1,5 +1,5 @@
-// The baseline `copy-floor`: the rows of the product's own run, by COPY from files into an empty table of the same schema.
-// What the database alone can take, with nothing in front of it.
+// The baseline `copy-floor`: the rows of the product's own run, by COPY from files into an empty table of the same
+// schema. What the database alone can take, with nothing in front of it.
 
 import { createReadStream, createWriteStream, mkdirSync, rmSync, statSync } from 'node:fs'
 import { join } from 'node:path'

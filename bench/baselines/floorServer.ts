@@ -1,5 +1,5 @@
-// TLS and MQTT framing with nothing behind them, a process of its own: each PUBLISH is counted and acknowledged, with one
-// write for all that one read brought. What a server in Node cannot be faster than on one thread.
+// TLS and MQTT framing with nothing behind them, a process of its own: each PUBLISH is counted and acknowledged, with
+// one write for all that one read brought. What a server in Node cannot be faster than on one thread.
 
 import { readFileSync } from 'node:fs'
 import type { AddressInfo } from 'node:net'

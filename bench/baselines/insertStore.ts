@@ -1,5 +1,5 @@
-// How the tutorial stores: a message is a row, with INSERT, over a few connections: one statement for each message, or for
-// up to a thousand of them. Messages wait in memory until they are stored; nobody is told.
+// How the tutorial stores: a message is a row, with INSERT, over a few connections: one statement for each message, or
+// for up to a thousand of them. Messages wait in memory until they are stored; nobody is told.
 
 import pg from 'pg'
 import { columns } from '../load/columns.ts'

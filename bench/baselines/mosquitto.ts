@@ -1,5 +1,6 @@
-// Debian's Mosquitto as the tutorial sets it up: mutual TLS, the certificate's name as the user, persistence on. In its favour: no
-// message that waits for the subscriber is dropped, as many as it likes may be in flight to it, and no answer is delayed.
+// Debian's Mosquitto as the tutorial sets it up: mutual TLS, the certificate's name as the user, persistence on. In its
+// favour: no message that waits for the subscriber is dropped, as many as it likes may be in flight to it, and no
+// answer is delayed.
 
 import { type ChildProcess, spawn } from 'node:child_process'
 import { existsSync, mkdirSync, rmSync, writeFileSync } from 'node:fs'

@@ -1,5 +1,5 @@
-// A budget: what one part may take of a machine, and what it took. Budgets are measured here and not in tests, because a slow
-// machine breaks no promise.
+// A budget: what one part may take of a machine, and what it took. Budgets are measured here and not in tests, because
+// a slow machine breaks no promise.
 
 import { median } from '../report/result.ts'
 import type { Bench } from '../scenarios/scenario.ts'

@@ -1,4 +1,5 @@
-// The edge as a process, from source: memory and share of a core at a poll a second, and memory while a million values drain.
+// The edge as a process, from source: memory and share of a core at a poll a second, and memory while a million values
+// drain.
 
 import { type ChildProcess, spawn } from 'node:child_process'
 import { once } from 'node:events'
@@ -43,8 +44,8 @@ const least = `
   }).on('error', () => {}), 1_000)`
 
 /**
- * What slows the edge (a neighbour of a virtual machine, caches that were lost while the core slept) slows the least program, too: by
- * how much is measured in the same seconds, and taken out of the share.
+ * What slows the edge (a neighbour of a virtual machine, caches that were lost while the core slept) slows the least
+ * program, too: by how much is measured in the same seconds, and taken out of the share.
  */
 export const edgeBudgets = (bench: Bench): Promise<Budget[]> =>
   withEnds(async ends => {

@@ -1,4 +1,5 @@
-// What a measurement has opened, closed in reverse order whatever happens. It looks like node:test's context to the rigs of tests.
+// What a measurement has opened, closed in reverse order whatever happens. It looks like node:test's context to the
+// rigs of tests.
 
 export class Ends {
   readonly #ends: (() => unknown)[] = []

@@ -1,5 +1,5 @@
-// A well-behaved device beside clients that are not: how long its slowest acknowledgement takes, and what the server's memory
-// grows by.
+// A well-behaved device beside clients that are not: how long its slowest acknowledgement takes, and what the server's
+// memory grows by.
 
 import { setTimeout as sleep } from 'node:timers/promises'
 import { temporaryFolder } from '../../src/edge/testing/folder.ts'

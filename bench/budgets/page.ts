@@ -1,5 +1,5 @@
-// The fleet page of 5,000 chargers in Chromium: how long until it is open, until a published value shows, and how many frames a
-// second it scrolls with while values come in.
+// The fleet page of 5,000 chargers in Chromium: how long until it is open, until a published value shows, and how many
+// frames a second it scrolls with while values come in.
 
 import type { Browser } from 'playwright-core'
 import { temporaryFolder } from '../../src/edge/testing/folder.ts'

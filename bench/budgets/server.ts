@@ -1,5 +1,5 @@
-// The server as a process: what its start takes from source and as the single binary, what a connection takes, and how long many
-// reconnects take.
+// The server as a process: what its start takes from source and as the single binary, what a connection takes, and how
+// long many reconnects take.
 
 import { type ChildProcess, execFileSync, spawn } from 'node:child_process'
 import { once } from 'node:events'

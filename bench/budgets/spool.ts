@@ -1,5 +1,5 @@
-// The edge's disk, in memory so that the disk's own time is not counted: a page beside many acknowledged samples, an append to a
-// long backlog, and the slowest append while a full spool makes room.
+// The edge's disk, in memory so that the disk's own time is not counted: a page beside many acknowledged samples, an
+// append to a long backlog, and the slowest append while a full spool makes room.
 
 import { join } from 'node:path'
 import { spoolBytesDefault, spoolBytesMin } from '../../src/edge/limits.ts'

@@ -1,5 +1,6 @@
-// A child process as an object: the parent calls its methods, one message there and one back. What the child says besides
-// (`{ news }`) goes to a listener. An error in a method is the caller's; a child that ends early fails every call.
+// A child process as an object: the parent calls its methods, one message there and one back. What the child says
+// besides (`{ news }`) goes to a listener. An error in a method is the caller's; a child that ends early fails every
+// call.
 
 import { type ChildProcess, fork } from 'node:child_process'
 

@@ -1,6 +1,6 @@
-// One simulated charger on a real mTLS connection. Sends its polls within a window, enters what is acknowledged into the
-// ledger, measures the time from a poll (from when it was due, if it had to wait) to its last acknowledgement. After a loss
-// of the connection it sends again what was not acknowledged, with DUP, in order.
+// One simulated charger on a real mTLS connection. Sends its polls within a window, enters what is acknowledged into
+// the ledger, measures the time from a poll (from when it was due, if it had to wait) to its last acknowledgement.
+// After a loss of the connection it sends again what was not acknowledged, with DUP, in order.
 
 import type { OnReadOpts } from 'node:net'
 import { type ConnectionOptions, connect, type SecureContext, type TLSSocket } from 'node:tls'

@@ -1,6 +1,6 @@
-// Certificates for thousands of simulated chargers within a second: one key for all of them, and a certificate made as a
-// copy of a first one with another name and serial number, signed anew. Nothing is written: each process makes its own.
-// Where the folder has no CA key, the certificates that were issued into it (`certs issue`) are used instead.
+// Certificates for thousands of simulated chargers within a second: one key for all of them, and a certificate made as
+// a copy of a first one with another name and serial number, signed anew. Nothing is written: each process makes its
+// own. Where the folder has no CA key, the certificates that were issued into it (`certs issue`) are used instead.
 
 import { createPrivateKey, randomBytes, sign, X509Certificate } from 'node:crypto'
 import { existsSync, readFileSync } from 'node:fs'

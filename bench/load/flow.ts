@@ -1,5 +1,5 @@
-// How many polls a whole process may send: without a bound towards a server that acknowledges what it has stored; bounded
-// from outside where acknowledgements come before the store, so that what waits in between stays small.
+// How many polls a whole process may send: without a bound towards a server that acknowledges what it has stored;
+// bounded from outside where acknowledgements come before the store, so that what waits in between stays small.
 
 export class Flow {
   #sent = 0

@@ -1,5 +1,5 @@
-// The load, a process of its own: a share of the fleet. Does what its parent asks, one call at a time, and tells each second
-// what it saw.
+// The load, a process of its own: a share of the fleet. Does what its parent asks, one call at a time, and tells each
+// second what it saw.
 
 import { setTimeout as sleep } from 'node:timers/promises'
 import { serveCalls } from './calls.ts'

@@ -1,6 +1,6 @@
-// Dashboards in browsers, as the server sees them, in a process of its own: streams of server-sent events that are read as fast as
-// they come. The first one reads every value, and knows the newest of each topic; what the others get is counted. Browsers run
-// on other machines: here they shall not take the server's CPU.
+// Dashboards in browsers, as the server sees them, in a process of its own: streams of server-sent events that are read
+// as fast as they come. The first one reads every value, and knows the newest of each topic; what the others get is
+// counted. Browsers run on other machines: here they shall not take the server's CPU.
 
 import { type ClientRequest, get } from 'node:http'
 import { serveCalls } from './calls.ts'

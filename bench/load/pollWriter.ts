@@ -1,6 +1,6 @@
 // Writes the PUBLISH packets of one poll: K values at one SamplingTime, encoded once and from then on patched in place.
-// A poll is one buffer for one socket write. Only when a value has more or fewer characters than before is it encoded anew.
-// Source: OASIS MQTT 3.1.1, section 3.3.
+// A poll is one buffer for one socket write. Only when a value has more or fewer characters than before is it encoded
+// anew. Source: OASIS MQTT 3.1.1, section 3.3.
 
 import { remainingLength } from '../../src/broker/gate/frames.ts'
 import { topicOf } from '../../src/model/wire/topics.ts'
@@ -40,8 +40,8 @@ export class PollWriter {
   }
 
   /**
-   * The packets for the values in `units` from `at` on. The first has message id `firstId`, the others those after it, round
-   * after 65,535. The buffer is the caller's.
+   * The packets for the values in `units` from `at` on. The first has message id `firstId`, the others those after it,
+   * round after 65,535. The buffer is the caller's.
    */
   write(units: Float64Array, at: number, timeMs: number, firstId: number, dup = false): Buffer {
     for (let k = 0; k < this.#count; k++) this.#setValue(k, units[at + k]!)

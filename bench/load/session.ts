@@ -1,6 +1,6 @@
-// One charger's life as numbers: it waits, a car is plugged in and authorised, power ramps up, holds, tapers off, the car
-// stays a while and leaves. Energy is the sum of the power that was shown; the lifetime total never falls.
-// A function of the seed and of the time that passes, nothing else: never reads a clock.
+// One charger's life as numbers: it waits, a car is plugged in and authorised, power ramps up, holds, tapers off, the
+// car stays a while and leaves. Energy is the sum of the power that was shown; the lifetime total never falls. A
+// function of the seed and of the time that passes, nothing else: never reads a clock.
 
 import { cards, columns, states, words } from './columns.ts'
 

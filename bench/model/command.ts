@@ -1,6 +1,6 @@
-// `fleet-model RESULT.json...`: what machines fleets of several sizes need, from what the bench measured (results of fleet,
-// connect-storm and idle-connections), and how near the same arithmetic comes to the runs in those results. What no result says is
-// in costs.json, as measured before.
+// `fleet-model RESULT.json...`: what machines fleets of several sizes need, from what the bench measured (results of
+// fleet, connect-storm and idle-connections), and how near the same arithmetic comes to the runs in those results. What
+// no result says is in costs.json, as measured before.
 
 import { readFileSync } from 'node:fs'
 import { parseArgs } from 'node:util'

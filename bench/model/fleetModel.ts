@@ -1,5 +1,5 @@
-// How many machines a fleet needs, from what one message, one connection and one row cost where it was measured. Pure arithmetic:
-// nothing here is a figure. Where a figure of the bench cannot tell, the answer says what it assumes.
+// How many machines a fleet needs, from what one message, one connection and one row cost where it was measured. Pure
+// arithmetic: nothing here is a figure. Where a figure of the bench cannot tell, the answer says what it assumes.
 
 /** Of one machine, as measured. CPU in microseconds or milliseconds of one core. */
 export interface UnitCosts {
@@ -16,7 +16,9 @@ export interface UnitCosts {
   readonly sharedFactor: number
   /** On a server's main thread, for a value that another process stored. */
   readonly foreignUs: number
-  /** What a process uses of a core besides, where messages trickle in from many connections: each wakes it for little. */
+  /**
+   * What a process uses of a core besides, where messages trickle in from many connections: each wakes it for little.
+   */
   readonly trickleCores: number
   readonly rowBytes: number
   readonly compressedRowBytes: number

@@ -1,4 +1,5 @@
-// `compare BEFORE.json AFTER.json`: each figure of each target before and after, the change, and whether it is for the better.
+// `compare BEFORE.json AFTER.json`: each figure of each target before and after, the change, and whether it is for the
+// better.
 
 import { readFileSync } from 'node:fs'
 import { ConfigError, type ConfigFault } from '../../src/model/errors.ts'

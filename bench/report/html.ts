@@ -1,5 +1,5 @@
-// The report as one HTML file that needs no network: figures, ratios, plots over time, the latency distribution, what the
-// CPU went into, the sizes of the batches, and where and with what it ran.
+// The report as one HTML file that needs no network: figures, ratios, plots over time, the latency distribution, what
+// the CPU went into, the sizes of the batches, and where and with what it ran.
 
 import { type Budget, holds } from '../budgets/budget.ts'
 import { Histogram, highestUs } from '../load/histogram.ts'

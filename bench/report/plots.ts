@@ -1,4 +1,5 @@
-// Plots as SVG text, for a page that needs nothing but itself. Colours come from the page's style, by class `s0`, `s1`, ...
+// Plots as SVG text, for a page that needs nothing but itself. Colours come from the page's style, by class `s0`, `s1`,
+// ...
 
 import { formatNumber } from './terminal.ts'
 

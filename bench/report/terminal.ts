@@ -1,5 +1,5 @@
-// The report as a table on the terminal: a column for each target, a row for each figure, and below it what the CPU went
-// into, the sizes of the batches, the ratios, and where it ran.
+// The report as a table on the terminal: a column for each target, a row for each figure, and below it what the CPU
+// went into, the sizes of the batches, the ratios, and where it ran.
 
 import { type Budget, holds } from '../budgets/budget.ts'
 import type { Bucket } from '../rig/metrics.ts'

@@ -1,4 +1,5 @@
-// What a server says about itself at /metrics, as far as it says it: a server without them is measured from outside alone.
+// What a server says about itself at /metrics, as far as it says it: a server without them is measured from outside
+// alone.
 
 /** Values by name; of those with labels the sum, and for histograms the counts by upper bound. */
 export interface Scrape {

@@ -1,4 +1,5 @@
-// The names of a fleet: new ones for each run where we can sign certificates, else those that were issued into the folder.
+// The names of a fleet: new ones for each run where we can sign certificates, else those that were issued into the
+// folder.
 
 import { existsSync, readdirSync } from 'node:fs'
 import { join } from 'node:path'

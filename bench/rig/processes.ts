@@ -1,5 +1,5 @@
-// What processes cost, read from /proc: CPU by thread, the database's as the postmaster and its children, resident memory,
-// bytes written. All readings count from the start of the process; the caller takes differences. Linux only.
+// What processes cost, read from /proc: CPU by thread, the database's as the postmaster and its children, resident
+// memory, bytes written. All readings count from the start of the process; the caller takes differences. Linux only.
 
 import { readdirSync, readFileSync, readlinkSync } from 'node:fs'
 
@@ -57,7 +57,9 @@ const childrenOf = (pid: number): number[] =>
     .map(Number)
     .filter(other => statOf(`/proc/${other}/stat`)?.parent === pid)
 
-/** A Node process: its main thread, its worker threads, and the rest (garbage collection, compilation, crypto, files). */
+/**
+ * A Node process: its main thread, its worker threads, and the rest (garbage collection, compilation, crypto, files).
+ */
 export function nodeCpuOf(pid: number): NodeCpu {
   const total = cpuMsOf(pid)
   let [main, workers] = [0, 0]

@@ -1,5 +1,6 @@
-// The judgement on a run: what was acknowledged is what is stored. For each charger and each of its values the number, the
-// sum and a sum weighted by the time must agree, and so must the number of rows. A run that fails here has no speed.
+// The judgement on a run: what was acknowledged is what is stored. For each charger and each of its values the number,
+// the sum and a sum weighted by the time must agree, and so must the number of rows. A run that fails here has no
+// speed.
 
 import { type Column, unitsSql } from '../load/columns.ts'
 import { ledgerWidth, perValue, weightSql } from '../load/ledger.ts'
@@ -49,7 +50,10 @@ export async function readStored(
   )
 }
 
-/** What was found to be wrong, in sentences; empty when every number agrees. `ledger`: entries one charger after another. */
+/**
+ * What was found to be wrong, in sentences; empty when every number agrees. `ledger`: entries one charger after
+ * another.
+ */
 export function judge(
   names: readonly string[],
   ledger: Float64Array,

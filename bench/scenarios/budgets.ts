@@ -1,5 +1,6 @@
-// Every budget of the product, measured and printed with its bound: memory, CPU, times and frames that a test cannot assert on,
-// because they are the machine's as well. Not part of .ci/run; `--strict` makes a broken bound the exit code.
+// Every budget of the product, measured and printed with its bound: memory, CPU, times and frames that a test cannot
+// assert on, because they are the machine's as well. Not part of .ci/run; `--strict` makes a broken bound the exit
+// code.
 
 import { type Budget, holds, type Measure, medianBudgets } from '../budgets/budget.ts'
 import { connectionBudgets } from '../budgets/connections.ts'

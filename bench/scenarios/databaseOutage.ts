@@ -1,5 +1,5 @@
-// The database is stopped, as by a crash, while chargers go on sending; after a minute it comes back. How long until all
-// that waited is acknowledged, what memory it took, and whether anybody was disconnected.
+// The database is stopped, as by a crash, while chargers go on sending; after a minute it comes back. How long until
+// all that waited is acknowledged, what memory it took, and whether anybody was disconnected.
 
 import { rmSync } from 'node:fs'
 import { join } from 'node:path'

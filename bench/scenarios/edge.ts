@@ -1,5 +1,5 @@
-// A real edge in a process of its own, beside a simulated charger, publishing to a real server: its CPU, its memory, and what
-// it writes to the disk. Verified: every sample of its spool is a row.
+// A real edge in a process of its own, beside a simulated charger, publishing to a real server: its CPU, its memory,
+// and what it writes to the disk. Verified: every sample of its spool is a row.
 
 import { type ChildProcess, spawn } from 'node:child_process'
 import { once } from 'node:events'

@@ -1,5 +1,6 @@
-// Scenarios in which a fleet sends: as fast as its window allows, or at a rate. The product first, then each baseline with
-// the same fleet; and all of that again for every repeat, so that a machine that slows down slows down all of them.
+// Scenarios in which a fleet sends: as fast as its window allows, or at a rate. The product first, then each baseline
+// with the same fleet; and all of that again for every repeat, so that a machine that slows down slows down all of
+// them.
 
 import { type Baseline, baselines } from '../baselines/baselines.ts'
 import { CopyFloor } from '../baselines/copyFloor.ts'

@@ -1,7 +1,7 @@
-// Questions to a table of ten million rows: the latest state of the fleet, a charger's day, and a month of sessions and of energy.
-// The rows are made by the database itself, a sample every 30 s for each charger, and their quarter hours by the server's
-// own maintenance; a session a day and charger is put beside them. Each question is asked many times, of another charger each
-// time where it is of one.
+// Questions to a table of ten million rows: the latest state of the fleet, a charger's day, and a month of sessions and
+// of energy. The rows are made by the database itself, a sample every 30 s for each charger, and their quarter hours by
+// the server's own maintenance; a session a day and charger is put beside them. Each question is asked many times, of
+// another charger each time where it is of one.
 
 import pg from 'pg'
 import { Maintenance } from '../../src/history/derive/maintenance.ts'

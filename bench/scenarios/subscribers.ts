@@ -1,5 +1,6 @@
-// A paced fleet without and with dashboards on chargers/#: what a subscriber costs per message, and how soon it sees it.
-// Verified beside the rows: no dashboard was cut, none saw time go back, and each ends with what the database has as newest.
+// A paced fleet without and with dashboards on chargers/#: what a subscriber costs per message, and how soon it sees
+// it. Verified beside the rows: no dashboard was cut, none saw time go back, and each ends with what the database has
+// as newest.
 
 import { setTimeout as sleep } from 'node:timers/promises'
 import { encodeEnvelope } from '../../src/model/wire/envelope.ts'

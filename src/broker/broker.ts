@@ -1,5 +1,5 @@
-// The broker: gates in front, Aedes behind them, and between both the shadow, the presence and the fan-out. It takes over
-// identified connections, and is told what was committed. Telemetry ends at the gates and never reaches Aedes.
+// The broker: gates in front, Aedes behind them, and between both the shadow, the presence and the fan-out. It takes
+// over identified connections, and is told what was committed. Telemetry ends at the gates and never reaches Aedes.
 
 import { setTimeout as sleep } from 'node:timers/promises'
 import type { TLSSocket } from 'node:tls'
@@ -155,8 +155,8 @@ export class Broker {
 const nameIn = (clientId: string): string => clientId.split(':')[0]!
 
 /**
- * Another server moved these topics forward, and only this server's subscribers lack them. Presence tells its own news, and
- * a relayed message is on its way already.
+ * Another server moved these topics forward, and only this server's subscribers lack them. Presence tells its own news,
+ * and a relayed message is on its way already.
  */
 const isToldHere = (mover: Mover): boolean => mover === 'heard' || mover === 'loaded'
 

@@ -47,7 +47,10 @@ export function claimedName(certificate: X509Certificate): string {
   }
 }
 
-/** As `certs issue` makes them: nothing in it that could be read in two ways. Others need a legacy object, at 0.2 ms each. */
+/**
+ * As `certs issue` makes them: nothing in it that could be read in two ways. Others need a legacy object, at 0.2 ms
+ * each.
+ */
 const plainSubject = /^(?:OU=([A-Za-z0-9._-]+)\n)?CN=([A-Za-z0-9._-]+)$/
 
 function subjectOf(certificate: X509Certificate): Record<string, unknown> {

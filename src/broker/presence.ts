@@ -1,6 +1,6 @@
 // Presence: which chargers are online, by the connections of the edges whose certificates name them. Pure of database.
-// Promises: an edge that is back within the grace was never offline; a closed connection says nothing about a newer one;
-// the stamps of a charger rise. A charger is online while any identity that names it is.
+// Promises: an edge that is back within the grace was never offline; a closed connection says nothing about a newer
+// one; the stamps of a charger rise. A charger is online while any identity that names it is.
 //
 // A link is what an identity has with a charger: `connected`, then `closing` for the grace, then gone (offline). Every
 // connection moves the retained state and the stored row; subscribers are told only when the state changes.
@@ -109,7 +109,9 @@ export class Presence {
     }
   }
 
-  /** The client whose id is its identity's name is connected. `connection` stands for it, and replaces an earlier one. */
+  /**
+   * The client whose id is its identity's name is connected. `connection` stands for it, and replaces an earlier one.
+   */
   connect(connection: object, { name: identity, chargers = [] }: Identity, address: string): void {
     const named = new Set(chargers)
     for (const link of this.#links.get(identity)?.values() ?? []) {

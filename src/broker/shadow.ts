@@ -1,6 +1,6 @@
 // The shadow: the newest committed value of every topic, by charger and name. Retained messages are served from it.
-// It only moves forward in SamplingTime (equal time keeps the first) and holds nothing that is not committed; only presence is the
-// broker's own word.
+// It only moves forward in SamplingTime (equal time keeps the first) and holds nothing that is not committed; only
+// presence is the broker's own word.
 
 import type { Newest, Payload } from '../model/server/admission.ts'
 import { encodeEnvelope } from '../model/wire/envelope.ts'
@@ -14,9 +14,9 @@ export interface ShadowEntry {
 }
 
 /**
- * How a topic moved forward. This server committed the value, or presented a charger. Another server told it (`heard`), or
- * it came with a message of another server before that server's shadow told it (`relayed`). Or it was in the database, and
- * no server had told it (`loaded`).
+ * How a topic moved forward. This server committed the value, or presented a charger. Another server told it (`heard`),
+ * or it came with a message of another server before that server's shadow told it (`relayed`). Or it was in the
+ * database, and no server had told it (`loaded`).
  */
 export type Mover = 'committed' | 'presented' | 'heard' | 'relayed' | 'loaded'
 
@@ -46,7 +46,10 @@ class Entry implements ShadowEntry {
 
 export class Shadow {
   readonly #chargers = new Map<string, Map<string, ShadowEntry>>()
-  /** The same entries by topic. The profile that pays for both: two look-ups and a new entry for each message were 5 % of the main thread. */
+  /**
+   * The same entries by topic. The profile that pays for both: two look-ups and a new entry for each message were 5 %
+   * of the main thread.
+   */
   readonly #entries = new Map<string, Entry>()
   readonly #watchers: ShadowWatcher[] = []
 
@@ -55,12 +58,17 @@ export class Shadow {
     return this.#chargers
   }
 
-  /** `watcher` is called for each topic that moves forward from now on. Watchers are called in the order in which they came. */
+  /**
+   * `watcher` is called for each topic that moves forward from now on. Watchers are called in the order in which they
+   * came.
+   */
   watch(watcher: ShadowWatcher): void {
     this.#watchers.push(watcher)
   }
 
-  /** Takes over what is newer and tells the watchers. Committed values come after the acknowledgements of their batch. */
+  /**
+   * Takes over what is newer and tells the watchers. Committed values come after the acknowledgements of their batch.
+   */
   advance({ topics, timesUs, payloads }: Newest, mover: Mover): void {
     topics.forEach((topic, i) => {
       this.move(topic, timesUs[i]!, payloads[i]!, mover)
@@ -131,7 +139,10 @@ export function covers(filter: string, charger: string, name: string): boolean {
   return (pattern.charger === '+' || pattern.charger === charger) && (pattern.name === '+' || pattern.name === name)
 }
 
-/** The filter's second and third level, `+` for any; undefined when it can match no topic of three levels under the root. */
+/**
+ * The filter's second and third level, `+` for any; undefined when it can match no topic of three levels under the
+ * root.
+ */
 function patternOf(filter: string): { charger: string; name: string } | undefined {
   const levels = filter.split('/')
   const many = levels.at(-1) === '#'

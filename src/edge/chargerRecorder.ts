@@ -1,7 +1,7 @@
 // What the edge knows about one charger, and how a sample becomes a spooled one: stamp, accumulate, diff, append.
 // Promises that memory moves only after the disk has moved, that sampling times rise and lifetime energy never falls.
-// A failed poll publishes nothing; after three in a row the charger's state is unknown, once. Another charger at its address is
-// a failed poll. While the time is not known a sample is kept with a mark of the monotonic clock instead.
+// A failed poll publishes nothing; after three in a row the charger's state is unknown, once. Another charger at its
+// address is a failed poll. While the time is not known a sample is kept with a mark of the monotonic clock instead.
 
 import type { Logger } from 'pino'
 import type { ChargerValues } from '../model/wire/chargerState.ts'
@@ -111,8 +111,8 @@ export class ChargerRecorder {
   }
 
   /**
-   * Throws PollError for a sample of another charger, and what the spool throws: then nothing has moved, and the next sample
-   * tells the same news again.
+   * Throws PollError for a sample of another charger, and what the spool throws: then nothing has moved, and the next
+   * sample tells the same news again.
    */
   record(sample: Sample): void {
     const { time } = this.#options
@@ -159,7 +159,9 @@ export class ChargerRecorder {
     this.#saveEnergy('first')
   }
 
-  /** The charger's records of the time of its gap; undefined where they did not answer. Published with the next sample. */
+  /**
+   * The charger's records of the time of its gap; undefined where they did not answer. Published with the next sample.
+   */
   fill(records: readonly SessionRecord[] | undefined): void {
     const energy = this.#ledger.fill(this.#memory, records, this.#options.time.now())
     this.#memory = without({ ...this.#memory, ...(energy && { energy }) }, 'gap')
@@ -170,7 +172,10 @@ export class ChargerRecorder {
     this.#memory = memory
   }
 
-  /** Samples of a time that has not come are the trace of a wrong clock, and would hold back all that follow. Throws as `record`. */
+  /**
+   * Samples of a time that has not come are the trace of a wrong clock, and would hold back all that follow. Throws as
+   * `record`.
+   */
   pullBack(): void {
     const { charger, spool, time, log } = this.#options
     const nowMs = time.isConfirmed ? time.now() : undefined
@@ -282,7 +287,10 @@ export class ChargerRecorder {
   }
 }
 
-/** ms; times of another clock than the one in use cannot be compared: one that is known by UTC is new enough, until it is known. */
+/**
+ * ms; times of another clock than the one in use cannot be compared: one that is known by UTC is new enough, until it
+ * is known.
+ */
 function ageMs(known: Known, timeMs: number, bootId: string | undefined): number {
   if (known.held === bootId) return timeMs - known.timeMs
   return known.held === undefined ? 0 : Number.POSITIVE_INFINITY

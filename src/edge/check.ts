@@ -1,7 +1,8 @@
-// Tries the whole way of an edge once, for the person who has just installed it: certificates, clock, spool, broker, charger,
-// one poll, and that poll published and acknowledged. Tells of each step how it went and, where it failed, what to do.
-// Promises to disturb nobody: its client id is not the edge's, the spool is only looked at, and what it publishes changes
-// neither lifetime energy nor any current value (see `publishable`). A step that fails does not keep later ones from being tried.
+// Tries the whole way of an edge once, for the person who has just installed it: certificates, clock, spool, broker,
+// charger, one poll, and that poll published and acknowledged. Tells of each step how it went and, where it failed,
+// what to do. Promises to disturb nobody: its client id is not the edge's, the spool is only looked at, and what it
+// publishes changes neither lifetime energy nor any current value (see `publishable`). A step that fails does not keep
+// later ones from being tried.
 
 import { X509Certificate } from 'node:crypto'
 import { accessSync, constants, existsSync, statfsSync } from 'node:fs'
@@ -103,7 +104,9 @@ function clockStep(time: EdgeTime): Step {
 
 const sqliteBusy = 5
 
-/** Reads the file, when there is one, without a lock that a starting edge would have to wait for longer than a moment. */
+/**
+ * Reads the file, when there is one, without a lock that a starting edge would have to wait for longer than a moment.
+ */
 function lookAtSpool({ path, maxBytes }: EdgeConfig['spool']): { step: Step; isInUse: boolean } {
   const folder = dirname(path)
   try {
@@ -211,9 +214,9 @@ async function storeStep(
 }
 
 /**
- * What may be published beside a running edge, which publishes a value only when it changes and would not correct one of ours:
- * what the server has already. Where that is nothing, the state alone; should it change right now, the edge's heartbeat tells.
- * Where no edge runs, all. Never lifetime energy: it is the edge's to add up.
+ * What may be published beside a running edge, which publishes a value only when it changes and would not correct one
+ * of ours: what the server has already. Where that is nothing, the state alone; should it change right now, the edge's
+ * heartbeat tells. Where no edge runs, all. Never lifetime energy: it is the edge's to add up.
  */
 export function publishable(
   { TotalEnergyConsumption: _, ...values }: Readonly<Partial<ChargerValues>>,

@@ -1,6 +1,6 @@
-// The connection of a check to the server: beside that of a running edge, with a client id of its own. Hears what the server
-// has of the chargers, and what its time is; publishes once, and waits for the acknowledgement and for its own values to be
-// current: a PUBACK alone may also mean that they were rejected.
+// The connection of a check to the server: beside that of a running edge, with a client id of its own. Hears what the
+// server has of the chargers, and what its time is; publishes once, and waits for the acknowledgement and for its own
+// values to be current: a PUBACK alone may also mean that they were rejected.
 
 import { createSecureContext } from 'node:tls'
 import { valueNames } from '../model/wire/chargerState.ts'

@@ -27,7 +27,10 @@ export interface RunningEdge {
   isSettled(): boolean
   /** What it is like now, for a file on this machine: EdgeStatus of each charger, by name. Counts what is spooled. */
   report(): { readonly connected: boolean; readonly chargers: Readonly<Record<string, object>> }
-  /** Polls no more, lets spooled samples leave for a few seconds, closes everything. What is left stays on disk. May be called twice. */
+  /**
+   * Polls no more, lets spooled samples leave for a few seconds, closes everything. What is left stays on disk. May be
+   * called twice.
+   */
   stop(): Promise<void>
 }
 

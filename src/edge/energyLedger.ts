@@ -1,5 +1,6 @@
-// The lifetime energy of one charger over all that can happen to it: the first reading on a disk that knows nothing, a reading
-// after the other, a gap, another charger in its place. Decides and logs; what has moved is stored by the recorder, with the sample.
+// The lifetime energy of one charger over all that can happen to it: the first reading on a disk that knows nothing, a
+// reading after the other, a gap, another charger in its place. Decides and logs; what has moved is stored by the
+// recorder, with the sample.
 
 import type { Logger } from 'pino'
 import type { Sample, SessionReading, SessionRecord } from './chargers/charger.ts'
@@ -60,7 +61,10 @@ export class EnergyLedger {
     return this.#options.startWh === undefined && this.#retained === undefined
   }
 
-  /** `utcMs`: when, where that is known. `isAnother`: another charger stands there, on purpose. Undefined for no reading. */
+  /**
+   * `utcMs`: when, where that is known. `isAnother`: another charger stands there, on purpose. Undefined for no
+   * reading.
+   */
   count(memory: ChargerMemory, sample: Sample, utcMs: number | undefined, isAnother: boolean): Counted | undefined {
     const meterWh = sample.values.TotalEnergyConsumption
     const reading = sample.session ?? (meterWh === undefined ? undefined : { energyWh: meterWh })

@@ -1,5 +1,5 @@
-// What the edge is like, as JSON in a file on this machine, every ten seconds; whole at any moment, gone when the edge has stopped.
-// For a monitoring agent or a person on site. A disk that fails costs the file, never the edge.
+// What the edge is like, as JSON in a file on this machine, every ten seconds; whole at any moment, gone when the edge
+// has stopped. For a monitoring agent or a person on site. A disk that fails costs the file, never the edge.
 
 import { renameSync, rmSync, writeFileSync } from 'node:fs'
 import type { Logger } from 'pino'

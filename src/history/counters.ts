@@ -1,4 +1,5 @@
-// What two rows of a charger say together: the values in force, and how much energy its counters gained between them. Pure.
+// What two rows of a charger say together: the values in force, and how much energy its counters gained between them.
+// Pure.
 
 import { powerOutputWattsMax } from '../model/wire/limits.ts'
 

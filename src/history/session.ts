@@ -1,7 +1,7 @@
-// A charging session as it is derived, and its energy by quarter hours: costs are split by them when the raw rows are long gone.
-// Times are µs since the Unix epoch, energies Wh. Pure.
+// A charging session as it is derived, and its energy by quarter hours: costs are split by them when the raw rows are
+// long gone. Times are µs since the Unix epoch, energies Wh. Pure.
 
-const quarterUs = 900_000_000
+export const quarterUs = 900_000_000
 
 export interface Session {
   startedUs: number
@@ -47,8 +47,8 @@ export function addToCurve(session: Session, fromUs: number, toUs: number, energ
 }
 
 /**
- * The curve in whole thousandths of a Wh whose sum is the session's energy in thousandths: the sum so far is rounded, not each
- * part, so nothing is lost or made by rounding.
+ * The curve in whole thousandths of a Wh whose sum is the session's energy in thousandths: the sum so far is rounded,
+ * not each part, so nothing is lost or made by rounding.
  */
 export function curveMilliWh({ curve, energyWh }: Pick<Session, 'curve' | 'energyWh'>): number[] {
   let sum = 0

@@ -1,5 +1,5 @@
-// A time zone by its IANA name: where its days begin, and times with their offset in it. Changes of the clock are the zone's.
-// Offsets are asked of the runtime once per quarter hour that is seen: no zone changes within one.
+// A time zone by its IANA name: where its days begin, and times with their offset in it. Changes of the clock are the
+// zone's. Offsets are asked of the runtime once per quarter hour that is seen: no zone changes within one.
 
 import { formatTime } from '../model/wire/envelope.ts'
 
@@ -41,7 +41,10 @@ export class Zone {
     return new Date(ms + this.offsetMs(ms)).toISOString().slice(0, 10)
   }
 
-  /** When this day begins, in ms. Where midnight is left out, at the first moment after it; where it comes twice, at the first. */
+  /**
+   * When this day begins, in ms. Where midnight is left out, at the first moment after it; where it comes twice, at the
+   * first.
+   */
   startOfDay(day: string): number {
     const localMs = Date.parse(`${day}T00:00:00Z`)
     const offsets = [this.offsetMs(localMs - dayMs), this.offsetMs(localMs + dayMs)]

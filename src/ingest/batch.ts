@@ -1,8 +1,9 @@
 // A batch: the messages of one lane between admission and settlement, packed into one preallocated buffer.
-// The main thread copies whole runs of packets as they came, and remembers whom to answer in parallel arrays, no object per
-// message; the worker takes the packets apart. Nothing here looks at a payload.
+// The main thread copies whole runs of packets as they came, and remembers whom to answer in parallel arrays, no object
+// per message; the worker takes the packets apart. Nothing here looks at a payload.
 //
-// A run: u32 bytes of its packets, u32 number of the identity (little endian), then the PUBLISH packets (MQTT 3.1.1, 3.3).
+// A run: u32 bytes of its packets, u32 number of the identity (little endian), then the PUBLISH packets (MQTT 3.1.1,
+// 3.3).
 
 import { Run, type Source } from '../model/server/admission.ts'
 import { batchBytesMax, batchMessagesMax, runBytesMax } from './limits.ts'
@@ -62,7 +63,10 @@ export class Batch {
     return this.#bytes.buffer.slice(0, this.used) as ArrayBuffer
   }
 
-  /** Calls `visit` for the messages that `isWanted`, in admission order, as they were admitted: each as a run of its own. */
+  /**
+   * Calls `visit` for the messages that `isWanted`, in admission order, as they were admitted: each as a run of its
+   * own.
+   */
   each(isWanted: (index: number) => boolean, visit: (source: Source, run: Run) => void): void {
     const run = new Run()
     const records = new Records(this.#bytes.buffer as ArrayBuffer, this.used)
@@ -79,8 +83,8 @@ export class Batch {
   }
 
   /**
-   * Calls `visit` with how long the messages of each run have waited since their admission, in seconds, and how many they are.
-   * Messages of the outcome `late` go on waiting in another batch, which counts from its own admission.
+   * Calls `visit` with how long the messages of each run have waited since their admission, in seconds, and how many
+   * they are. Messages of the outcome `late` go on waiting in another batch, which counts from its own admission.
    */
   eachWait(nowMs: number, outcomes: Uint8Array, visit: (seconds: number, messages: number) => void): void {
     const hasLate = outcomes.includes(late)

@@ -88,7 +88,10 @@ export class Ingest implements Admission {
     return true
   }
 
-  /** Stores and acknowledges what is admitted, for at most `timeoutMs`; then ends the workers. True when nothing is left. */
+  /**
+   * Stores and acknowledges what is admitted, for at most `timeoutMs`; then ends the workers. True when nothing is
+   * left.
+   */
   async close(timeoutMs: number): Promise<boolean> {
     const drained = this.#drain()
     await atMost(timeoutMs, drained)

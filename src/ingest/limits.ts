@@ -3,8 +3,9 @@
 import { packetBytesMax, runCutBytes } from '../model/server/limits.ts'
 
 /**
- * A lane seals its open batch at this many messages, bytes, or this age, whichever comes first. With half or a quarter of the
- * messages each costs the database up to twice the CPU and the workers a fifth more, for the same memory (spool-drain).
+ * A lane seals its open batch at this many messages, bytes, or this age, whichever comes first. With half or a quarter
+ * of the messages each costs the database up to twice the CPU and the workers a fifth more, for the same memory
+ * (spool-drain).
  */
 export const batchMessagesMax = 16_384
 export const batchBytesMax = 4 * 1024 * 1024

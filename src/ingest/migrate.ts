@@ -148,8 +148,8 @@ async function withClient<T>(databaseUrl: string, use: (db: Client) => Promise<T
   }
 }
 
-// What waiting does not mend: authorization (28), no such database (3D), tables of somebody else, no right to make ours,
-// a PostgreSQL that is too old (42, 0A).
+// What waiting does not mend: authorization (28), no such database (3D), tables of somebody else, no right to make
+// ours, a PostgreSQL that is too old (42, 0A).
 const operatorsFault = /^(28|3D|42|0A)/
 
 /** ConfigError for what the operator must change, RetryableError for a database that is away or busy. */

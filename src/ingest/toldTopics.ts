@@ -1,5 +1,5 @@
-// Topics on their way from a worker to the main thread: as numbers, with the text of each the first time only. A string that crosses
-// threads is a new one for each message, which every map that it comes to must hash and compare anew.
+// Topics on their way from a worker to the main thread: as numbers, with the text of each the first time only. A string
+// that crosses threads is a new one for each message, which every map that it comes to must hash and compare anew.
 
 /** What a worker tells, batch after batch and in this order. */
 export interface NumberedTopics {

@@ -2,7 +2,10 @@
 
 import { setTimeout as sleep } from 'node:timers/promises'
 
-/** Resolves when `work` is done, or after `ms`: then it goes on by itself. The wait keeps no process alive. Rejects as `work` does. */
+/**
+ * Resolves when `work` is done, or after `ms`: then it goes on by itself. The wait keeps no process alive. Rejects as
+ * `work` does.
+ */
 export async function atMost(ms: number, work: Promise<unknown>): Promise<void> {
   await Promise.race([work, sleep(ms, undefined, { ref: false })])
 }

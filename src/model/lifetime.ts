@@ -1,5 +1,6 @@
-// A lifetime owns what a program started, and closes it in reverse. Each part gets the time that is left of the total and
-// is abandoned after it. One part that fails to close keeps no other part open: the errors are told when all are closed.
+// A lifetime owns what a program started, and closes it in reverse. Each part gets the time that is left of the total
+// and is abandoned after it. One part that fails to close keeps no other part open: the errors are told when all are
+// closed.
 
 import { atMost } from './atMost.ts'
 
@@ -31,7 +32,9 @@ export class Lifetime {
     this.#stops.push(stop)
   }
 
-  /** Idempotent. Throws an AggregateError with all errors when a part failed to close; its `cause` is the first error. */
+  /**
+   * Idempotent. Throws an AggregateError with all errors when a part failed to close; its `cause` is the first error.
+   */
   close(): Promise<void> {
     this.#closing ??= this.#closeAll().then(throwAny)
     return this.#closing

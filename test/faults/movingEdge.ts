@@ -1,5 +1,5 @@
-// An edge of a test that goes on whatever happens to the servers: one message at a time, each again until it is acknowledged,
-// through whatever connection there is. Keeps what was acknowledged, to be held against the database.
+// An edge of a test that goes on whatever happens to the servers: one message at a time, each again until it is
+// acknowledged, through whatever connection there is. Keeps what was acknowledged, to be held against the database.
 
 import { setTimeout as sleep } from 'node:timers/promises'
 import { envelope, freshTime } from '../harness.ts'

@@ -1,5 +1,5 @@
-// A subscriber of everything that comes back after every loss, and notes whatever it must never see: time that goes back
-// on a topic. What it was told is kept, to be compared with what is stored.
+// A subscriber of everything that comes back after every loss, and notes whatever it must never see: time that goes
+// back on a topic. What it was told is kept, to be compared with what is stored.
 
 import { setTimeout as sleep } from 'node:timers/promises'
 import { WireClient } from '../wire.ts'

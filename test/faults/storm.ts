@@ -78,8 +78,8 @@ const faults = {
     const client = new pg.Client({ connectionString: databaseUrl })
     client.on('error', () => {})
     await client.connect()
-    // A COPY that waits for a lock is in its middle, and seen for sure. What waits may be a merge instead, after a restart
-    // with resent messages: it is let through, and the next batch is looked at.
+    // A COPY that waits for a lock is in its middle, and seen for sure. What waits may be a merge instead, after a
+    // restart with resent messages: it is let through, and the next batch is looked at.
     const waiting = `${ingestBackends} AND wait_event_type = 'Lock'`
     for (let isKilled = false; !isKilled; ) {
       await client.query('BEGIN; LOCK TABLE ev_readings IN SHARE MODE')
@@ -193,7 +193,9 @@ function messageOf(device: number, index: number): Sent {
   }
 }
 
-/** It saw only what is stored, in the order of time; in the end it knows the newest of each topic, and who is online. */
+/**
+ * It saw only what is stored, in the order of time; in the end it knows the newest of each topic, and who is online.
+ */
 async function judgeReader(databaseUrl: string, reader: Reader, devices: readonly Device[]): Promise<void> {
   const expected = new Map<string, number>()
   for (const { name: charger, sent } of devices) {

@@ -1,4 +1,5 @@
-// The doors of a real server: HTTP over TLS with named tokens, the sessions of browsers, and the trace that refusals leave.
+// The doors of a real server: HTTP over TLS with named tokens, the sessions of browsers, and the trace that refusals
+// leave.
 
 import assert from 'node:assert/strict'
 import { execFile } from 'node:child_process'

@@ -1,4 +1,5 @@
-// Sessions and energy over HTTP: every row once over the pages, days by each charger's site, card ids masked for a viewer.
+// Sessions and energy over HTTP: every row once over the pages, days by each charger's site, card ids masked for a
+// viewer.
 
 import assert from 'node:assert/strict'
 import { beforeEach, test } from 'node:test'

@@ -1,4 +1,5 @@
-// The single binaries, as a user has them: copied to an empty folder, with nothing of Node or of the repository in reach.
+// The single binaries, as a user has them: copied to an empty folder, with nothing of Node or of the repository in
+// reach.
 
 import assert from 'node:assert/strict'
 import { type ChildProcess, execFileSync, spawn, spawnSync } from 'node:child_process'

@@ -1,5 +1,5 @@
-// The dashboard in a real browser, before a real server: what is published is seen, a server that is started again is found
-// again, and nothing goes wrong in the page meanwhile.
+// The dashboard in a real browser, before a real server: what is published is seen, a server that is started again is
+// found again, and nothing goes wrong in the page meanwhile.
 
 import assert from 'node:assert/strict'
 import { after, before, describe, it } from 'node:test'

@@ -1,5 +1,5 @@
-// A fleet of 5,000 chargers on the fleet page: only rows in view are in the document, also while it is scrolled and values come
-// in; search, filter, order and keyboard reach every charger. `npm run bench -- budgets` counts the frames.
+// A fleet of 5,000 chargers on the fleet page: only rows in view are in the document, also while it is scrolled and
+// values come in; search, filter, order and keyboard reach every charger. `npm run bench -- budgets` counts the frames.
 
 import assert from 'node:assert/strict'
 import { after, before, describe, it } from 'node:test'

@@ -1,5 +1,5 @@
-// The dashboard before a server with a week of history: the sessions page and its file, the charts of days, and the pictures
-// for README.md, which are written to docs/images with IMAGES=write.
+// The dashboard before a server with a week of history: the sessions page and its file, the charts of days, and the
+// pictures for README.md, which are written to docs/images with IMAGES=write.
 
 import assert from 'node:assert/strict'
 import { mkdirSync, readFileSync } from 'node:fs'

@@ -1,5 +1,5 @@
-// Headless Chromium for the tests of the dashboard: Debian's, through playwright-core. It talks to nobody but the server under
-// test, and everything that its console says about an error is kept.
+// Headless Chromium for the tests of the dashboard: Debian's, through playwright-core. It talks to nobody but the
+// server under test, and everything that its console says about an error is kept.
 
 import { existsSync } from 'node:fs'
 import axe from 'axe-core'
@@ -76,7 +76,9 @@ export interface LayoutShift {
   readonly moved: readonly string[]
 }
 
-/** How much has moved by itself since the page was opened: 0.1 and above is felt as unrest (Cumulative Layout Shift). */
+/**
+ * How much has moved by itself since the page was opened: 0.1 and above is felt as unrest (Cumulative Layout Shift).
+ */
 export const layoutShift = ({ page }: Visit): Promise<LayoutShift> =>
   page.evaluate<LayoutShift>(`new Promise(resolve => {
     const found = { value: 0, moved: [] }

@@ -1,5 +1,6 @@
-// Chargers with a week behind them, for the tests that look at history in a browser: written into the tables as if they had been
-// received, before the server starts; the server derives the rest. What they do at this moment is published afterwards.
+// Chargers with a week behind them, for the tests that look at history in a browser: written into the tables as if they
+// had been received, before the server starts; the server derives the rest. What they do at this moment is published
+// afterwards.
 
 import type pg from 'pg'
 import type { operationStates } from '../../src/model/wire/chargerState.ts'

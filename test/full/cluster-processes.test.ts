@@ -1,5 +1,5 @@
-// `--processes`: one server of several processes, with a real redis-server: one is killed, sessions of TLS go on at any, metrics are
-// of all, nothing is lost.
+// `--processes`: one server of several processes, with a real redis-server: one is killed, sessions of TLS go on at
+// any, metrics are of all, nothing is lost.
 
 import assert from 'node:assert/strict'
 import { type ChildProcess, spawn, spawnSync } from 'node:child_process'

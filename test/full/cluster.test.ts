@@ -1,6 +1,6 @@
-// Two servers behind a TCP load balancer, with one database and one real Redis, and 200 edges that send all the time: each server is
-// killed, one is stopped for an upgrade, Redis is killed and hangs. Nothing acknowledged is lost, nothing stored twice, and both
-// servers serve what is newest in the database.
+// Two servers behind a TCP load balancer, with one database and one real Redis, and 200 edges that send all the time:
+// each server is killed, one is stopped for an upgrade, Redis is killed and hangs. Nothing acknowledged is lost,
+// nothing stored twice, and both servers serve what is newest in the database.
 
 import assert from 'node:assert/strict'
 import { type ChildProcess, spawn, spawnSync } from 'node:child_process'

@@ -1,6 +1,7 @@
-// The contract between edge and server of neighbouring versions: what the edges and servers of former releases said, as recorded in
-// test/fixtures/contract/VERSION.json, is understood by those of this one, and what these say has all that was said before.
-// At a release: RECORD_CONTRACT=1 npm run test:full writes the file of its version; files of releases are never changed.
+// The contract between edge and server of neighbouring versions: what the edges and servers of former releases said, as
+// recorded in test/fixtures/contract/VERSION.json, is understood by those of this one, and what these say has all that
+// was said before. At a release: RECORD_CONTRACT=1 npm run test:full writes the file of its version; files of releases
+// are never changed.
 
 import assert from 'node:assert/strict'
 import { existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs'

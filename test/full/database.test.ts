@@ -1,4 +1,5 @@
-// Databases that neither work nor go away: frozen, or on a disk that is full. Nothing acknowledged is lost, nothing hangs.
+// Databases that neither work nor go away: frozen, or on a disk that is full. Nothing acknowledged is lost, nothing
+// hangs.
 
 import assert from 'node:assert/strict'
 import { spawnSync } from 'node:child_process'

@@ -50,7 +50,9 @@ async function rowsOf(db: pg.Client, name: string): Promise<Record<string, unkno
 }
 
 describe('replay after a restore: the database gets back what it had', { concurrency: 2 }, () => {
-  /** An edge with samples in the database, and a charger that tells something new at every poll until it is told not to. */
+  /**
+   * An edge with samples in the database, and a charger that tells something new at every poll until it is told not to.
+   */
   async function scene(prefix: string): Promise<{
     readonly name: string
     readonly server: RunningServer

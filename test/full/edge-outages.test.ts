@@ -1,6 +1,6 @@
 // Whatever happens between an edge and its server, the table holds every sample once and in order.
-// Real parts: an edge process, its disk, TLS, a server, a database. Between edge and server stands a network that refuses,
-// swallows and mutes, or leads to a server that is none. Outages last 30 s each.
+// Real parts: an edge process, its disk, TLS, a server, a database. Between edge and server stands a network that
+// refuses, swallows and mutes, or leads to a server that is none. Outages last 30 s each.
 
 import assert from 'node:assert/strict'
 import { once } from 'node:events'
@@ -271,7 +271,9 @@ describe('outages', { concurrency: 3 }, () => {
     return broker
   }
 
-  /** The outage lasts until the edge has noticed it and for its time at least, and goes on until samples have piled up. */
+  /**
+   * The outage lasts until the edge has noticed it and for its time at least, and goes on until samples have piled up.
+   */
   async function outlast(scene: Scene, event: string, reason?: RegExp): Promise<void> {
     await Promise.all([scene.logged(event, reason), sleep(outageMs), scene.sampled(20)])
   }

@@ -1,4 +1,5 @@
-// `chargelift edge --check` against a real server and a real charger API: what an installer sees, and what it leaves alone.
+// `chargelift edge --check` against a real server and a real charger API: what an installer sees, and what it leaves
+// alone.
 
 import assert from 'node:assert/strict'
 import { spawn } from 'node:child_process'

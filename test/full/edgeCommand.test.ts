@@ -1,4 +1,5 @@
-// The edge as a process: what it tells systemd, and a run that ends by itself. `npm run bench -- budgets` measures what it takes.
+// The edge as a process: what it tells systemd, and a run that ends by itself. `npm run bench -- budgets` measures what
+// it takes.
 
 import assert from 'node:assert/strict'
 import { type ChildProcess, execFileSync, spawn } from 'node:child_process'

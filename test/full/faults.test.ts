@@ -116,7 +116,10 @@ describe('a client that ignores its window', () => {
   const bench = FaultBench.use()
   const count = 1_000_000
   const fifths = 5
-  /** Three times what was seen. Of an attack, so by resident memory too: the budget does not count what lies outside of it. */
+  /**
+   * Three times what was seen. Of an attack, so by resident memory too: the budget does not count what lies outside of
+   * it.
+   */
   const grownMbMax = 330
 
   it('sends a million messages: memory stays under the budget, and the acknowledgements of another device go on', async t => {

@@ -1,5 +1,5 @@
-// The charger of the load generator (bench/load/session.ts): the sessions that it lives through, by a look at all that it shows at
-// every poll, are those that are derived from what changed.
+// The charger of the load generator (bench/load/session.ts): the sessions that it lives through, by a look at all that
+// it shows at every poll, are those that are derived from what changed.
 
 import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'

@@ -1,5 +1,5 @@
-// What is derived from raw rows, on a real database: TEST_DATABASE_URL names a TimescaleDB or a plain PostgreSQL; without it the
-// embedded one serves. The truth is worked out here, from the same rows, in another way.
+// What is derived from raw rows, on a real database: TEST_DATABASE_URL names a TimescaleDB or a plain PostgreSQL;
+// without it the embedded one serves. The truth is worked out here, from the same rows, in another way.
 
 import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'

@@ -1,5 +1,5 @@
-// A charger whose history cannot be derived keeps no other one from its own, and nothing of it is forgotten. On a real database:
-// TEST_DATABASE_URL names one; without it the embedded one serves.
+// A charger whose history cannot be derived keeps no other one from its own, and nothing of it is forgotten. On a real
+// database: TEST_DATABASE_URL names one; without it the embedded one serves.
 
 import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'

@@ -12,7 +12,9 @@ const harness = Harness.use()
 const names = Array.from({ length: 16 }, (_, i) => `f${i}`)
 const rounds = 20
 const sessions = 1_000
-/** Three times what was seen. Of an attack, so by resident memory: budget counters do not see what lies outside of them. */
+/**
+ * Three times what was seen. Of an attack, so by resident memory: budget counters do not see what lies outside of them.
+ */
 const growthMbMax = 180
 
 it('20,000 seeded mutations: same process, a neighbour acknowledged all the while, bounded growth of memory', async t => {

@@ -1,5 +1,5 @@
-// Nobody reads, writes, replaces or disturbs what is another's. Each attempt is judged by its effect on the victim and on
-// those who watch, not by what the attacker was answered: return codes are for the polite.
+// Nobody reads, writes, replaces or disturbs what is another's. Each attempt is judged by its effect on the victim and
+// on those who watch, not by what the attacker was answered: return codes are for the polite.
 
 import assert from 'node:assert/strict'
 import { before, describe, it } from 'node:test'
@@ -10,7 +10,10 @@ import type { RunningServer } from '../../src/server/server.ts'
 import { envelope, Harness, until } from '../harness.ts'
 import { WireClient } from '../wire.ts'
 
-/** thief: an edge. site: an edge for other chargers. reader: a consumer of these. dash: a consumer of all. op: an operator. */
+/**
+ * thief: an edge. site: an edge for other chargers. reader: a consumer of these. dash: a consumer of all. op: an
+ * operator.
+ */
 type Who = 'thief' | 'site' | 'reader' | 'dash' | 'op'
 
 /** Several for one charger: an identity has only so many sessions. */

@@ -1,6 +1,6 @@
-// A database of every earlier schema in the repository's history, with data of its time in it, brought to the newest: nothing is
-// lost or altered, and what is derived is derived from the old rows, too. Where the text of a migration was once another
-// one, that text is a fixture. TEST_DATABASE_URL names the server; without it the embedded one serves.
+// A database of every earlier schema in the repository's history, with data of its time in it, brought to the newest:
+// nothing is lost or altered, and what is derived is derived from the old rows, too. Where the text of a migration was
+// once another one, that text is a fixture. TEST_DATABASE_URL names the server; without it the embedded one serves.
 
 import assert from 'node:assert/strict'
 import { readFileSync } from 'node:fs'
@@ -27,7 +27,9 @@ const earlier: readonly Earlier[] = [
   }))
 ]
 
-/** What a server of that time had stored, by the version that made the table. Times lie in several days, one long ago. */
+/**
+ * What a server of that time had stored, by the version that made the table. Times lie in several days, one long ago.
+ */
 const dataOf: Readonly<Record<number, readonly string[]>> = {
   1: [
     "INSERT INTO chargers (name) VALUES ('wallbox-1'), ('wallbox-2'), ('Ü-9')",

@@ -1,5 +1,5 @@
-// What is delivered for Prometheus and Grafana: rules that promtool takes, each alert with a test that fires it and one that does
-// not, and no metric in a rule or a panel that a real server does not have.
+// What is delivered for Prometheus and Grafana: rules that promtool takes, each alert with a test that fires it and one
+// that does not, and no metric in a rule or a panel that a real server does not have.
 
 import assert from 'node:assert/strict'
 import { readFileSync, writeFileSync } from 'node:fs'

@@ -1,5 +1,5 @@
-// Master data from CSV files, costs, and closed months on a real database: TEST_DATABASE_URL names one; without it the embedded
-// one serves.
+// Master data from CSV files, costs, and closed months on a real database: TEST_DATABASE_URL names one; without it the
+// embedded one serves.
 
 import assert from 'node:assert/strict'
 import { createHash } from 'node:crypto'

@@ -1,4 +1,5 @@
-// deploy/mosquitto-bridge.conf with a real Mosquitto: what devices publish to their own broker on site is in the database.
+// deploy/mosquitto-bridge.conf with a real Mosquitto: what devices publish to their own broker on site is in the
+// database.
 
 import assert from 'node:assert/strict'
 import { type ChildProcess, spawn, spawnSync } from 'node:child_process'

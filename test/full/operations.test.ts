@@ -1,5 +1,5 @@
-// What an operator sees of a whole server: its metrics by Prometheus' own judge, the problems of its chargers, what a real HTTP
-// receiver gets of them, and that none of it is told when the database is away.
+// What an operator sees of a whole server: its metrics by Prometheus' own judge, the problems of its chargers, what a
+// real HTTP receiver gets of them, and that none of it is told when the database is away.
 
 import assert from 'node:assert/strict'
 import { createHmac } from 'node:crypto'

@@ -42,7 +42,9 @@ function makeRoot(): void {
   writeFileSync(at('etc/gshadow'), 'root:*::\n')
 }
 
-/** Its scripts run with DPKG_ROOT, not in the root, which has no shell. The packages that it depends on are not there. */
+/**
+ * Its scripts run with DPKG_ROOT, not in the root, which has no shell. The packages that it depends on are not there.
+ */
 function dpkg(...args: string[]): string {
   const flags = [`--root=${target}`, '--force-script-chrootless', '--force-depends', '--force-confold']
   const { status, stdout, stderr } = spawnSync('dpkg', [...flags, ...args], { encoding: 'utf8' })

@@ -1,4 +1,5 @@
-// Redis that ends, hangs, and comes back empty, with two servers: what they share, what goes on without, what is made up for.
+// Redis that ends, hangs, and comes back empty, with two servers: what they share, what goes on without, what is made
+// up for.
 
 import assert from 'node:assert/strict'
 import { type ChildProcess, spawn, spawnSync } from 'node:child_process'

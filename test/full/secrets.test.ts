@@ -1,5 +1,5 @@
-// No secret leaves in a log line, a metric, an error or a table: everything that server, edge and command line print while
-// they work and while they fail is searched for all the secrets they were given.
+// No secret leaves in a log line, a metric, an error or a table: everything that server, edge and command line print
+// while they work and while they fail is searched for all the secrets they were given.
 
 import assert from 'node:assert/strict'
 import { type ChildProcess, spawn } from 'node:child_process'

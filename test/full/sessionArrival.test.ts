@@ -1,5 +1,6 @@
-// Rows of chargers that behave in every odd way, in any order of arrival, on a real database: what is derived is what would have
-// been derived from all of them at once. TEST_DATABASE_URL names a database; without it the embedded one serves.
+// Rows of chargers that behave in every odd way, in any order of arrival, on a real database: what is derived is what
+// would have been derived from all of them at once. TEST_DATABASE_URL names a database; without it the embedded one
+// serves.
 
 import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'

@@ -1,5 +1,6 @@
-// A generated year of 1,000 chargers on a real database, in any order of arrival: what is derived is what is true, in number,
-// energy and cost. TEST_DATABASE_URL names a TimescaleDB or a plain PostgreSQL; without it the embedded one serves.
+// A generated year of 1,000 chargers on a real database, in any order of arrival: what is derived is what is true, in
+// number, energy and cost. TEST_DATABASE_URL names a TimescaleDB or a plain PostgreSQL; without it the embedded one
+// serves.
 
 import assert from 'node:assert/strict'
 import { Readable } from 'node:stream'

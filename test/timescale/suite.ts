@@ -1,4 +1,5 @@
-// A suite of ours as a process of its own, against the database server at `databaseUrl`: what became of each of its tests.
+// A suite of ours as a process of its own, against the database server at `databaseUrl`: what became of each of its
+// tests.
 
 import { spawn } from 'node:child_process'
 import { text } from 'node:stream/consumers'

@@ -1,6 +1,7 @@
-// TimescaleDB behind PostgreSQL's wire protocol, for tests only: `pg` and `pg-copy-streams` run unchanged against it. Databases are
-// made and dropped by CREATE DATABASE and DROP DATABASE. What one backend cannot do, see database.ts and instance.ts.
-// By hand: `node test/timescale/wireServer.ts` prints an address for TEST_DATABASE_URL, and serves until its input ends.
+// TimescaleDB behind PostgreSQL's wire protocol, for tests only: `pg` and `pg-copy-streams` run unchanged against it.
+// Databases are made and dropped by CREATE DATABASE and DROP DATABASE. What one backend cannot do, see database.ts and
+// instance.ts. By hand: `node test/timescale/wireServer.ts` prints an address for TEST_DATABASE_URL, and serves until
+// its input ends.
 
 import type { AddressInfo } from 'node:net'
 import { createServer, type Server, type Socket } from 'node:net'

@@ -1,6 +1,6 @@
-// How messages of QoS 0 reach a subscriber: each is one packet, made once for all that get it, past Aedes' way of writing.
-// That is six writes into a stream for every subscriber, and two turns of the event loop: two thirds of what one cost.
-// Aedes calls `deliver0` of its client for them; here it is another one, that judges alike.
+// How messages of QoS 0 reach a subscriber: each is one packet, made once for all that get it, past Aedes' way of
+// writing. That is six writes into a stream for every subscriber, and two turns of the event loop: two thirds of what
+// one cost. Aedes calls `deliver0` of its client for them; here it is another one, that judges alike.
 
 import type { Client } from 'aedes'
 import * as frames from '../gate/frames.ts'
@@ -11,7 +11,9 @@ export interface Reader {
   deliver(packet: Buffer, done: () => void): void
 }
 
-/** `isForwarded` may change the payload. In the order in which Aedes calls it, which is that of the values of a topic. */
+/**
+ * `isForwarded` may change the payload. In the order in which Aedes calls it, which is that of the values of a topic.
+ */
 export function deliverDirectly(client: Client, reader: Reader, isForwarded: (packet: Delivered) => boolean): void {
   const inside = insideOfClient(client)
   inside.deliver0 = (packet, done) => {

@@ -215,7 +215,9 @@ export class Hooks {
   }
 }
 
-/** A will is ruled on like a publish. One on an own topic is allowed and ignored: it never enters the telemetry path. */
+/**
+ * A will is ruled on like a publish. One on an own topic is allowed and ignored: it never enters the telemetry path.
+ */
 function willFault({ identity }: Gate, topic: string): DeniedError | 'ignored' | undefined {
   if (access.mayPublish(identity, topic)) return undefined
   const own = parseTopic(topic)

@@ -1,6 +1,7 @@
-// What clean=false subscribers have not acknowledged yet, while they are away or here: per client at most a fixed number
-// of messages, and of all clients a fixed number of bytes; the oldest go first, the longest queue's before others', and are
-// counted. A message is found by its place in the fan-out, or by the message id it was sent with, without a search.
+// What clean=false subscribers have not acknowledged yet, while they are away or here: per client at most a fixed
+// number of messages, and of all clients a fixed number of bytes; the oldest go first, the longest queue's before
+// others', and are counted. A message is found by its place in the fan-out, or by the message id it was sent with,
+// without a search.
 
 import { offlineQueueBytesMax, offlineQueueMessagesMax } from '../limits.ts'
 
@@ -42,7 +43,10 @@ export class OfflineQueue {
     while (this.#bytes > this.#bytesMax) this.#shorten()
   }
 
-  /** It was sent with this message id; or it is the PUBREL for that id. One that was dropped meanwhile is not kept again. */
+  /**
+   * It was sent with this message id; or it is the PUBREL for that id. One that was dropped meanwhile is not kept
+   * again.
+   */
   update(clientId: string, packet: QueuedPacket): void {
     const queue = this.#queues.get(clientId)
     if (queue === undefined) return

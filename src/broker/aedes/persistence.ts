@@ -62,7 +62,10 @@ export function openMemory(shadow: Shadow, maySubscribe: MaySubscribe): OpenPers
   }
 }
 
-/** Aedes' own queues in memory have no bound, and search for each acknowledgement. `kept`: who waits for what in a session. */
+/**
+ * Aedes' own queues in memory have no bound, and search for each acknowledgement. `kept`: who waits for what in a
+ * session.
+ */
 function withQueue(Base: PersistenceClass, queue: OfflineQueue, kept: Interest): PersistenceClass {
   return class QueuedPersistence extends Base {
     async outgoingEnqueue({ clientId }: { clientId: string }, packet: QueuedPacket): Promise<void> {
@@ -117,8 +120,8 @@ export function withShadow(Base: PersistenceClass, shadow: Shadow, maySubscribe:
       return Readable.from(retainedPackets(shadow, filters))
     }
 
-    // Aedes stores all filters of a SUBSCRIBE whenever one of them is granted, before the next one is asked for: a denied
-    // one would deliver at reconnect.
+    // Aedes stores all filters of a SUBSCRIBE whenever one of them is granted, before the next one is asked for: a
+    // denied one would deliver at reconnect.
     override async addSubscriptions(client: Subscribing, subscriptions: readonly Subscription[]): Promise<void> {
       if (this.#stored.has(subscriptions)) return
       this.#stored.add(subscriptions)

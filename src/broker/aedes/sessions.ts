@@ -1,5 +1,5 @@
-// The clean=false sessions of each identity, a fixed number of them: a session costs a queue, and client ids cost nothing.
-// One more, and the one that was used longest ago ends.
+// The clean=false sessions of each identity, a fixed number of them: a session costs a queue, and client ids cost
+// nothing. One more, and the one that was used longest ago ends.
 
 import { identitySessionsMax } from './limits.ts'
 

@@ -23,7 +23,9 @@ export class Frame {
   type = 0
   /** The lower four. */
   flags = 0
-  /** Where the variable header begins, and where the frame ends (exclusive; of a partial one 0 while that is not known). */
+  /**
+   * Where the variable header begins, and where the frame ends (exclusive; of a partial one 0 while that is not known).
+   */
   bodyAt = 0
   end = 0
 }
@@ -218,7 +220,9 @@ const plus = 0x2b
 const slash = 0x2f
 
 const illegalText = 'ill-formed UTF-8, or a control or non-character'
-/** NUL and surrogates must not be there [MQTT-1.5.3-1, 1.5.3-2]; the others should not, and a server may refuse them. */
+/**
+ * NUL and surrogates must not be there [MQTT-1.5.3-1, 1.5.3-2]; the others should not, and a server may refuse them.
+ */
 const illegalCharacters = /[\p{Cc}\p{Noncharacter_Code_Point}]/u
 
 function isLegalText(chunk: Buffer, from: number, to: number): boolean {

@@ -105,7 +105,9 @@ export class Gate extends Duplex implements Source {
     this.#unsent.deliver(packet, done)
   }
 
-  /** Whether news may be sent to this subscriber; one that is far behind is cut instead, so that nobody waits for it. */
+  /**
+   * Whether news may be sent to this subscriber; one that is far behind is cut instead, so that nobody waits for it.
+   */
   takesNews(): boolean {
     return !this.destroyed && this.#unsent.isBearable(this.writableLength)
   }
@@ -116,7 +118,9 @@ export class Gate extends Duplex implements Source {
     if (!this.#socket.writableEnded) this.#brake.hold(brakes.stopped)
   }
 
-  /** Reads no more, and ends when everything in flight is acknowledged: the client goes elsewhere and resends nothing. */
+  /**
+   * Reads no more, and ends when everything in flight is acknowledged: the client goes elsewhere and resends nothing.
+   */
   finish(): void {
     this.#isFinishing = true
     this.stopReading()

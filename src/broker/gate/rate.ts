@@ -1,5 +1,5 @@
-// How much one identity sends, over all its connections. Above its limits its sockets are read more slowly: nothing is lost.
-// Asked once per read, not per message; the clock is given.
+// How much one identity sends, over all its connections. Above its limits its sockets are read more slowly: nothing is
+// lost. Asked once per read, not per message; the clock is given.
 
 import { rateBurstMs } from './limits.ts'
 

@@ -1,5 +1,5 @@
-// The QoS 2 messages of a connection that the gate took, from PUBLISH to PUBREL [MQTT-4.3.3-2]: each is taken once, however
-// often it is sent, and their number is bounded.
+// The QoS 2 messages of a connection that the gate took, from PUBLISH to PUBREL [MQTT-4.3.3-2]: each is taken once,
+// however often it is sent, and their number is bounded.
 
 import { receivedMessagesMax } from './limits.ts'
 

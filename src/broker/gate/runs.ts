@@ -1,5 +1,6 @@
-// Gathers the telemetry that lies one packet behind the other in what was read, so that it is admitted at once: what is plain
-// own telemetry of QoS 0 and 1, nearly everything, goes no other way. Each packet is judged; the run is emptied within the read.
+// Gathers the telemetry that lies one packet behind the other in what was read, so that it is admitted at once: what is
+// plain own telemetry of QoS 0 and 1, nearly everything, goes no other way. Each packet is judged; the run is emptied
+// within the read.
 
 import type { Run } from '../../model/server/admission.ts'
 import { runCutBytes } from '../../model/server/limits.ts'

@@ -1,5 +1,5 @@
-// What a client has not taken yet. One that takes nothing for a while, or lets too much pile up, is cut: subscribers that do
-// not read, and devices that do not read their acknowledgements.
+// What a client has not taken yet. One that takes nothing for a while, or lets too much pile up, is cut: subscribers
+// that do not read, and devices that do not read their acknowledgements.
 
 import type { TLSSocket } from 'node:tls'
 import { drainTimeoutMs } from '../limits.ts'
@@ -33,7 +33,10 @@ export class Unsent {
     return isTaken
   }
 
-  /** Writes it with what else there is to say in this turn: each write is a TLS record and a system call. `done`: there is room for more, or nobody. */
+  /**
+   * Writes it with what else there is to say in this turn: each write is a TLS record and a system call. `done`: there
+   * is room for more, or nobody.
+   */
   take(bytes: Buffer, done: () => void): void {
     this.#gathered.push(bytes)
     this.#gatheredBytes += bytes.length

@@ -1,6 +1,6 @@
-// The queue in front of TLS: so many handshakes begin per second, the others wait for their turn. Pure; the clock is passed.
-// Promises that nobody starves: each network address waits in its own row, rows take turns, and a flood from one address
-// delays itself. After a stall only a few begin at once, so those who are in keep being served.
+// The queue in front of TLS: so many handshakes begin per second, the others wait for their turn. Pure; the clock is
+// passed. Promises that nobody starves: each network address waits in its own row, rows take turns, and a flood from
+// one address delays itself. After a stall only a few begin at once, so those who are in keep being served.
 
 import { isIPv4 } from 'node:net'
 import { handshakeTimeoutMs } from '../limits.ts'
@@ -40,8 +40,8 @@ export class HandshakeQueue<T> {
   }
 
   /**
-   * Returns who has to leave, when too many wait: the last of the longest row; the newcomer where each waits alone, so that a
-   * flood from everywhere neither pushes out who is at the front nor costs a search each.
+   * Returns who has to leave, when too many wait: the last of the longest row; the newcomer where each waits alone, so
+   * that a flood from everywhere neither pushes out who is at the front nor costs a search each.
    */
   add(address: string, item: T, nowMs: number): T | undefined {
     const network = networkOf(address)

@@ -1,6 +1,6 @@
 // TLS in front of the broker: mutual TLS on every port, identity and trust asked on every connection, resumed sessions
-// included. A connection that fails here never reaches MQTT. Handshakes begin at a bounded rate, each network in its turn.
-// Knows every live connection by its certificate, and closes it when its right ends.
+// included. A connection that fails here never reaches MQTT. Handshakes begin at a bounded rate, each network in its
+// turn. Knows every live connection by its certificate, and closes it when its right ends.
 
 import { constants, randomBytes, type X509Certificate } from 'node:crypto'
 import { type AddressInfo, createServer, type Server, type Socket } from 'node:net'
@@ -34,8 +34,8 @@ export interface ListenerOptions {
   readonly ports: readonly number[]
   readonly tls: TlsMaterial
   /**
-   * Throws DeniedError for whom we do not trust. TLS has verified the certificate, now or when the session began; `anew`:
-   * verify it again, because the CAs have changed since.
+   * Throws DeniedError for whom we do not trust. TLS has verified the certificate, now or when the session began;
+   * `anew`: verify it again, because the CAs have changed since.
    */
   readonly judge: (certificate: X509Certificate, anew: boolean) => void
   /** The socket ends with a DeniedError when its right ends. */
@@ -44,7 +44,10 @@ export interface ListenerOptions {
   readonly connectionsMax?: number
   readonly connectionsPerIdentityMax?: number
   readonly handshakesPerSecond?: number
-  /** Keys of the sessions that begin or go on at this moment, where several processes share them; else its own, at random. */
+  /**
+   * Keys of the sessions that begin or go on at this moment, where several processes share them; else its own, at
+   * random.
+   */
   readonly ticketKeys?: (tls: TlsMaterial, nowMs: number) => Buffer
   /** For tests; default: the clock. */
   readonly now?: () => number
@@ -117,7 +120,9 @@ export class Listener {
     return this.#queue.waiting
   }
 
-  /** New handshakes use these; `forget`: sessions that began before cannot be resumed. Throws when OpenSSL refuses them. */
+  /**
+   * New handshakes use these; `forget`: sessions that began before cannot be resumed. Throws when OpenSSL refuses them.
+   */
   replaceTls(tls: TlsMaterial, forget: boolean): void {
     this.#material = tls
     if (forget || this.#options.ticketKeys !== undefined) this.#ticketKeys = this.#newTicketKeys()
@@ -140,7 +145,10 @@ export class Listener {
     return ticketKeys?.(this.#material, this.#now()) ?? randomBytes(ticketKeyBytes)
   }
 
-  /** Judges every live certificate again and closes whose right has ended; the others do not notice. How many were closed. */
+  /**
+   * Judges every live certificate again and closes whose right has ended; the others do not notice. How many were
+   * closed.
+   */
   async recheck(anew: boolean): Promise<number> {
     let closed = 0
     let judged = 0

@@ -1,6 +1,6 @@
 // The link to Redis that all parts of a server share: one connection for commands, one for what other servers say.
-// Promises that nobody waits: a command is answered, or fails within 2 s; after one that was not, and while Redis is away, all
-// others fail at once, until Redis answers again. It reconnects by itself, and says when: `back`.
+// Promises that nobody waits: a command is answered, or fails within 2 s; after one that was not, and while Redis is
+// away, all others fail at once, until Redis answers again. It reconnects by itself, and says when: `back`.
 
 import { randomBytes } from 'node:crypto'
 import { setTimeout as sleep } from 'node:timers/promises'
@@ -113,7 +113,10 @@ export class RedisLink {
     this.#hears.set(kinds[kind], [...(this.#hears.get(kinds[kind]) ?? []), hear])
   }
 
-  /** `back` is called, one after the other, whenever Redis is there, or there again. When it fails, it is called again later. */
+  /**
+   * `back` is called, one after the other, whenever Redis is there, or there again. When it fails, it is called again
+   * later.
+   */
   onBack(back: Back): void {
     this.#backs.push(back)
   }

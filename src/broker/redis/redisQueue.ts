@@ -1,14 +1,17 @@
-// The queues of clean=false subscribers in Redis, shared by all servers: what they have not acknowledged yet, oldest first.
-// Each has at most a fixed number of messages and of bytes, and those that this server feeds together a number of bytes; the
-// oldest go, and are counted. Each step is one script on the keys of one client, so that no two servers meet halfway. Ours, because
-// aedes-persistence-redis bounds its queues neither in messages nor in bytes, and has no command by which they could be.
+// The queues of clean=false subscribers in Redis, shared by all servers: what they have not acknowledged yet, oldest
+// first. Each has at most a fixed number of messages and of bytes, and those that this server feeds together a number
+// of bytes; the oldest go, and are counted. Each step is one script on the keys of one client, so that no two servers
+// meet halfway. Ours, because aedes-persistence-redis bounds its queues neither in messages nor in bytes, and has no
+// command by which they could be.
 
 import { createHash } from 'node:crypto'
 import { entryBytes, keyOf, type QueuedPacket } from '../aedes/offlineQueue.ts'
 import { offlineQueueBytesMax, offlineQueueMessagesMax } from '../limits.ts'
 import type { RedisLink } from './redisLink.ts'
 
-/** Keys: order (by sequence), packets ("messageId:JSON" by place), ids (places by message id), meta (sequence, bytes). */
+/**
+ * Keys: order (by sequence), packets ("messageId:JSON" by place), ids (places by message id), meta (sequence, bytes).
+ */
 const common = `
 local order, packets, ids, meta = KEYS[1], KEYS[2], KEYS[3], KEYS[4]
 local function put(place, text)

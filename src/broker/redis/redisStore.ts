@@ -1,6 +1,7 @@
-// What Redis holds of sessions besides their queues: filters, incoming QoS 2 messages and wills, kept by aedes-persistence-redis.
-// Its commands go over the link: each is answered or fails within 2 s, and one that the library does not wait for fails in silence.
-// Its keys get our prefix, so that an ACL user needs no others; each command is on one key, as a cluster wants it.
+// What Redis holds of sessions besides their queues: filters, incoming QoS 2 messages and wills, kept by
+// aedes-persistence-redis. Its commands go over the link: each is answered or fails within 2 s, and one that the
+// library does not wait for fails in silence. Its keys get our prefix, so that an ACL user needs no others; each
+// command is on one key, as a cluster wants it.
 
 import RedisPersistence from 'aedes-persistence-redis/asyncPersistence.js'
 import { redisClientsKey, redisCommands } from '../internals.ts'

@@ -1,7 +1,7 @@
-// The sessions of several servers: filters, wills and incoming QoS 2 messages in Redis (redisStore.ts: the library's) and queues
-// (redisQueue.ts: ours), and each server with a copy of all filters, kept up by what the others tell. Never waits for Redis longer
-// than the link does, and never fails for want of it: a client then gets the session that this server remembers, and no stored
-// will. What could not be written is made up for.
+// The sessions of several servers: filters, wills and incoming QoS 2 messages in Redis (redisStore.ts: the library's)
+// and queues (redisQueue.ts: ours), and each server with a copy of all filters, kept up by what the others tell. Never
+// waits for Redis longer than the link does, and never fails for want of it: a client then gets the session that this
+// server remembers, and no stored will. What could not be written is made up for.
 
 import { Readable } from 'node:stream'
 import MemoryPersistence from 'aedes-persistence/asyncPersistence.js'
@@ -264,7 +264,10 @@ export class SharedPersistence extends Memory {
     })
   }
 
-  /** `work` says whether it is done; one that waits for Redis asks afterwards whether the filters here are still the same. */
+  /**
+   * `work` says whether it is done; one that waits for Redis asks afterwards whether the filters here are still the
+   * same.
+   */
   async #steadily(id: string, work: (isSteady: () => boolean) => Promise<boolean>): Promise<void> {
     const read = this.#reads.get(id) ?? { readers: 0, changes: 0 }
     this.#reads.set(id, read)
@@ -334,7 +337,10 @@ export class SharedPersistence extends Memory {
     if (!hasForgotten) await this.#load()
   }
 
-  /** Only who changed a session while Redis was away may take filters out of it: another server's copy may lack the newest. */
+  /**
+   * Only who changed a session while Redis was away may take filters out of it: another server's copy may lack the
+   * newest.
+   */
   async #catchUp(id: string): Promise<void> {
     const dirty = this.#dirty.get(id)
     if (dirty) dirty.hasFailed = false

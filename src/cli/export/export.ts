@@ -1,5 +1,6 @@
-// `chargelift export sessions|readings|energy|month`: all rows of a range, as CSV or JSON, to a file or to standard output. Reads
-// the database itself, so it needs no server that runs. Progress goes to standard error, and to a terminal alone.
+// `chargelift export sessions|readings|energy|month`: all rows of a range, as CSV or JSON, to a file or to standard
+// output. Reads the database itself, so it needs no server that runs. Progress goes to standard error, and to a
+// terminal alone.
 
 import { createWriteStream } from 'node:fs'
 import { rename, rm } from 'node:fs/promises'

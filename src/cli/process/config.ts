@@ -20,7 +20,9 @@ export const secondEnvironment = (env: NodeJS.ProcessEnv = process.env): Record<
 export interface Malloc {
   /** Each keeps what it had, and threads that share one wait for each other. */
   readonly ARENA_MAX: number
-  /** From this size on a piece of memory is a mapping of its own: only those of its pages count that were written to. */
+  /**
+   * From this size on a piece of memory is a mapping of its own: only those of its pages count that were written to.
+   */
   readonly MMAP_THRESHOLD_?: number
   /** At most so many of them. */
   readonly MMAP_MAX_?: number

@@ -26,7 +26,10 @@ export async function run(args: readonly string[]): Promise<void> {
   await runServer(args)
 }
 
-/** Loads the modules the way the threads do: Piscina uses require, and the cache has one entry for require, one for import. */
+/**
+ * Loads the modules the way the threads do: Piscina uses require, and the cache has one entry for require, one for
+ * import.
+ */
 async function loadThreads(): Promise<void> {
   createRequire(import.meta.url)('../../ingest/worker/writer.ts')
   await import('../../history/derive/thread.ts')

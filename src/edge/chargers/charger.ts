@@ -10,7 +10,10 @@ import type { Clock } from '../time/clock.ts'
 export interface Sample {
   /** When the answer arrived, by a clock that never steps, in ms. Only differences mean anything. */
   readonly arrivedMonotonicMs: number
-  /** `TotalEnergyConsumption` as the charger's meter has it; absent where the model has none: then `session` is accumulated. */
+  /**
+   * `TotalEnergyConsumption` as the charger's meter has it; absent where the model has none: then `session` is
+   * accumulated.
+   */
   readonly values: Readonly<Partial<ChargerValues>>
   /** The counter of the current or last session, where lifetime energy has to be accumulated from it. */
   readonly session?: SessionReading
@@ -50,8 +53,8 @@ export interface Charger {
   /** One poll, at most one request at a time. Throws PollError when there is no answer that can be trusted. */
   poll(): Promise<Sample>
   /**
-   * The sessions that began or ended since, where the model keeps a list. Never while a poll runs: one request at a time.
-   * `nowMs` is the time now; the charger's own clock may be wrong. Throws PollError, as poll does.
+   * The sessions that began or ended since, where the model keeps a list. Never while a poll runs: one request at a
+   * time. `nowMs` is the time now; the charger's own clock may be wrong. Throws PollError, as poll does.
    */
   records?(sinceMs: number, nowMs: number): Promise<readonly SessionRecord[]>
   /** Ends a poll that runs (it throws) and gives back the connection. */
@@ -77,7 +80,8 @@ export type ChargerDriver = (options: ChargerOptions) => Charger
  * Why a poll gave nothing.
  * `timeout`: no complete answer in time. `refused`: nobody listens there, or the host cannot be reached.
  * `forbidden`: the key is wrong. `wrong_api`: somebody answers who does not speak this API.
- * `bad_answer`: the right API, but an answer that cannot be trusted. `wrong_serial`: the right API, but another charger.
+ * `bad_answer`: the right API, but an answer that cannot be trusted. `wrong_serial`: the right API, but another
+ * charger.
  */
 export type PollFault = Exclude<Reachability, 'ok'>
 

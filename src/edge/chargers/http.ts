@@ -1,6 +1,6 @@
-// The bounded HTTP GET that all drivers share: one request in flight, limits on connect, headers, body and size, no redirects,
-// a new connection each time. Every way in which a charger can fail to answer becomes a PollError with one of its causes.
-// No URL ever leaves this file: it may hold the charger's key.
+// The bounded HTTP GET that all drivers share: one request in flight, limits on connect, headers, body and size, no
+// redirects, a new connection each time. Every way in which a charger can fail to answer becomes a PollError with one
+// of its causes. No URL ever leaves this file: it may hold the charger's key.
 
 // Not 'undici': that loads its fetch, WebSocket and mocks, too, which a Pi would hold in memory for nothing (6 MB).
 import request from 'undici/lib/api/api-request.js'

@@ -13,8 +13,12 @@ export const probeConnectTimeoutMs = 4_000
 export const probeTimeoutMs = 8_000
 /** Edge: longest pause between polls of a charger that does not answer. */
 export const pollBackoffMsMax = 120_000
-/** Edge: how often a charger's master data (error code, phases, serial) is read, and how often while something is odd. */
+/**
+ * Edge: how often a charger's master data (error code, phases, serial) is read, and how often while something is odd.
+ */
 export const deviceInfoIntervalMs = 300_000
 export const deviceInfoOddIntervalMs = 60_000
-/** Edge: polls in a row that fail before the charger's state is published as unknown, and before polls become slower. */
+/**
+ * Edge: polls in a row that fail before the charger's state is published as unknown, and before polls become slower.
+ */
 export const pollMissesMax = 3

@@ -1,5 +1,5 @@
-// Asks one charger again and again: one request at a time, never two that overlap, at a steady pace while it answers and
-// at a slower one while it does not. Knows nothing of values; hands every sample, and every failure, to its watch.
+// Asks one charger again and again: one request at a time, never two that overlap, at a steady pace while it answers
+// and at a slower one while it does not. Knows nothing of values; hands every sample, and every failure, to its watch.
 
 import type { OperationState } from '../../model/wire/chargerState.ts'
 import { type Charger, PollError, type Sample } from './charger.ts'
@@ -54,7 +54,9 @@ async function pollOnce(options: PollOptions, signal: AbortSignal): Promise<Samp
 const intervalOf = (state: OperationState | undefined): number =>
   state === 'charging' ? pollIntervalChargingMs : pollIntervalIdleMs
 
-/** ms; doubles with every miss after the third, up to two minutes. A failing charger may be failing because it is asked. */
+/**
+ * ms; doubles with every miss after the third, up to two minutes. A failing charger may be failing because it is asked.
+ */
 export const pauseMs = (intervalMs: number, misses: number): number =>
   misses < pollMissesMax
     ? intervalMs

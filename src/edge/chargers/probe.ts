@@ -1,7 +1,8 @@
 // Asks an address which charger API answers there: MHCP (HTTP, port 25000), ECU (HTTP, port 80), Modbus TCP (502).
-// One request at a time, and only such as read: the driver's own poll, and one Modbus register. Says of each what came, and in
-// one sentence what that means and what to do. An answer that did not come in time is asked for once more: WLAN is like that.
-// Modbus TCP: "MODBUS Messaging on TCP/IP", 3.1.3; register 100 is the firmware in the ECU's table and nothing elsewhere.
+// One request at a time, and only such as read: the driver's own poll, and one Modbus register. Says of each what came,
+// and in one sentence what that means and what to do. An answer that did not come in time is asked for once more: WLAN
+// is like that. Modbus TCP: "MODBUS Messaging on TCP/IP", 3.1.3; register 100 is the firmware in the ECU's table and
+// nothing elsewhere.
 
 import { connect } from 'node:net'
 import type { ChargerConfig } from '../config.ts'

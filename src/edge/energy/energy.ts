@@ -1,7 +1,7 @@
-// The lifetime energy of a charger. Where it only counts sessions: what the session counter gains, across sessions, restarts
-// and gaps, beginning with the session that is seen first. Where it has a meter: the meter, and across a meter that fell or was
-// replaced an offset. It never falls, and adds nothing that the charger cannot have delivered since the sample before.
-// Pure: the caller stores the state together with the sample.
+// The lifetime energy of a charger. Where it only counts sessions: what the session counter gains, across sessions,
+// restarts and gaps, beginning with the session that is seen first. Where it has a meter: the meter, and across a meter
+// that fell or was replaced an offset. It never falls, and adds nothing that the charger cannot have delivered since
+// the sample before. Pure: the caller stores the state together with the sample.
 
 import { powerOutputWattsMax } from '../../model/wire/limits.ts'
 import type { SessionReading } from '../chargers/charger.ts'
@@ -19,8 +19,8 @@ export interface EnergyState {
 }
 
 /**
- * What a reading was. `implausible`: it adds nothing. `rebased`: it was that for the third time, and is followed from there.
- * `new_epoch`: the same of a meter that stays below where it was. `caught_up`: of a meter that stays above.
+ * What a reading was. `implausible`: it adds nothing. `rebased`: it was that for the third time, and is followed from
+ * there. `new_epoch`: the same of a meter that stays below where it was. `caught_up`: of a meter that stays above.
  */
 export type EnergyStep =
   | 'first'
@@ -46,8 +46,8 @@ const durationLagSeconds = 120
 const catchUpMs = 86_400_000
 
 /**
- * A charger that counts sessions. `elapsedMs` is the time since the reading that was counted last, by a clock that never steps; undefined after a restart,
- * and then a jump of any size counts: it happened while nobody looked.
+ * A charger that counts sessions. `elapsedMs` is the time since the reading that was counted last, by a clock that
+ * never steps; undefined after a restart, and then a jump of any size counts: it happened while nobody looked.
  */
 export function accumulate(before: EnergyState | undefined, reading: SessionReading, elapsedMs?: number): Accumulated {
   if (before === undefined) return counted(0, reading.energyWh, reading, 'first')
@@ -82,8 +82,8 @@ export function accumulateMeter(before: EnergyState | undefined, meterWh: number
 }
 
 /**
- * Another box stands there, on purpose: its counter is followed from where it is. What it counted before is not known to be
- * this charger's.
+ * Another box stands there, on purpose: its counter is followed from where it is. What it counted before is not known
+ * to be this charger's.
  */
 export const rebase = (before: EnergyState, reading: SessionReading): EnergyState => ({
   ...before,

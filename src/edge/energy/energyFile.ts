@@ -1,6 +1,7 @@
-// The second copy of every charger's lifetime energy, in a small file beside the spool: when the spool is damaged, the energy
-// is not. Written through a temporary file, synced and renamed, so that it is whole or the one before. A little old does no
-// harm: the charger's own counter fills in what was added since. Nothing depends on it: a failure is told once, and not thrown.
+// The second copy of every charger's lifetime energy, in a small file beside the spool: when the spool is damaged, the
+// energy is not. Written through a temporary file, synced and renamed, so that it is whole or the one before. A little
+// old does no harm: the charger's own counter fills in what was added since. Nothing depends on it: a failure is told
+// once, and not thrown.
 
 import { closeSync, fsyncSync, openSync, readFileSync, renameSync, writeSync } from 'node:fs'
 import type { Logger } from 'pino'

@@ -20,8 +20,9 @@ const toleranceMs = 120_000
 const toleranceWh = 1
 
 /**
- * Wh since the gap began. The session that `last` shows is known by its energy, if it was over then; else by its time, and the
- * rest of it counts. Every later session counts whole, and the one that `now` shows unless it is among the records already.
+ * Wh since the gap began. The session that `last` shows is known by its energy, if it was over then; else by its time,
+ * and the rest of it counts. Every later session counts whole, and the one that `now` shows unless it is among the
+ * records already.
  */
 export function recordedWh({ last, now, sinceMs, addedWh }: Gap, records: readonly SessionRecord[]): number {
   const closed = records.filter(({ endMs }) => endMs !== undefined).sort((a, b) => a.startMs - b.startMs)

@@ -2,5 +2,7 @@
 
 /** Edge: a counter or meter that cannot be is the new truth when it stays for this many readings. */
 export const energyDoubtsMax = 3
-/** Edge: the second copy of the lifetime energy is written when a session begins, and this often while energy is added. */
+/**
+ * Edge: the second copy of the lifetime energy is written when a session begins, and this often while energy is added.
+ */
 export const energyFileIntervalMs = 900_000

@@ -1,5 +1,5 @@
-// Where the lifetime energy begins on a disk that knows nothing of a charger (a new Pi, a dead SD card): it goes on from what
-// is known elsewhere, the server's retained total or the second file. Pure.
+// Where the lifetime energy begins on a disk that knows nothing of a charger (a new Pi, a dead SD card): it goes on
+// from what is known elsewhere, the server's retained total or the second file. Pure.
 
 import type { SessionReading } from '../chargers/charger.ts'
 

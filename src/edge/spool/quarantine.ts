@@ -1,7 +1,7 @@
 // What becomes of a damaged spool: its file is put aside, and what can still be read of it goes on in a new one.
-// Promises: the newest of those files stay for whoever wants to look; nothing is taken over that a charger cannot have said.
-// What was acknowledged and the memory of the chargers are not taken over: the server has the one, and of the other a wrong
-// total would be worse than none (a second copy of it is in energyFile.ts).
+// Promises: the newest of those files stay for whoever wants to look; nothing is taken over that a charger cannot have
+// said. What was acknowledged and the memory of the chargers are not taken over: the server has the one, and of the
+// other a wrong total would be worse than none (a second copy of it is in energyFile.ts).
 
 import { existsSync, readdirSync, renameSync, rmSync, statSync } from 'node:fs'
 import { basename, dirname, join } from 'node:path'
@@ -17,7 +17,10 @@ import { sent } from './spoolRows.ts'
 const suffixes = ['', '-wal', '-shm'] as const
 const rowsAtOnce = 256
 
-/** Returns the name that the file has from now on. Of those put aside earlier only the newest stay: a dying card must not be filled. */
+/**
+ * Returns the name that the file has from now on. Of those put aside earlier only the newest stay: a dying card must
+ * not be filled.
+ */
 export function putAside(path: string): string {
   const stamp = new Date().toISOString().replace(/[:.]/g, '-')
   const target = `${path}.damaged-${stamp}`
@@ -81,8 +84,8 @@ function countedChargers(damaged: DatabaseSync): ReadonlySet<string> {
 }
 
 /**
- * A total is taken over where it is a lifetime's, and as one that was sent: the new file's charger may yet learn an offset,
- * which is not for the old totals. Elsewhere it is left out, and the next sample tells the total.
+ * A total is taken over where it is a lifetime's, and as one that was sent: the new file's charger may yet learn an
+ * offset, which is not for the old totals. Elsewhere it is left out, and the next sample tells the total.
  */
 function lastingRow(row: Row, table: UnsettledTable, counted: ReadonlySet<string>): Row {
   const { TotalEnergyConsumption: total, ...others } = JSON.parse(row.sample_values)

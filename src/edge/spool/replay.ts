@@ -1,6 +1,7 @@
-// `chargelift edge replay --since T`: acknowledged samples are sent once more, after the server's database came back from a
-// backup. The running edge has the spool to itself, so the command leaves a request beside it, which the edge takes.
-// Promises: a request is done whole or, after a kill in between, again; what the server has is stored once all the same.
+// `chargelift edge replay --since T`: acknowledged samples are sent once more, after the server's database came back
+// from a backup. The running edge has the spool to itself, so the command leaves a request beside it, which the edge
+// takes. Promises: a request is done whole or, after a kill in between, again; what the server has is stored once all
+// the same.
 
 import { closeSync, existsSync, fsyncSync, openSync, readFileSync, renameSync, rmSync, writeSync } from 'node:fs'
 import { setImmediate as breathe, setTimeout as delay } from 'node:timers/promises'
@@ -10,9 +11,9 @@ import { replayLookIntervalMs } from './limits.ts'
 import type { Spool } from './spool.ts'
 
 /**
- * Called by the command line. Asks the edge that owns the spool at `spoolPath` to send again what was sampled at `sinceMs`
- * (ms since the Unix epoch) or later; it does so within a minute, or at its next start. Of two requests that wait, the
- * earlier time counts: it is returned. Throws ConfigError where no spool is or nothing can be written.
+ * Called by the command line. Asks the edge that owns the spool at `spoolPath` to send again what was sampled at
+ * `sinceMs` (ms since the Unix epoch) or later; it does so within a minute, or at its next start. Of two requests that
+ * wait, the earlier time counts: it is returned. Throws ConfigError where no spool is or nothing can be written.
  */
 export function requestReplay(spoolPath: string, sinceMs: number): number {
   if (!existsSync(spoolPath)) {
@@ -71,9 +72,9 @@ async function takeAndLog({ spool, spoolPath, onReplay, log }: ReplayRequests, s
 
 /**
  * One call at a time. Puts what a request asks for back in line, in
- * bounded transactions between which polls go on, and then removes the request. Returns undefined where nothing was asked
- * for. Rejects with ConfigError for a request that cannot be read (it is removed), with RetryableError while the disk
- * cannot be written, and when the spool was closed meanwhile; then the request stays and is done again.
+ * bounded transactions between which polls go on, and then removes the request. Returns undefined where nothing was
+ * asked for. Rejects with ConfigError for a request that cannot be read (it is removed), with RetryableError while the
+ * disk cannot be written, and when the spool was closed meanwhile; then the request stays and is done again.
  */
 export async function takeReplayRequest(spool: ReplaySpool, spoolPath: string): Promise<Replayed | undefined> {
   const { waiting, taken } = filesOf(spoolPath)

@@ -1,12 +1,16 @@
 // Keeps the spool below its bound, a little with every append, so that no poll waits long and appends go on for weeks.
-// What goes, in this order: acknowledged samples, oldest first; values, by the rule of thin.ts; whole samples, oldest first.
-// A quarter of the samples, the newest ones, is not touched. Whatever goes is counted, and noted in the same transaction.
+// What goes, in this order: acknowledged samples, oldest first; values, by the rule of thin.ts; whole samples, oldest
+// first. A quarter of the samples, the newest ones, is not touched. Whatever goes is counted, and noted in the same
+// transaction.
 
 import { dropCountMax, makeRoomCountMax } from './limits.ts'
 import type { Row, SpoolFile, UnsettledTable } from './spoolFile.ts'
 import { type Left, type Thinner, type ThinRow, type ThinStep, thinSteps } from './thin.ts'
 
-/** Above this part of the bound room is made; the rest is for the transaction itself and for what thinning has not reached yet. */
+/**
+ * Above this part of the bound room is made; the rest is for the transaction itself and for what thinning has not
+ * reached yet.
+ */
 const fullShare = 0.9
 const untouchedShare = 0.25
 const tables: readonly UnsettledTable[] = ['backlog', 'held']

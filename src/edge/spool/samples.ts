@@ -30,8 +30,8 @@ export interface NewSample {
 }
 
 /**
- * A sample whose time is not known yet, because the clock was not set: it knows its boot and the monotonic clock instead.
- * It is on disk like any other, is not sent, and is given its time with `stampUndated`.
+ * A sample whose time is not known yet, because the clock was not set: it knows its boot and the monotonic clock
+ * instead. It is on disk like any other, is not sent, and is given its time with `stampUndated`.
  */
 export interface UndatedSample {
   readonly charger: string

@@ -1,8 +1,8 @@
-// The edge's disk: every sample until the server has acknowledged it and two weeks longer, and per charger its last state and
-// its energy. Promises: a sample and the state that it leads to are on disk together, or neither is (one transaction, one
-// fsync); sequence numbers only rise; what was not settled is there after a crash; the file never outgrows its bound: when it
-// is full room.ts says what goes. A damaged file is put aside, and what can be read of it goes on in a new one
-// (quarantine.ts). A disk that cannot be written moves nothing.
+// The edge's disk: every sample until the server has acknowledged it and two weeks longer, and per charger its last
+// state and its energy. Promises: a sample and the state that it leads to are on disk together, or neither is (one
+// transaction, one fsync); sequence numbers only rise; what was not settled is there after a crash; the file never
+// outgrows its bound: when it is full room.ts says what goes. A damaged file is put aside, and what can be read of it
+// goes on in a new one (quarantine.ts). A disk that cannot be written moves nothing.
 
 import { mkdirSync } from 'node:fs'
 import { dirname } from 'node:path'
@@ -21,13 +21,21 @@ export type { ChargerMemory, NewSample, SpooledSample, UndatedSample }
 export interface SpoolOptions {
   readonly path: string
   readonly maxBytes: number
-  /** Called when a damaged file was put aside, at the start or later, and `saved` of its unsettled samples taken over. */
+  /**
+   * Called when a damaged file was put aside, at the start or later, and `saved` of its unsettled samples taken over.
+   */
   readonly onQuarantine?: (file: string, cause: unknown, saved: number) => void
-  /** Called when samples went unsent because the spool was full. With many appends in a row: report at a bounded rate. */
+  /**
+   * Called when samples went unsent because the spool was full. With many appends in a row: report at a bounded rate.
+   */
   readonly onDropped?: (samples: number) => void
-  /** Called when values were left out because the spool was full, by the rule of thin.ts. Report at a bounded rate too. */
+  /**
+   * Called when values were left out because the spool was full, by the rule of thin.ts. Report at a bounded rate too.
+   */
   readonly onThinned?: (values: number) => void
-  /** Called once when the disk cannot be written, full or read-only; every append throws RetryableError until it can. */
+  /**
+   * Called once when the disk cannot be written, full or read-only; every append throws RetryableError until it can.
+   */
   readonly onUnwritable?: (cause: unknown) => void
   /** Called once when it can be written again. */
   readonly onWritable?: () => void
@@ -104,8 +112,8 @@ export class Spool {
 
   /**
    * Puts the sample, what the charger is like after it and all pending settlements on disk, in one transaction.
-   * Returns the sample's sequence number; 0 for a held one, which gets its number with its time. When it throws nothing has
-   * changed, and the caller's state must not move: RetryableError while the disk cannot be written.
+   * Returns the sample's sequence number; 0 for a held one, which gets its number with its time. When it throws nothing
+   * has changed, and the caller's state must not move: RetryableError while the disk cannot be written.
    */
   append(sample: NewSample | UndatedSample, memory: ChargerMemory): number {
     const seq = this.#newestSeq + 1
@@ -124,8 +132,8 @@ export class Spool {
   }
 
   /**
-   * Unsettled samples after `afterSeq`, up to and including `throughSeq`, oldest first: none only where there are no more.
-   * Held ones are not among them.
+   * Unsettled samples after `afterSeq`, up to and including `throughSeq`, oldest first: none only where there are no
+   * more. Held ones are not among them.
    */
   page(afterSeq: number, throughSeq: number, limit: number): SpooledSample[] {
     return this.#read(file => {
@@ -166,10 +174,11 @@ export class Spool {
   }
 
   /**
-   * Gives all held samples of a boot their time, in the order in which they were appended, in one transaction: they get new
-   * sequence numbers at the end, so that a feed that reads on sees them, and `page` returns them from now on.
-   * `toTimeMs` returns ms since the Unix epoch, rising for each charger; `undefined` drops the sample, counted in `dropped`.
-   * `memories` (by charger) is asked after that, and stored in the same transaction. Returns how many samples were stamped.
+   * Gives all held samples of a boot their time, in the order in which they were appended, in one transaction: they get
+   * new sequence numbers at the end, so that a feed that reads on sees them, and `page` returns them from now on.
+   * `toTimeMs` returns ms since the Unix epoch, rising for each charger; `undefined` drops the sample, counted in
+   * `dropped`. `memories` (by charger) is asked after that, and stored in the same transaction. Returns how many
+   * samples were stamped.
    */
   stampUndated(
     bootId: string,
@@ -199,8 +208,8 @@ export class Spool {
   }
 
   /**
-   * Adds `offsetWh` to TotalEnergyConsumption of every unsettled sample of the charger after `afterSeq` that was never sent,
-   * and of all that are held, and stores `memory`: in one transaction. Returns how many samples have changed.
+   * Adds `offsetWh` to TotalEnergyConsumption of every unsettled sample of the charger after `afterSeq` that was never
+   * sent, and of all that are held, and stores `memory`: in one transaction. Returns how many samples have changed.
    */
   addToTotals(charger: string, offsetWh: number, afterSeq: number, memory: ChargerMemory): number {
     return this.#write(file => {
@@ -211,9 +220,9 @@ export class Spool {
   }
 
   /**
-   * Moves samples of the charger that lie after `nowMs`, and were never sent, back, so that the newest is of now: they were
-   * stamped by a clock that was wrong. Their times still rise. Stores what `memoryAt` makes of the newest time, in the same
-   * transaction. Returns how many were moved.
+   * Moves samples of the charger that lie after `nowMs`, and were never sent, back, so that the newest is of now: they
+   * were stamped by a clock that was wrong. Their times still rise. Stores what `memoryAt` makes of the newest time, in
+   * the same transaction. Returns how many were moved.
    */
   pullBack(charger: string, nowMs: number, memoryAt: (newestMs: number) => ChargerMemory): number {
     return this.#write(file => {
@@ -224,9 +233,9 @@ export class Spool {
   }
 
   /**
-   * Puts acknowledged samples with a time of `sinceMs` or later back in line, as sent before: one step of a replay, in one
-   * bounded transaction, for the acknowledged samples that follow `afterSeq`. They keep their numbers, so a feed that has
-   * passed them does not see them: the connection must be made anew when the last step is done.
+   * Puts acknowledged samples with a time of `sinceMs` or later back in line, as sent before: one step of a replay, in
+   * one bounded transaction, for the acknowledged samples that follow `afterSeq`. They keep their numbers, so a feed
+   * that has passed them does not see them: the connection must be made anew when the last step is done.
    */
   replayStep(sinceMs: number, afterSeq: number): { readonly samples: number; readonly throughSeq: number | undefined } {
     return this.#write(file => {
@@ -237,7 +246,10 @@ export class Spool {
     })
   }
 
-  /** Writes pending settlements, where the disk takes them: else they are sent once more after the next start. May be called twice. */
+  /**
+   * Writes pending settlements, where the disk takes them: else they are sent once more after the next start. May be
+   * called twice.
+   */
   close(): void {
     if (this.#isClosed) return
     try {
@@ -296,8 +308,8 @@ export class Spool {
       return this.#onFile(work)
     } catch (error) {
       if (!isDiskFault(error)) throw error
-      // A disk that was gone for a moment is back under another handle. While reading works the handle is kept: on a disk
-      // that is read-only it could not be had again.
+      // A disk that was gone for a moment is back under another handle. While reading works the handle is kept: on a
+      // disk that is read-only it could not be had again.
       if (isIoError(error)) this.#letGo()
       throw diskError('read', error)
     }

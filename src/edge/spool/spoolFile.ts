@@ -1,7 +1,7 @@
-// The spool's SQLite file: how it is opened and checked, what stands in it, and the statements that spool.ts is made of.
-// Promises: a transaction is on disk (WAL, synchronous FULL) when it returns, and its counts with it, or nothing of it is;
-// the file has at most `maxBytes`. Never decides what goes and when. One append writes three small pages: the backlog's
-// last, the acknowledged samples' last, and the charger's memory.
+// The spool's SQLite file: how it is opened and checked, what stands in it, and the statements that spool.ts is made
+// of. Promises: a transaction is on disk (WAL, synchronous FULL) when it returns, and its counts with it, or nothing of
+// it is; the file has at most `maxBytes`. Never decides what goes and when. One append writes three small pages: the
+// backlog's last, the acknowledged samples' last, and the charger's memory.
 
 import { statSync } from 'node:fs'
 import { DatabaseSync, type SQLInputValue, type StatementSync } from 'node:sqlite'
@@ -157,8 +157,8 @@ export class SpoolFile {
   }
 
   /**
-   * Gives rows that follow each other other values, or removes them: undefined. Written anew, side by side: SQLite gives no
-   * page back that is still half full, and splits full ones.
+   * Gives rows that follow each other other values, or removes them: undefined. Written anew, side by side: SQLite
+   * gives no page back that is still half full, and splits full ones.
    */
   rewrite(table: UnsettledTable, rows: readonly Row[], valuesOf: (row: Row) => string | undefined): void {
     this.remove(table, rows[0]!.seq, rows.at(-1)!.seq)
@@ -288,14 +288,20 @@ export class SpoolFile {
   }
 }
 
-/** Rows are moved a few at a time, so that a full file needs hardly any room for it: the next take the place of the last. */
+/**
+ * Rows are moved a few at a time, so that a full file needs hardly any room for it: the next take the place of the
+ * last.
+ */
 function* steps(firstSeq: number, lastSeq: number): Generator<[number, number]> {
   for (let seq = firstSeq; seq <= lastSeq; seq += movedRowsAtOnce) {
     yield [seq, Math.min(lastSeq, seq + movedRowsAtOnce - 1)]
   }
 }
 
-/** SQLite takes an empty file for a new one and would throw its log away; but a log is only written to a file that has a head. */
+/**
+ * SQLite takes an empty file for a new one and would throw its log away; but a log is only written to a file that has a
+ * head.
+ */
 function refuseTruncated(path: string): void {
   const bytes = (file: string) => statSync(file, { throwIfNoEntry: false })?.size
   if (bytes(path) === 0 && (bytes(`${path}-wal`) ?? 0) > 0) throw new DamagedError('the file was cut to nothing')

@@ -1,6 +1,6 @@
-// What the spool has to say, as lines of the log. A full spool gives something up with every sample: that is told at once,
-// and then at most once a minute, with the sum of what went meanwhile. The exact counts are in EdgeStatus. So is a disk that
-// cannot be written, which is found with every poll.
+// What the spool has to say, as lines of the log. A full spool gives something up with every sample: that is told at
+// once, and then at most once a minute, with the sum of what went meanwhile. The exact counts are in EdgeStatus. So is
+// a disk that cannot be written, which is found with every poll.
 
 import type { Logger } from 'pino'
 import { spoolLogIntervalMs } from './limits.ts'

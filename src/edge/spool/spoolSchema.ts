@@ -48,7 +48,9 @@ export function prepareSchema(sqlite: DatabaseSync): void {
   moveVersion1(sqlite)
 }
 
-/** A file of version 1 keeps its rows; they move in steps, so that a kill in between loses none and needs no room twice. */
+/**
+ * A file of version 1 keeps its rows; they move in steps, so that a kill in between loses none and needs no room twice.
+ */
 function moveVersion1(sqlite: DatabaseSync): void {
   const old = sqlite.prepare("SELECT 1 FROM sqlite_schema WHERE name = 'samples_v1'").get()
   if (old === undefined) return

@@ -1,4 +1,5 @@
-// What SQLite's errors mean to the spool: damage (another file has to be started), a disk that refuses, or another owner.
+// What SQLite's errors mean to the spool: damage (another file has to be started), a disk that refuses, or another
+// owner.
 
 /** The file is not what this software left. */
 export class DamagedError extends Error {}

@@ -1,5 +1,5 @@
-// Which values a full spool gives up, and in which order: the rule, as steps that are each applied to the oldest samples
-// first, and the next one only when there is nothing left for those before it. Knows no disk.
+// Which values a full spool gives up, and in which order: the rule, as steps that are each applied to the oldest
+// samples first, and the next one only when there is nothing left for those before it. Knows no disk.
 //
 //   1  Measurements (PowerOutput, OutputCurrent, SessionEnergy): one sample a minute of each charger keeps them.
 //   2  Measurements: one sample a quarter of an hour keeps them.
@@ -7,8 +7,8 @@
 //   4  All other values but the energy counter, where they only repeat what was known before: heartbeats.
 //   5  TotalEnergyConsumption: the first and the last sample of every hour keep it.
 //
-// A sample goes when no value is left in it. What remains, changes of state and two totals an hour, is not for thinning: it
-// goes last and whole, oldest first (room.ts).
+// A sample goes when no value is left in it. What remains, changes of state and two totals an hour, is not for
+// thinning: it goes last and whole, oldest first (room.ts).
 
 import { type ChargerValues, type ValueName, valueNames } from '../../model/wire/chargerState.ts'
 import { thinCoarseMs, thinFineMs } from './limits.ts'
@@ -50,7 +50,9 @@ export class Thinner {
   readonly #keptPeriod = new Map<string, number>()
   readonly #lastEnergy = new Map<string, { row: ThinRow; isFirst: boolean }>()
 
-  /** `rows` rise in `seq` from call to call. Returns what changed, by `seq`; a row of an earlier call may be among it. */
+  /**
+   * `rows` rise in `seq` from call to call. Returns what changed, by `seq`; a row of an earlier call may be among it.
+   */
   thin(step: ThinStep, rows: readonly ThinRow[]): ReadonlyMap<number, Left> {
     const changed = new Map<number, Left>()
     const leaveOut = (row: ThinRow, names: readonly ValueName[]) => {

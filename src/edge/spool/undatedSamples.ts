@@ -1,5 +1,6 @@
-// Samples that were taken while nobody knew the time: on disk with a mark of the monotonic clock, and stamped here as soon as
-// the time is known. Those of an earlier start of the machine get an estimate: it ended when the next one began. Times rise.
+// Samples that were taken while nobody knew the time: on disk with a mark of the monotonic clock, and stamped here as
+// soon as the time is known. Those of an earlier start of the machine get an estimate: it ended when the next one
+// began. Times rise.
 
 import type { Logger } from 'pino'
 import type { KnownValues } from '../diff.ts'

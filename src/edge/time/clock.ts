@@ -1,7 +1,7 @@
 // The edge's clocks: the one that never steps, and what the time is by it, as far as that can be known.
-// Promises: no time before it can be trusted; a wall clock that leaps is not followed before the kernel or the server says so;
-// where the server's clock is far from this one it is the server's that counts, as it is the server that takes or refuses a
-// sample by its time. Never sets a clock.
+// Promises: no time before it can be trusted; a wall clock that leaps is not followed before the kernel or the server
+// says so; where the server's clock is far from this one it is the server's that counts, as it is the server that takes
+// or refuses a sample by its time. Never sets a clock.
 
 import { execFile } from 'node:child_process'
 import { randomUUID } from 'node:crypto'
@@ -29,7 +29,9 @@ export const systemClock: Clock = {
   monotonicMs: () => Number(process.hrtime.bigint()) / 1e6
 }
 
-/** No sample is older than this software: a clock that says so was never set (a Raspberry Pi keeps none without power). */
+/**
+ * No sample is older than this software: a clock that says so was never set (a Raspberry Pi keeps none without power).
+ */
 export const builtMs = Date.UTC(2026, 9, 1)
 
 /** Names the run of the monotonic clock: of this start of the machine, else of this process. */
@@ -57,8 +59,9 @@ export const nextSamplingTime = (arrivedMs: number, lastMs: number | undefined):
 
 /**
  * `unset`: before the date of this software. `unsynchronised`: the kernel says so. Both: there is no time yet.
- * `system`: nobody can say whether this machine's clock is right. `leapt`: it was left for the time that it told before.
- * `synchronised`: it is right by the kernel, or within a minute of the server. `server`: the time is the server's.
+ * `system`: nobody can say whether this machine's clock is right. `leapt`: it was left for the time that it told
+ * before. `synchronised`: it is right by the kernel, or within a minute of the server. `server`: the time is the
+ * server's.
  */
 export type ClockState = 'unset' | 'unsynchronised' | 'system' | 'leapt' | 'synchronised' | 'server'
 
@@ -78,9 +81,11 @@ interface ServerBase {
 }
 
 /*
- * A base is UTC minus the monotonic clock, so that the time of any moment is one addition. `own` is the wall clock's base.
+ * A base is UTC minus the monotonic clock, so that the time of any moment is one addition. `own` is the wall clock's
+ * base.
  *
- *   server has told its time, own is near it        own      near: one minute; where the kernel is synchronised, almost as
+ *   server has told its time, own is near it        own      near: one minute; where the kernel is synchronised, almost
+ * as
  *   server has told its time, own is far from it    server's far as the server takes samples from the future
  *   own is before the date of this software         none
  *   kernel is not synchronised, and never was       none

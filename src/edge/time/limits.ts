@@ -2,7 +2,10 @@
 
 /** Edge: a wall clock that moves by more than this between two looks has leapt. */
 export const clockStepMsMax = 60_000
-/** Edge: how often the kernel is asked whether its clock is synchronised, until it is; after the server told; and for how long. */
+/**
+ * Edge: how often the kernel is asked whether its clock is synchronised, until it is; after the server told; and for
+ * how long.
+ */
 export const kernelProbeIntervalMs = 10_000
 export const kernelProbeIntervalMsMax = 600_000
 export const kernelProbeTimeoutMs = 5_000

@@ -1,7 +1,7 @@
-// What the edge asks the server: what time it is, and, for chargers that this disk does not know (a new Pi, a dead SD card),
-// what was stored of them last. Both are retained messages: asked for by SUBSCRIBE, and let go of by UNSUBSCRIBE, because the
-// server works for every subscription. Promises that `onRetained` comes only when the server has said all that it has, and that
-// garbage is ignored. One object per connection.
+// What the edge asks the server: what time it is, and, for chargers that this disk does not know (a new Pi, a dead SD
+// card), what was stored of them last. Both are retained messages: asked for by SUBSCRIBE, and let go of by
+// UNSUBSCRIBE, because the server works for every subscription. Promises that `onRetained` comes only when the server
+// has said all that it has, and that garbage is ignored. One object per connection.
 
 import { setTimeout as delay } from 'node:timers/promises'
 import type { Logger } from 'pino'
@@ -52,11 +52,14 @@ const seedNames = ['TotalEnergyConsumption', 'SessionEnergy', 'ConnectedVehicle'
 /*
  * One connection's questions go through these steps.
  *
- * seeds   SUBSCRIBE to the three values of each wanted charger. When that is granted, SUBSCRIBE to the own Connection: its
- *         stamped copy left the server after the retained values began to, so when it is here, they are here, or come within
- *         a short grace. Then all are told, and the publisher may go on. Refused, or no answer in time: nothing is told, the
- *         step is repeated after a pause that doubles up to two minutes. The connection stays: other chargers go on meanwhile.
- * time    SUBSCRIBE to the own Connection (the end of `seeds` has told it already), and again once an hour.
+ * seeds   SUBSCRIBE to the three values of each wanted charger. When that is granted, SUBSCRIBE to the own Connection:
+ * its
+ *         stamped copy left the server after the retained values began to, so when it is here, they are here, or come
+ * within
+ *         a short grace. Then all are told, and the publisher may go on. Refused, or no answer in time: nothing is
+ * told, the
+ *         step is repeated after a pause that doubles up to two minutes. The connection stays: other chargers go on
+ * meanwhile. time    SUBSCRIBE to the own Connection (the end of `seeds` has told it already), and again once an hour.
  *         A server that does not answer tells no time, and is asked again an hour later.
  */
 export class Questions {

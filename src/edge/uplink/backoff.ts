@@ -1,5 +1,5 @@
-// How long the edge waits before it connects: long enough that ten thousand of them do not meet at a server that comes back.
-// The first pause is hashed from the name, so that a fleet that loses its server in one moment is spread evenly;
+// How long the edge waits before it connects: long enough that ten thousand of them do not meet at a server that comes
+// back. The first pause is hashed from the name, so that a fleet that loses its server in one moment is spread evenly;
 // later ones are full jitter below a bound that doubles. Pure but for its count of failures; waits for nothing itself.
 
 import { createHash } from 'node:crypto'

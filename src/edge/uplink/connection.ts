@@ -1,7 +1,8 @@
 // One connection to the MQTT server: TLS with both certificates, one mqtt.js client object, one window.
-// Promises: parcels of one send leave in one socket write; a parcel counts as delivered only when every message of it has
-// its PUBACK; `onOver` comes exactly once, with what was not acknowledged. It never reconnects and never resends: redelivery
-// belongs to the spool (mqtt.js with a store of its own would keep ids of a dead connection taken). Subscriptions end with it.
+// Promises: parcels of one send leave in one socket write; a parcel counts as delivered only when every message of it
+// has its PUBACK; `onOver` comes exactly once, with what was not acknowledged. It never reconnects and never resends:
+// redelivery belongs to the spool (mqtt.js with a store of its own would keep ids of a dead connection taken).
+// Subscriptions end with it.
 
 import { isIP } from 'node:net'
 import { connect, type SecureContext, type TLSSocket } from 'node:tls'
@@ -22,7 +23,9 @@ export interface ConnectionOptions {
   readonly secureContext: SecureContext
   /** A TLS session of an earlier connection, which saves the server most of the handshake. */
   readonly session?: Buffer | undefined
-  /** Given where this machine's clock cannot be trusted: may a certificate be taken that is not yet valid by that clock? */
+  /**
+   * Given where this machine's clock cannot be trusted: may a certificate be taken that is not yet valid by that clock?
+   */
   readonly acceptsEarly?: AcceptsEarly | undefined
   readonly ackTimeoutMs?: number
   readonly onSession: (session: Buffer) => void
@@ -103,7 +106,9 @@ export class Connection {
     stream.uncork()
   }
 
-  /** Resolves when the server has granted all of them; rejects when it refuses one, and when the connection ends before. */
+  /**
+   * Resolves when the server has granted all of them; rejects when it refuses one, and when the connection ends before.
+   */
   async subscribe(topics: readonly string[]): Promise<void> {
     await Promise.all(chunksOf(topics).map(chunk => this.#client.subscribeAsync(chunk, { qos: 0 })))
   }
@@ -123,7 +128,9 @@ export class Connection {
     this.#finish(reason)
   }
 
-  /** Says goodbye; onOver comes when that is sent, or at once when messages are unacknowledged or CONNACK has not come. */
+  /**
+   * Says goodbye; onOver comes when that is sent, or at once when messages are unacknowledged or CONNACK has not come.
+   */
   end(): void {
     this.#reason ??= 'stopped'
     // mqtt.js would wait for acknowledgements, and they may never come.

@@ -1,6 +1,6 @@
-// What a connection sends, and in which order: first what is current of all chargers, then whatever is appended from now
-// on, and between that the backlog, oldest first. Reads the spool in pages, so that a backlog of weeks needs no memory.
-// Decides nothing about when: the publisher asks for the next parcel that fits into its window.
+// What a connection sends, and in which order: first what is current of all chargers, then whatever is appended from
+// now on, and between that the backlog, oldest first. Reads the spool in pages, so that a backlog of weeks needs no
+// memory. Decides nothing about when: the publisher asks for the next parcel that fits into its window.
 
 import type { ChargerValues } from '../../model/wire/chargerState.ts'
 import { encodeEnvelope } from '../../model/wire/envelope.ts'
@@ -64,7 +64,9 @@ export class Feed {
     this.#backlog.push(new Cursor(spool, owns, 0, () => newestSeq))
   }
 
-  /** The next parcel if it has at most `room` messages. A parcel that does not fit is never overtaken by a later one. */
+  /**
+   * The next parcel if it has at most `room` messages. A parcel that does not fit is never overtaken by a later one.
+   */
   next(room: number): Parcel | undefined {
     const current = this.#current[0]
     if (current !== undefined) return current.messages.length <= room ? this.#current.shift() : undefined

@@ -327,7 +327,10 @@ describe('nothing is sent to a server that is not the one', () => {
 })
 
 describe('after a kill, what may have been in flight carries DUP', () => {
-  /** Spools, sends, and leaves the disk as a killed process does. The values that the next process sends, with their marks. */
+  /**
+   * Spools, sends, and leaves the disk as a killed process does. The values that the next process sends, with their
+   * marks.
+   */
   async function killed(t: TestContext, polls: number): Promise<Map<unknown, boolean>> {
     const path = join(memoryFolder(t), 'spool.sqlite')
     fillBacklog(path, polls)

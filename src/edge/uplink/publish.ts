@@ -1,8 +1,8 @@
 // Takes samples from the spool to the server, and their acknowledgements back: nothing else settles a sample.
-// Promises: at most one connection, at most 512 messages without acknowledgement, each charger's samples in sampling order,
-// after every connect the current state first, and nothing of a charger whose seed is asked for before that is answered.
-// Waits between connections, longer each time, never in step with others.
-// Never loses and never keeps a sample: it reads the spool when there is room, and gives back what a connection leaves.
+// Promises: at most one connection, at most 512 messages without acknowledgement, each charger's samples in sampling
+// order, after every connect the current state first, and nothing of a charger whose seed is asked for before that is
+// answered. Waits between connections, longer each time, never in step with others. Never loses and never keeps a
+// sample: it reads the spool when there is room, and gives back what a connection leaves.
 
 import { createSecureContext, type SecureContext } from 'node:tls'
 import type { Logger } from 'pino'
@@ -37,7 +37,9 @@ export interface PublisherOptions {
   readonly mayPublish: (charger: string) => boolean
   /** The first charger of the certificate: its `Connection` tells the server's time. Default: the identity. */
   readonly ownCharger?: string
-  /** At every connect, and once an hour: the server's clock read `serverMs` at some moment of the last `roundTripMs`. */
+  /**
+   * At every connect, and once an hour: the server's clock read `serverMs` at some moment of the last `roundTripMs`.
+   */
   readonly onServerTime?: (serverMs: number, roundTripMs: number) => void
   /** Asked at every connect: chargers of which nothing may be published before `onRetained` was called for them. */
   readonly seedsWanted?: () => readonly string[]
@@ -59,13 +61,17 @@ export interface PublisherOptions {
  *
  * stopped     Before start and after stop. Nothing happens.
  * connecting  A connection object exists, CONNACK has not come. -> connected on CONNACK 0; -> waiting on anything else.
- * connected   The server is asked for its time, and for the seeds that are wanted. The feed is pumped into the window whenever
+ * connected   The server is asked for its time, and for the seeds that are wanted. The feed is pumped into the window
+ * whenever
  *             something is appended or acknowledged, or a seed is decided: until then it leaves that charger out.
  *             -> waiting when the connection is over, for whatever reason: its window goes back to the spool.
- * waiting     A timer runs (backoff.ts). At process start and after a good connection its length is hashed from the name, at
+ * waiting     A timer runs (backoff.ts). At process start and after a good connection its length is hashed from the
+ * name, at
  *             most 1 s and 10 s; else it is full jitter between 0 and a bound that doubles from 1 s to 2 min with every
- *             connection that was not proven good by 20 s of life. An acknowledgement proves nothing: a server that closes at
- *             one certain message acknowledges others before it. Who is denied by name waits for 30 s at least. -> connecting.
+ *             connection that was not proven good by 20 s of life. An acknowledgement proves nothing: a server that
+ * closes at
+ *             one certain message acknowledges others before it. Who is denied by name waits for 30 s at least. ->
+ * connecting.
  */
 export class Publisher {
   readonly #options: PublisherOptions
@@ -309,10 +315,10 @@ export class Publisher {
 }
 
 /**
- * Which samples a killed process may have sent: it leaves no mark on disk. Only marks that may be true are worth setting, as
- * the server looks for every marked sample before it stores it: the oldest that could be in flight, or acknowledged and not
- * yet settled on disk, and as many of the newest. A sample that is sent again without a mark costs the server more, and
- * nothing else.
+ * Which samples a killed process may have sent: it leaves no mark on disk. Only marks that may be true are worth
+ * setting, as the server looks for every marked sample before it stores it: the oldest that could be in flight, or
+ * acknowledged and not yet settled on disk, and as many of the newest. A sample that is sent again without a mark costs
+ * the server more, and nothing else.
  */
 function leftInFlight(spool: Pick<Spool, 'page' | 'newestSeq'>): (seq: number) => boolean {
   const { newestSeq } = spool

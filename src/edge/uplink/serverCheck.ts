@@ -1,9 +1,9 @@
-// Is that the server, although its certificate begins in the future of this machine's clock? A Raspberry Pi without a battery
-// may wake up years ago, and where NTP is blocked only the server can tell the time: a server that is refused for the time
-// would never be heard. Only where the clock cannot be trusted, and only this one fault of a certificate, is looked at again.
-// OpenSSL reports the last fault that it finds, and looks at the time last: "not yet valid" says nothing about the signature,
-// the purpose and the name. So all of it is checked here, and more strictly: signed by the authority itself, made for a server,
-// the host among its names, and not expired at any time that this can be.
+// Is that the server, although its certificate begins in the future of this machine's clock? A Raspberry Pi without a
+// battery may wake up years ago, and where NTP is blocked only the server can tell the time: a server that is refused
+// for the time would never be heard. Only where the clock cannot be trusted, and only this one fault of a certificate,
+// is looked at again. OpenSSL reports the last fault that it finds, and looks at the time last: "not yet valid" says
+// nothing about the signature, the purpose and the name. So all of it is checked here, and more strictly: signed by the
+// authority itself, made for a server, the host among its names, and not expired at any time that this can be.
 
 import { X509Certificate } from 'node:crypto'
 import { isIP } from 'node:net'

@@ -1,5 +1,5 @@
-// Reads a CSV file with a header line, from a spreadsheet or a script: commas or semicolons, with or without quotes and byte order
-// mark. Promises that every fault carries its line number and that reading goes on after it. Pure.
+// Reads a CSV file with a header line, from a spreadsheet or a script: commas or semicolons, with or without quotes and
+// byte order mark. Promises that every fault carries its line number and that reading goes on after it. Pure.
 
 import type { ConfigFault } from '../../model/errors.ts'
 

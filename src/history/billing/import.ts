@@ -1,5 +1,6 @@
-// Brings sites, chargers, tariffs and cards from a CSV file into the database, in one transaction: all of it or nothing. A dry run
-// is the same, taken back at its end, so that what it says is what would happen, down to the costs of sessions.
+// Brings sites, chargers, tariffs and cards from a CSV file into the database, in one transaction: all of it or
+// nothing. A dry run is the same, taken back at its end, so that what it says is what would happen, down to the costs
+// of sessions.
 
 import { ConfigError, type ConfigFault } from '../../model/errors.ts'
 import type { Db } from '../queryable.ts'

@@ -1,5 +1,5 @@
-// What `chargelift import` takes: sites, chargers, tariffs and cards as lines of a CSV file, judged one by one and together.
-// Pure: every fault with its line number, all at once.
+// What `chargelift import` takes: sites, chargers, tariffs and cards as lines of a CSV file, judged one by one and
+// together. Pure: every fault with its line number, all at once.
 
 import type { ConfigFault } from '../../model/errors.ts'
 import { chargerNameRule, isChargerName } from '../../model/wire/topics.ts'

@@ -1,5 +1,5 @@
-// What closing a month decides: when a month is over, what stops it, and what the statement says. The statements of SQL are
-// tested on a database (test/full/month.test.ts).
+// What closing a month decides: when a month is over, what stops it, and what the statement says. The statements of SQL
+// are tested on a database (test/full/month.test.ts).
 
 import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'

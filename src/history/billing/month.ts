@@ -1,6 +1,6 @@
-// Closes a month: the sessions that ended in it, on the clock of each site, and what has changed since in months closed before,
-// become a statement that nobody can change, with a SHA-256 over its content. Refuses while data may still come, unless forced;
-// then the statement names what was missing.
+// Closes a month: the sessions that ended in it, on the clock of each site, and what has changed since in months closed
+// before, become a statement that nobody can change, with a SHA-256 over its content. Refuses while data may still
+// come, unless forced; then the statement names what was missing.
 
 import { createHash } from 'node:crypto'
 import { ConfigError, type ConfigFault } from '../../model/errors.ts'
@@ -137,7 +137,7 @@ async function closeSite(
 }
 
 /** When the month begins and ends at a site. */
-function spanOf(month: string, timeZone: string): [fromMs: number, toMs: number] {
+export function spanOf(month: string, timeZone: string): [fromMs: number, toMs: number] {
   const zone = new Zone(timeZone)
   const [year, number] = month.split('-').map(Number) as [number, number]
   const next = new Date(Date.UTC(year, number, 1)).toISOString().slice(0, 10)
@@ -156,7 +156,7 @@ const correctionOf = (line: MonthLine): Correction => {
   return { ofMonth, charger, startedAt, endedAt, vehicle, person, energyWh, amount, currency }
 }
 
-function totalsOf(lines: readonly Pick<MonthLine, 'kind' | 'currency' | 'energyWh' | 'amount'>[]): Total[] {
+export function totalsOf(lines: readonly Pick<MonthLine, 'kind' | 'currency' | 'energyWh' | 'amount'>[]): Total[] {
   const currencies = [...new Set(lines.map(({ currency }) => currency))].sort()
   return currencies.map(currency => {
     const of = (kind: MonthLine['kind']) => lines.filter(line => line.kind === kind && line.currency === currency)
@@ -192,7 +192,7 @@ export function sum(decimals: readonly string[], digits: number): string {
 }
 
 /** JSON with sorted members and a line end: the same content is the same bytes. */
-const canonical = (value: unknown): string => `${JSON.stringify(sorted(value))}\n`
+export const canonical = (value: unknown): string => `${JSON.stringify(sorted(value))}\n`
 
 const sorted = (value: unknown): unknown => {
   if (Array.isArray(value)) return value.map(sorted)

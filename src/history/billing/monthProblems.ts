@@ -1,4 +1,5 @@
-// Whether a month is complete: what an edge has not sent, when a charger said nothing, what the server has not derived yet.
+// Whether a month is complete: what an edge has not sent, when a charger said nothing, what the server has not derived
+// yet.
 
 import type { Db } from '../queryable.ts'
 

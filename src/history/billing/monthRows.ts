@@ -65,8 +65,8 @@ export interface MonthLine {
 }
 
 /**
- * What a statement of `month` counts: its sessions, and what has changed in months of the site that are closed. Without a month
- * only the latter. A session stays with the site whose statement counted it first.
+ * What a statement of `month` counts: its sessions, and what has changed in months of the site that are closed. Without
+ * a month only the latter. A session stays with the site whose statement counted it first.
  */
 export async function readLines(
   db: Db,

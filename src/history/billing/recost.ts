@@ -1,5 +1,5 @@
-// Gives ended sessions the cost that they have by the tariffs as they are now. Energies by quarter hour are stored with each
-// session, so that this needs no raw rows. Writes only what differs.
+// Gives ended sessions the cost that they have by the tariffs as they are now. Energies by quarter hour are stored with
+// each session, so that this needs no raw rows. Writes only what differs.
 
 import type { Db } from '../queryable.ts'
 import { readPriceList } from './priceList.ts'

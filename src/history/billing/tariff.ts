@@ -1,6 +1,6 @@
 // What a session costs: its energy by quarter hour, at the price of the tariff's window in the time zone of the site.
-// Exact: energies are whole thousandths of a Wh, prices whole millionths, amounts are rounded once, half up, to hundredths.
-// Pure.
+// Exact: energies are whole thousandths of a Wh, prices whole millionths, amounts are rounded once, half up, to
+// hundredths. Pure.
 
 import type { Zone } from '../zone.ts'
 
@@ -8,7 +8,9 @@ import type { Zone } from '../zone.ts'
 export interface TariffWindow {
   readonly fromDay: number
   readonly toDay: number
-  /** Minutes since midnight; the end is not included, and lies before the beginning where the window goes over midnight. */
+  /**
+   * Minutes since midnight; the end is not included, and lies before the beginning where the window goes over midnight.
+   */
   readonly fromMinute: number
   readonly toMinute: number
   /** Millionths of the currency, per kWh. */
@@ -35,8 +37,8 @@ const quarterMs = 900_000
 const dayMs = 86_400_000
 
 /**
- * `quarterMilliWh` from the quarter hour of `startedMs` on. Undefined where no window applies to some of the energy, or where
- * windows of different currencies do.
+ * `quarterMilliWh` from the quarter hour of `startedMs` on. Undefined where no window applies to some of the energy, or
+ * where windows of different currencies do.
  */
 export function costOf(
   startedMs: number,

@@ -1,5 +1,5 @@
-// Whether tariffs and cards, as they would stand in the database, make sense together: no two validities of the same at once, and
-// every minute of a day in exactly one window of a tariff. Pure.
+// Whether tariffs and cards, as they would stand in the database, make sense together: no two validities of the same at
+// once, and every minute of a day in exactly one window of a tariff. Pure.
 
 import type { ConfigFault } from '../../model/errors.ts'
 

@@ -1,5 +1,5 @@
-// The statements about `history_changes`, one function each: what is to be derived anew. The ingest worker notes there what came
-// late, in its own words (ingest/copy.ts); maintenance, which alone deletes, notes what it could not derive.
+// The statements about `history_changes`, one function each: what is to be derived anew. The ingest worker notes there
+// what came late, in its own words (ingest/copy.ts); maintenance, which alone deletes, notes what it could not derive.
 
 import type { ClientBase } from 'pg'
 import { historyChangesMax } from './limits.ts'
@@ -37,7 +37,9 @@ export async function settleChanges(
   await db.query('COMMIT')
 }
 
-/** A range that goes on where another one of its charger ends makes that one longer: so what fails for days is one row. */
+/**
+ * A range that goes on where another one of its charger ends makes that one longer: so what fails for days is one row.
+ */
 export async function noteChanges(db: ClientBase, ranges: readonly ChargerRange[]): Promise<void> {
   if (ranges.length === 0) return
   await db.query(

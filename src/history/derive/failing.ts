@@ -1,6 +1,6 @@
-// The chargers whose history cannot be derived, for something in their rows, their site or their tariff. What of them is to be
-// derived stays noted in `history_changes`; here is only who rests until when, so that they do not cost every turn. It is held
-// in memory: another server, or one that was started again, tries them at once.
+// The chargers whose history cannot be derived, for something in their rows, their site or their tariff. What of them
+// is to be derived stays noted in `history_changes`; here is only who rests until when, so that they do not cost every
+// turn. It is held in memory: another server, or one that was started again, tries them at once.
 
 import { historyFailingRestMs } from './limits.ts'
 

@@ -1,5 +1,5 @@
-// Maintenance in a thread of its own, so that deriving history delays no acknowledgement. A thread that dies is told and started
-// again. While the server stores much it works a tenth of the time.
+// Maintenance in a thread of its own, so that deriving history delays no acknowledgement. A thread that dies is told
+// and started again. While the server stores much it works a tenth of the time.
 
 import { Worker } from 'node:worker_threads'
 import { isBinary, readAssetText } from '../../model/assets.ts'

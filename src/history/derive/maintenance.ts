@@ -1,7 +1,8 @@
-// Keeps what is derived from raw rows up to date: partitions ahead, quarter hours, sessions, and with a retention the end of old
-// raw rows. One server at a time does it, under an advisory lock. A run that fails is told and tried again at the next turn:
-// storing readings never waits for it, and the process never ends by it. Whatever a killed run left is done again. A charger
-// whose data makes it fail keeps no other one from its history: its ranges stay noted, and are tried again later.
+// Keeps what is derived from raw rows up to date: partitions ahead, quarter hours, sessions, and with a retention the
+// end of old raw rows. One server at a time does it, under an advisory lock. A run that fails is told and tried again
+// at the next turn: storing readings never waits for it, and the process never ends by it. Whatever a killed run left
+// is done again. A charger whose data makes it fail keeps no other one from its history: its ranges stay noted, and are
+// tried again later.
 
 import { setTimeout as sleep } from 'node:timers/promises'
 import pg from 'pg'
@@ -21,7 +22,8 @@ import { dropRawRows } from './retention.ts'
 import { isDataError, pauseUntilMs, rangesAtOnceAfter, rangesAtOnceFirst, stepFrom } from './steps.ts'
 
 /**
- * Derives more from the raw rows of these ranges, in one transaction. It may be asked again for what it has derived already. Raw rows before `rawFromMs` (-Infinity: none) are gone: what was derived from them must stay.
+ * Derives more from the raw rows of these ranges, in one transaction. It may be asked again for what it has derived
+ * already. Raw rows before `rawFromMs` (-Infinity: none) are gone: what was derived from them must stay.
  */
 export type Derive = (db: pg.ClientBase, ranges: readonly ChargerRange[], rawFromMs: number) => Promise<void>
 
@@ -75,7 +77,10 @@ export class Maintenance {
     return this.#succeededAtMs
   }
 
-  /** Takes a turn now, and from then on at its interval; `ended` after each. Returns how to stop: a run under way is cut off. */
+  /**
+   * Takes a turn now, and from then on at its interval; `ended` after each. Returns how to stop: a run under way is cut
+   * off.
+   */
   start(ended: () => void): () => Promise<void> {
     const turn = (): void => {
       this.#running ??= this.run().then(() => {
@@ -156,8 +161,8 @@ export class Maintenance {
   }
 
   /**
-   * From where the last run ended until now, in steps; returns the database's time of the last step. Who fails does not hold it
-   * up: what it passes over is noted.
+   * From where the last run ended until now, in steps; returns the database's time of the last step. Who fails does not
+   * hold it up: what it passes over is noted.
    */
   async #deriveNew(db: pg.Client, kind: QuarterHours): Promise<number> {
     for (;;) {
@@ -199,8 +204,8 @@ export class Maintenance {
   }
 
   /**
-   * Some chargers at a time, so that a step is short; after a crash all of it is done again. Returns the ranges that failed by
-   * their data.
+   * Some chargers at a time, so that a step is short; after a crash all of it is done again. Returns the ranges that
+   * failed by their data.
    */
   async #deriveAll(
     db: pg.Client,
@@ -223,7 +228,10 @@ export class Maintenance {
     return failed
   }
 
-  /** What fails by its data is halved until the charger at fault stands alone: its ranges are returned, the others are derived. */
+  /**
+   * What fails by its data is halved until the charger at fault stands alone: its ranges are returned, the others are
+   * derived.
+   */
   async #derive(
     db: pg.Client,
     kind: QuarterHours,
@@ -258,7 +266,9 @@ export class Maintenance {
     if (isNews && this.#failing.ids.length <= historyFailingNamesMax) this.#options.failed(error, charger)
   }
 
-  /** Afterwards who stores has the rest of the time, unless this turn has lasted long already: it must come to an end. */
+  /**
+   * Afterwards who stores has the rest of the time, unless this turn has lasted long already: it must come to an end.
+   */
   async #step(work: () => Promise<void>): Promise<number> {
     const startedMs = performance.now()
     await work()
@@ -275,7 +285,9 @@ const pauseLookMs = 100
 const partitionsAhead = `SELECT ensure_ev_readings_partitions(
   (now() AT TIME ZONE 'UTC')::date - 1, (now() AT TIME ZONE 'UTC')::date + 7)`
 
-/** Throws every other error: it is not for the data of a charger, but for the database, the connection or the schema. */
+/**
+ * Throws every other error: it is not for the data of a charger, but for the database, the connection or the schema.
+ */
 async function undoDataError(db: pg.Client, error: unknown): Promise<void> {
   if (!isDataError(error)) throw error
   // Errors of ours and of a broken connection look alike; but one that still answers is not broken.

@@ -1,5 +1,5 @@
-// Brings `quarter_hours` up to date for some ranges of raw rows. It is a continuous aggregate or a table, asked of the database
-// each time: a database may be restored under another licence.
+// Brings `quarter_hours` up to date for some ranges of raw rows. It is a continuous aggregate or a table, asked of the
+// database each time: a database may be restored under another licence.
 
 import type { ClientBase } from 'pg'
 import type { Queryable } from '../queryable.ts'
@@ -17,8 +17,8 @@ export async function kindOfQuarterHours(db: Queryable): Promise<QuarterHours> {
 }
 
 /**
- * Derives the quarter hours anew that the ranges touch. Outside of a transaction. The ranges must hold nothing whose raw rows
- * are gone: its quarter hours would go, too. `nowMs` by the database's clock.
+ * Derives the quarter hours anew that the ranges touch. Outside of a transaction. The ranges must hold nothing whose
+ * raw rows are gone: its quarter hours would go, too. `nowMs` by the database's clock.
  */
 export async function refreshQuarterHours(
   db: ClientBase,
@@ -32,8 +32,8 @@ export async function refreshQuarterHours(
 }
 
 /**
- * An aggregate is refreshed for all chargers, but only where rows came since. What is so new that rows still come unannounced
- * stays unmaterialized: it is computed as it is asked.
+ * An aggregate is refreshed for all chargers, but only where rows came since. What is so new that rows still come
+ * unannounced stays unmaterialized: it is computed as it is asked.
  */
 async function refreshAggregate(db: ClientBase, quarters: readonly ChargerRange[], nowMs: number): Promise<void> {
   const settledMs = quarterOf(nowMs - unsettledMs)

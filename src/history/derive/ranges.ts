@@ -1,4 +1,5 @@
-// Ranges of time per charger, and the quarter hours that they touch. Pure. Ranges are half open: `from` is in, `to` is not.
+// Ranges of time per charger, and the quarter hours that they touch. Pure. Ranges are half open: `from` is in, `to` is
+// not.
 
 /** Rows of a charger in [fromMs, toMs) may be new. */
 export interface ChargerRange {
@@ -29,7 +30,10 @@ export function clipped<R extends Range>(ranges: readonly R[], fromMs: number, t
     .filter(range => range.fromMs < range.toMs)
 }
 
-/** The same times with fewer ranges, by charger and time: those that overlap, or are less than `gapMs` apart, become one. */
+/**
+ * The same times with fewer ranges, by charger and time: those that overlap, or are less than `gapMs` apart, become
+ * one.
+ */
 export function mergedByCharger(ranges: readonly ChargerRange[], gapMs = 0): ChargerRange[] {
   const sorted = [...ranges].sort((a, b) => a.chargerId - b.chargerId || a.fromMs - b.fromMs)
   return joined(sorted, (last, next) => last.chargerId === next.chargerId && next.fromMs <= last.toMs + gapMs)

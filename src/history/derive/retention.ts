@@ -1,5 +1,5 @@
-// The end of raw rows, a whole day at a time. What was derived from them stays, and is never derived anew: `raw_from` says so in
-// the same transaction that drops them.
+// The end of raw rows, a whole day at a time. What was derived from them stays, and is never derived anew: `raw_from`
+// says so in the same transaction that drops them.
 
 import type { ClientBase } from 'pg'
 
@@ -9,7 +9,8 @@ const dayMs = 86_400_000
 const lockTimeout = '5s'
 
 /**
- * Drops all days (UTC) that end before `beforeMs`. Leaves everything as it is while late rows of them are not derived yet.
+ * Drops all days (UTC) that end before `beforeMs`. Leaves everything as it is while late rows of them are not derived
+ * yet.
  */
 export async function dropRawRows(db: ClientBase, beforeMs: number): Promise<void> {
   const before = new Date(Math.floor(beforeMs / dayMs) * dayMs).toISOString()

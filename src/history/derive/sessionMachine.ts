@@ -1,8 +1,9 @@
-// From the rows of one charger, in time order, to its charging sessions. A session begins with the first charging row. It ends
-// with the row that says that no vehicle is there, that shows another card while nothing charges, or whose session counter
-// began anew. A pause (not charging, the same card, the counter goes on, the charger does not call itself idle) ends nothing.
-// Its energy is what the lifetime counter gained; where that fell or leapt, what the session counter gained.
-// Pure and deterministic: the same rows give the same sessions, also when the course is stored and goes on from there.
+// From the rows of one charger, in time order, to its charging sessions. A session begins with the first charging row.
+// It ends with the row that says that no vehicle is there, that shows another card while nothing charges, or whose
+// session counter began anew. A pause (not charging, the same card, the counter goes on, the charger does not call
+// itself idle) ends nothing. Its energy is what the lifetime counter gained; where that fell or leapt, what the session
+// counter gained. Pure and deterministic: the same rows give the same sessions, also when the course is stored and goes
+// on from there.
 
 import {
   type Counted,

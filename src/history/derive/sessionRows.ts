@@ -1,5 +1,5 @@
-// The statements of the derivation of sessions, one function each. Times go in as RFC 3339 with microseconds, and come out as
-// whole microseconds since the Unix epoch.
+// The statements of the derivation of sessions, one function each. Times go in as RFC 3339 with microseconds, and come
+// out as whole microseconds since the Unix epoch.
 
 import { formatTime } from '../../model/wire/envelope.ts'
 import type { Cost } from '../billing/tariff.ts'

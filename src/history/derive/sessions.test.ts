@@ -1,5 +1,5 @@
-// Where a derivation begins, where it ends, and what it stores: on tables in memory that answer as the database does. The same
-// on a database, with a year of rows: test/full/sessions.test.ts.
+// Where a derivation begins, where it ends, and what it stores: on tables in memory that answer as the database does.
+// The same on a database, with a year of rows: test/full/sessions.test.ts.
 
 import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'

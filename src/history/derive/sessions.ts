@@ -1,7 +1,7 @@
-// Derives charging sessions from raw rows and stores them. The same rows give the same sessions, in whatever order they came and
-// however often it is asked; what did not change is not written. It goes on from what it knew at the beginning of a range, and
-// ends as soon as it knows what it knew before: so late rows cost what they touch, a day at each side. What lies before the raw
-// rows that are left is never derived anew.
+// Derives charging sessions from raw rows and stores them. The same rows give the same sessions, in whatever order they
+// came and however often it is asked; what did not change is not written. It goes on from what it knew at the beginning
+// of a range, and ends as soon as it knows what it knew before: so late rows cost what they touch, a day at each side.
+// What lies before the raw rows that are left is never derived anew.
 
 import { type PriceList, readPriceList } from '../billing/priceList.ts'
 import type { SessionRow } from '../counters.ts'
@@ -28,7 +28,8 @@ const chargersMax = 500
 const rowsMax = 50_000
 
 /**
- * In the caller's transaction. Every row must lie in a range of some call after it was committed. Rows before `rawFromMs` are gone.
+ * In the caller's transaction. Every row must lie in a range of some call after it was committed. Rows before
+ * `rawFromMs` are gone.
  */
 export async function deriveSessions(db: Db, ranges: readonly ChargerRange[], rawFromMs = -Infinity): Promise<void> {
   const prices = await readPriceList(db)
@@ -157,7 +158,10 @@ class Run {
     if (rows.length < limit) this.#end()
   }
 
-  /** Notes what is known at each mark before the next row. True where that is what was known there before: the rest stands. */
+  /**
+   * Notes what is known at each mark before the next row. True where that is what was known there before: the rest
+   * stands.
+   */
   #passes(nextUs: number): boolean {
     const { newestUs } = this.#course
     const midnightUs = newestUs === null ? Infinity : (Math.floor(newestUs / dayUs) + 1) * dayUs
@@ -204,8 +208,8 @@ class Run {
 const earliestUs = Date.UTC(2000) * 1000
 
 /**
- * The newest mark before the range. Raw rows may be gone since a head: then nothing before the tip is derived anew. Since a
- * midnight before the range there was no row but on the range's own day.
+ * The newest mark before the range. Raw rows may be gone since a head: then nothing before the tip is derived anew.
+ * Since a midnight before the range there was no row but on the range's own day.
  */
 function startOf({ head, tip, before }: ChargerMarks, fromUs: number, rawFromUs: number): Mark | undefined {
   const marks = [before, head, tip].filter(mark => mark !== undefined).sort((a, b) => a.atUs - b.atUs)

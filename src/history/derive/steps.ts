@@ -1,5 +1,5 @@
-// How far a turn of maintenance goes: the next step through time, and how many ranges of chargers make one step. Pure: clocks and
-// rows are arguments.
+// How far a turn of maintenance goes: the next step through time, and how many ranges of chargers make one step. Pure:
+// clocks and rows are arguments.
 
 import pg from 'pg'
 import { acceptFutureMs } from '../../model/wire/limits.ts'
@@ -27,8 +27,8 @@ export interface Step {
 }
 
 /**
- * The step that begins where the last one ended. It looks back by `unsettledMs`, because rows of that time may have come since.
- * The last one looks ahead as far as a sample may lie in the future.
+ * The step that begins where the last one ended. It looks back by `unsettledMs`, because rows of that time may have
+ * come since. The last one looks ahead as far as a sample may lie in the future.
  */
 export function stepFrom(fromMs: number, nowMs: number, rawFromMs: number): Step {
   const isLast = fromMs + historyStepMs >= nowMs
@@ -44,13 +44,16 @@ export function rangesAtOnceAfter(tookMs: number, was: number): number {
   return tookMs > stepMsMax ? Math.max(1, was >> 1) : was
 }
 
-/** Until when a busy server has the time for itself. A turn that has lasted long must come to an end: then there is no pause. */
+/**
+ * Until when a busy server has the time for itself. A turn that has lasted long must come to an end: then there is no
+ * pause.
+ */
 export const pauseUntilMs = (startedMs: number, endedMs: number, turnStartedMs: number): number =>
   Math.min(endedMs + (endedMs - startedMs) * pausePerWork, turnStartedMs + patientMs)
 
 /**
- * Whether the data of a charger may be the reason: a fault of the data or of a constraint (SQLSTATE 22 and 23), or an error of
- * our own. Any other error of the database is for the database, the connection or the schema.
+ * Whether the data of a charger may be the reason: a fault of the data or of a constraint (SQLSTATE 22 and 23), or an
+ * error of our own. Any other error of the database is for the database, the connection or the schema.
  */
 export const isDataError = (error: unknown): boolean =>
   !(error instanceof pg.DatabaseError) || /^2[23]/.test(error.code ?? '')

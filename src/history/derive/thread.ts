@@ -1,5 +1,5 @@
-// The thread of maintenance: takes its turns, says to the server what became of each. The system gives it time last (nice),
-// as far as it lets a thread do that.
+// The thread of maintenance: takes its turns, says to the server what became of each. The system gives it time last
+// (nice), as far as it lets a thread do that.
 
 import { setPriority } from 'node:os'
 import { type MessagePort, parentPort, workerData } from 'node:worker_threads'

@@ -1,5 +1,5 @@
-// What the readings of one charger add up to within buckets of time, and what held before. One pass over the rows of the range:
-// only the sums leave the database, however many rows there are.
+// What the readings of one charger add up to within buckets of time, and what held before. One pass over the rows of
+// the range: only the sums leave the database, however many rows there are.
 
 import { valueSpecs } from '../../model/wire/chargerState.ts'
 import { formatTime, type Value } from '../../model/wire/envelope.ts'
@@ -66,7 +66,10 @@ const weighted = (column: string): string => `
   CASE WHEN ${column} IS NOT NULL THEN ${column} * 1000000 * extract(epoch FROM
     lead(time) OVER (PARTITION BY bucket, ${column} IS NULL ORDER BY time) - time)::double precision END`
 
-/** By number of the bucket; those without a row are left out. `bounds` are their beginnings, and the end of the last, in ms. */
+/**
+ * By number of the bucket; those without a row are left out. `bounds` are their beginnings, and the end of the last, in
+ * ms.
+ */
 export async function sumBuckets(
   db: Queryable,
   chargerId: number,

@@ -1,5 +1,5 @@
-// What a database has, and how it is: for `chargelift db status` and the metrics. Reads only; asks the engine what it has, and
-// assumes nothing of a version or a licence.
+// What a database has, and how it is: for `chargelift db status` and the metrics. Reads only; asks the engine what it
+// has, and assumes nothing of a version or a licence.
 
 import { kindOfQuarterHours, type QuarterHours } from '../derive/quarterHours.ts'
 import type { Queryable } from '../queryable.ts'

@@ -1,5 +1,5 @@
-// Energy of chargers by quarter hour, hour, day and month, from the quarter hours that the database keeps. Days and months are
-// those of each charger's site. A bucket in which a charger said nothing has no row.
+// Energy of chargers by quarter hour, hour, day and month, from the quarter hours that the database keeps. Days and
+// months are those of each charger's site. A bucket in which a charger said nothing has no row.
 
 import { Zone, type Zones } from '../zone.ts'
 import { microsecondsOf } from './rawRows.ts'
@@ -120,8 +120,8 @@ export interface EnergyPlan {
 }
 
 /**
- * What of the plan is asked for at once, behind `after`: the buckets that the time touches, as whole ones, of as many chargers
- * as there is room for; where there is none for all of one, a part of it.
+ * What of the plan is asked for at once, behind `after`: the buckets that the time touches, as whole ones, of as many
+ * chargers as there is room for; where there is none for all of one, a part of it.
  */
 export function energyPage(plan: EnergyPlan, after?: EnergyKey): EnergyPage {
   const { chargers, resolution, bucketsMax, quartersMax } = plan

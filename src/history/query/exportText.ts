@@ -1,8 +1,9 @@
 // Rows as text for others: CSV for spreadsheets and JSON for programs, a piece at a time. Pure.
 //
-// CSV is RFC 4180 in UTF-8 with a byte order mark: without it, Excel takes the file for one in the machine's own code page, and
-// breaks every umlaut; everybody else skips it. `semicolon` is for spreadsheets whose decimal sign is the comma, which take
-// semicolons between fields: so numbers have commas then. A text that a spreadsheet would take for a formula gets an apostrophe.
+// CSV is RFC 4180 in UTF-8 with a byte order mark: without it, Excel takes the file for one in the machine's own code
+// page, and breaks every umlaut; everybody else skips it. `semicolon` is for spreadsheets whose decimal sign is the
+// comma, which take semicolons between fields: so numbers have commas then. A text that a spreadsheet would take for a
+// formula gets an apostrophe.
 
 export type Cell = string | number | boolean | null
 export type ExportFormat = 'csv' | 'json'

@@ -1,6 +1,6 @@
-// The readings of one charger over time. What is stored is what changed: so a value holds until the next one, at most for a day,
-// and means weigh each value by how long it held. The database adds up within the buckets, what is carried from one to the
-// next is put together here.
+// The readings of one charger over time. What is stored is what changed: so a value holds until the next one, at most
+// for a day, and means weigh each value by how long it held. The database adds up within the buckets, what is carried
+// from one to the next is put together here.
 
 import { type ValueName, valueNames, valueSpecs } from '../../model/wire/chargerState.ts'
 import type { Value } from '../../model/wire/envelope.ts'
@@ -32,7 +32,10 @@ export interface RawReadings {
   readonly held: Map<string, Held>
 }
 
-/** The stored rows, each with what held then of what did not change; `afterUs` is the last time that is known already, and `known` what held then. */
+/**
+ * The stored rows, each with what held then of what did not change; `afterUs` is the last time that is known already,
+ * and `known` what held then.
+ */
 export async function rawReadings(
   db: Queryable,
   { chargerId, fromUs, toUs }: ReadingsRange,
@@ -78,8 +81,8 @@ export const bucketColumns = [
 const fixedMs = { '1m': 60_000, '15m': 900_000, '1h': 3_600_000 } as const
 
 /**
- * Where the buckets begin and the last one ends, in ms: those that [fromUs, toUs) touches, at most `limit`. Days are the
- * zone's; hours and shorter are those of UTC.
+ * Where the buckets begin and the last one ends, in ms: those that [fromUs, toUs) touches, at most `limit`. Days are
+ * the zone's; hours and shorter are those of UTC.
  */
 export function bucketBounds(
   { fromUs, toUs }: Pick<ReadingsRange, 'fromUs' | 'toUs'>,
@@ -177,8 +180,8 @@ function meanOf(before: Held | undefined, within: BucketSums['power'], startUs: 
 }
 
 /**
- * What the lifetime counter gained; the same rule as the database's counter_rise. Where it falls (another charger, another
- * edge) it is the least that it can have been, never below zero.
+ * What the lifetime counter gained; the same rule as the database's counter_rise. Where it falls (another charger,
+ * another edge) it is the least that it can have been, never below zero.
  */
 function rise(before: number | undefined, { first, last, min, max }: NonNullable<BucketSums['energy']>): number {
   const since = Math.max(first - (before ?? first), 0)

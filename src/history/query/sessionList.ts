@@ -1,5 +1,6 @@
-// Charging sessions as they are asked for: those that ended within a time, and where that reaches the present those that are
-// open. Open ones come first, then by their end, the newest first: a session belongs to the month in which it ended.
+// Charging sessions as they are asked for: those that ended within a time, and where that reaches the present those
+// that are open. Open ones come first, then by their end, the newest first: a session belongs to the month in which it
+// ended.
 
 import { microsecondsOf } from './rawRows.ts'
 import { type Within, withinSql } from './within.ts'

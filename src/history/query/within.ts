@@ -1,4 +1,5 @@
-// The time that somebody asks for: moments, or days of the calendar, which begin at midnight of each charger's own site.
+// The time that somebody asks for: moments, or days of the calendar, which begin at midnight of each charger's own
+// site.
 
 import { formatTime, parseTime } from '../../model/wire/envelope.ts'
 import type { Zone } from '../zone.ts'
@@ -28,8 +29,8 @@ export interface Within {
 const farthestHours = 15
 
 /**
- * A condition in SQL: `column` lies within, by the time zone in the column `zone`. A bound of constants goes with that of the
- * days: for the index, and for the planner. Its parameters are added to `parameters`.
+ * A condition in SQL: `column` lies within, by the time zone in the column `zone`. A bound of constants goes with that
+ * of the days: for the index, and for the planner. Its parameters are added to `parameters`.
  */
 export function withinSql(column: string, zone: string, { from, to }: Within, parameters: unknown[]): string {
   const placeOf = (value: string): string => `$${parameters.push(value)}`

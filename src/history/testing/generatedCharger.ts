@@ -1,6 +1,7 @@
-// One charger's life for a time, as the rows that an edge stores (on change) and the sessions that are true. A function of the
-// seed alone. Everything is whole numbers: steps of 36 s, powers in 100 W, so each step is a whole number of Wh, and neither
-// rows nor truth are rounded. The truth is kept while the life is made; it knows nothing of how sessions are derived.
+// One charger's life for a time, as the rows that an edge stores (on change) and the sessions that are true. A function
+// of the seed alone. Everything is whole numbers: steps of 36 s, powers in 100 W, so each step is a whole number of Wh,
+// and neither rows nor truth are rounded. The truth is kept while the life is made; it knows nothing of how sessions
+// are derived.
 
 import type { SessionRow } from '../counters.ts'
 

@@ -1,5 +1,5 @@
-// A database for unit tests: it answers what the test tells it to, and keeps every statement that it was asked. SQL itself is
-// tested on a real PostgreSQL; here only what the code decides before and after it.
+// A database for unit tests: it answers what the test tells it to, and keeps every statement that it was asked. SQL
+// itself is tested on a real PostgreSQL; here only what the code decides before and after it.
 
 type Rows = readonly unknown[]
 

@@ -46,7 +46,10 @@ export class Dispatch {
     this.#pool.on('workerDestroy', () => this.#told.keep(new Set(this.#pool.threads.map(({ threadId }) => threadId))))
   }
 
-  /** For an ordinary lane: stores nothing of the identities with these numbers, nor of others from their first late row on. */
+  /**
+   * For an ordinary lane: stores nothing of the identities with these numbers, nor of others from their first late row
+   * on.
+   */
   store(batch: Batch, lateIdentities: readonly number[]): Promise<BatchResult | BatchKept> {
     return this.#store({ ...this.#taskOf(batch), lateIdentities })
   }

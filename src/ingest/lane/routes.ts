@@ -1,7 +1,7 @@
-// Which lane an identity's messages take: always the same one of the ordinary lanes; or the late lane, while it sends rows
-// that are old enough to lie in compressed chunks, where a write takes a thousand times as long.
-// An identity changes its lane only when nothing of it is in flight, so that neither its rows nor its acknowledgements
-// overtake each other. What the ordinary lane still gets of a late identity it hands on, unstored and in order.
+// Which lane an identity's messages take: always the same one of the ordinary lanes; or the late lane, while it sends
+// rows that are old enough to lie in compressed chunks, where a write takes a thousand times as long. An identity
+// changes its lane only when nothing of it is in flight, so that neither its rows nor its acknowledgements overtake
+// each other. What the ordinary lane still gets of a late identity it hands on, unstored and in order.
 
 import type { Batch } from '../batch.ts'
 import type { Lane } from './lane.ts'

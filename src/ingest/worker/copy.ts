@@ -65,8 +65,8 @@ export async function mergeStaged(db: Client): Promise<void> {
 }
 
 /**
- * What is stored now for each staged row, by ordinal: the values in the order of `valueSpecs`, null where there is none.
- * The bounds let the planner leave out the other days; LIMIT keeps it to one index look-up a row.
+ * What is stored now for each staged row, by ordinal: the values in the order of `valueSpecs`, null where there is
+ * none. The bounds let the planner leave out the other days; LIMIT keeps it to one index look-up a row.
  */
 export async function selectStaged(db: Client, rows: readonly Row[]): Promise<Map<number, (number | string | null)[]>> {
   const times = rows.map(({ timeUs }) => timeUs)

@@ -20,7 +20,10 @@ import type { Row } from './row.ts'
 import { Scanner } from './scan.ts'
 import { knownNames, type Topic, Topics } from './topics.ts'
 
-/** The value messages that passed the checks, in parallel arrays: a batch has thousands. Their rows tell the outcome after the commit. */
+/**
+ * The value messages that passed the checks, in parallel arrays: a batch has thousands. Their rows tell the outcome
+ * after the commit.
+ */
 export class ValueMessages {
   /** Place in the batch. */
   readonly indices: number[] = []
@@ -70,7 +73,9 @@ export interface Decoded {
   readonly lateIdentities: Set<number>
 }
 
-/** When a row counts as late, and whose messages are left to the late lane; undefined = nobody's, this is the late lane. */
+/**
+ * When a row counts as late, and whose messages are left to the late lane; undefined = nobody's, this is the late lane.
+ */
 export interface LateRule {
   readonly lateBeforeUs: number
   readonly lateIdentities: readonly number[] | undefined
@@ -118,7 +123,10 @@ export function decode(packed: ArrayBuffer, window: AcceptWindow, rule: LateRule
   return { count: records.index + 1, rows, messages, statuses, rejects, late, lateIdentities }
 }
 
-/** What is canonical and right is taken as it was scanned; everything else, every fault among it, is the envelope's to judge. */
+/**
+ * What is canonical and right is taken as it was scanned; everything else, every fault among it, is the envelope's to
+ * judge.
+ */
 function decodeValue(records: Records, spec: ValueSpec, window: AcceptWindow, scanner: Scanner): Envelope {
   if (
     scanner.scan(records.bytes, records.view, records.payloadAt, records.end) &&
@@ -163,7 +171,8 @@ function decodeStatus(index: number, { topic, name, charger }: Topic, payload: B
   const text = JSON.stringify(object)
   // Whoever reads the status on may be less careful: no member of any level.
   if (text.includes('"__proto__":')) throw badMember('no member __proto__', 'one')
-  // JSON escapes exactly what jsonb cannot hold: NUL and lone surrogates. An escaped backslash before it escapes nothing.
+  // JSON escapes exactly what jsonb cannot hold: NUL and lone surrogates. An escaped backslash before it escapes
+  // nothing.
   if (/(?<!\\)(?:\\\\)*\\u(?:0000|d[89a-f])/i.test(text)) {
     throw new RejectedError('bad_text', `expected text without NUL and lone surrogates, found ${excerpt(text)}`)
   }

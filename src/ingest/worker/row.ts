@@ -1,5 +1,5 @@
-// One row of `ev_readings` in the making: the values of one charger and one SamplingTime. Made by decoding, filled by its
-// messages; storing notes what became of it.
+// One row of `ev_readings` in the making: the values of one charger and one SamplingTime. Made by decoding, filled by
+// its messages; storing notes what became of it.
 
 import type { RejectCode } from '../../model/errors.ts'
 import { valueSpecs } from '../../model/wire/chargerState.ts'

@@ -1,5 +1,6 @@
 // Rows as PostgreSQL's binary COPY format. Pure.
-// Source: PostgreSQL documentation, COPY, "Binary Format"; an enum travels as its label, timestamptz as microseconds since 2000.
+// Source: PostgreSQL documentation, COPY, "Binary Format"; an enum travels as its label, timestamptz as microseconds
+// since 2000.
 
 import { valueSpecs } from '../../model/wire/chargerState.ts'
 import type { Value } from '../../model/wire/envelope.ts'

@@ -1,7 +1,7 @@
-// Reads the canonical envelope, `{"SamplingTime":"YYYY-MM-DDTHH:MM:SS.fffZ","Value":...}`, from its bytes: what our own edge
-// writes, and with it nearly every message. It allocates nothing but texts and knows no errors: whatever is not exactly
-// canonical it leaves to JSON.parse and the checks of model/envelope.ts, which decide alone what is wrong.
-// The profile that pays for it: JSON.parse and the objects around it were half of the CPU of a worker.
+// Reads the canonical envelope, `{"SamplingTime":"YYYY-MM-DDTHH:MM:SS.fffZ","Value":...}`, from its bytes: what our own
+// edge writes, and with it nearly every message. It allocates nothing but texts and knows no errors: whatever is not
+// exactly canonical it leaves to JSON.parse and the checks of model/envelope.ts, which decide alone what is wrong. The
+// profile that pays for it: JSON.parse and the objects around it were half of the CPU of a worker.
 
 import { daysOfMonth } from '../../model/wire/envelope.ts'
 import { isAt, wordsOf } from './byteText.ts'
@@ -19,7 +19,10 @@ const backslash = 0x5c
 const closingBrace = 0x7d
 
 const dayUs = 86_400_000_000
-/** Up to here decimals are exact in a double, and so is one division by a power of ten: the quotient is the nearest double. */
+/**
+ * Up to here decimals are exact in a double, and so is one division by a power of ten: the quotient is the nearest
+ * double.
+ */
 const digitsMax = 15
 const powersOfTen = Array.from({ length: digitsMax + 1 }, (_, exponent) => 10 ** exponent)
 
@@ -32,7 +35,10 @@ export class Scanner {
   #dayBytes = 0
   #midnightUs = 0
 
-  /** True when the bytes from `at` to `end` are canonical: then `timeUs` and `value` are theirs. `view`: the same memory. */
+  /**
+   * True when the bytes from `at` to `end` are canonical: then `timeUs` and `value` are theirs. `view`: the same
+   * memory.
+   */
   scan(bytes: Buffer, view: DataView, at: number, end: number): boolean {
     if (end - at < shortestBytes || bytes[end - 1] !== closingBrace) return false
     const timeAt = at + head.length

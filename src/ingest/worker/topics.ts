@@ -1,7 +1,7 @@
-// The topics of a worker's batches, each taken apart once, and the rows that each charger has in the current batch. Pure.
-// A batch has thousands of messages of few topics, and a charger repeats its topics in the same order poll after poll: so the
-// topic that followed the last one before is tried first, by its bytes. The profile that pays for it: making a string of every
-// topic, and looking that up, was a fifth of the CPU of a worker.
+// The topics of a worker's batches, each taken apart once, and the rows that each charger has in the current batch.
+// Pure. A batch has thousands of messages of few topics, and a charger repeats its topics in the same order poll after
+// poll: so the topic that followed the last one before is tried first, by its bytes. The profile that pays for it:
+// making a string of every topic, and looking that up, was a fifth of the CPU of a worker.
 
 import { threadId } from 'node:worker_threads'
 import { valueSpecs } from '../../model/wire/chargerState.ts'
@@ -12,7 +12,10 @@ import { isAt, type Words, wordsOf } from './byteText.ts'
 import { topicsKeptMax } from './limits.ts'
 import { Row } from './row.ts'
 
-/** The rows of one charger in the current batch. Nearly always they come in order: only when they do not they are looked up. */
+/**
+ * The rows of one charger in the current batch. Nearly always they come in order: only when they do not they are looked
+ * up.
+ */
 class ChargerRows {
   readonly charger: string
   readonly #rows: Row[] = []

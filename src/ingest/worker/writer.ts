@@ -113,7 +113,9 @@ class Writer {
   }
 }
 
-/** How the rows go in: `copy` hopes that none is stored yet, `merge` knows that some are, `bisect` that some cannot be. */
+/**
+ * How the rows go in: `copy` hopes that none is stored yet, `merge` knows that some are, `bisect` that some cannot be.
+ */
 type Way = 'copy' | 'merge' | 'bisect'
 
 /** Stores the batch in one transaction and returns all its rejects. Throws what must be retried. */
@@ -180,7 +182,9 @@ async function bisect(db: Client, rows: readonly Row[]): Promise<void> {
   await bisect(db, rows.slice(middle))
 }
 
-/** Does `work` under a savepoint. Why the database refused the data of it, or undefined; throws what must be retried. */
+/**
+ * Does `work` under a savepoint. Why the database refused the data of it, or undefined; throws what must be retried.
+ */
 async function refusalOf(db: Client, work: () => Promise<void>): Promise<string | undefined> {
   await db.query('SAVEPOINT part')
   try {
@@ -208,7 +212,10 @@ const storeRejects = (
   messages: readonly sql.RejectedMessage[]
 ): Promise<void> => sql.insertRejected(db, id, receivedAtMs, messages)
 
-/** What the operator's own constraint refuses must not stop the lane: it is kept without the texts that may be the cause. */
+/**
+ * What the operator's own constraint refuses must not stop the lane: it is kept without the texts that may be the
+ * cause.
+ */
 async function storeEachReject(db: Client, task: BatchTask, messages: readonly sql.RejectedMessage[]): Promise<void> {
   for (const message of messages) {
     const refusal = await refusalOf(db, () => storeRejects(db, task, [message]))

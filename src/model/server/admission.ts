@@ -12,7 +12,9 @@ export interface Identity {
   /** The one CN. */
   readonly name: string
   readonly role: Role
-  /** The chargers that this identity reads and, as an edge, writes; undefined = all (consumer without a list, operator). */
+  /**
+   * The chargers that this identity reads and, as an edge, writes; undefined = all (consumer without a list, operator).
+   */
   readonly chargers: readonly string[] | undefined
   readonly issuer: string
   /** Upper-case hex. */
@@ -23,16 +25,21 @@ export interface Identity {
 /** A connection as the ingest path sees it. */
 export interface Source {
   readonly identity: Identity
-  /** The messages with these tickets, `from` to `end` (exclusive), are stored or rejected: answer them. Each once, in admission order. */
+  /**
+   * The messages with these tickets, `from` to `end` (exclusive), are stored or rejected: answer them. Each once, in
+   * admission order.
+   */
   settle(tickets: readonly number[], from: number, end: number): void
-  /** Called after the `settle` calls of a batch, for each run of it: write what they gathered, if it is not written yet. */
+  /**
+   * Called after the `settle` calls of a batch, for each run of it: write what they gathered, if it is not written yet.
+   */
   acknowledge(): void
 }
 
 /**
- * Telemetry of one connection as it lies in a chunk: whole PUBLISH packets of MQTT 3.1.1, judged to be well-formed, one right
- * behind the other. Either all of them wait for an answer (QoS 1 and 2) or none does (QoS 0).
- * The sender reuses the object and the chunk: who keeps something copies it.
+ * Telemetry of one connection as it lies in a chunk: whole PUBLISH packets of MQTT 3.1.1, judged to be well-formed, one
+ * right behind the other. Either all of them wait for an answer (QoS 1 and 2) or none does (QoS 0). The sender reuses
+ * the object and the chunk: who keeps something copies it.
  */
 export class Run {
   chunk: Buffer = noBytes
@@ -92,8 +99,8 @@ export interface Newest {
 }
 
 /**
- * Canonical; or a number instead, when the payload is the envelope of that number and of its time: it is encoded for whoever
- * reads it, and most are replaced unread.
+ * Canonical; or a number instead, when the payload is the envelope of that number and of its time: it is encoded for
+ * whoever reads it, and most are replaced unread.
  */
 export type Payload = string | number
 

@@ -1,7 +1,7 @@
 // The memory that may be held for what is not settled yet: admitted messages, and the buffers of connections that are
-// not read. One object for the whole process, shared by the lanes (which take and give bytes) and the gates (which ask).
-// Over it nobody is read who has more than his fair share in flight, so whatever clients do, memory stops growing. A few
-// small messages are everybody's share: who is modest is always read, and nobody waits for ever.
+// not read. One object for the whole process, shared by the lanes (which take and give bytes) and the gates (which
+// ask). Over it nobody is read who has more than his fair share in flight, so whatever clients do, memory stops
+// growing. A few small messages are everybody's share: who is modest is always read, and nobody waits for ever.
 
 import { fairShareBytesMin, fairShareMessagesMin, heldConnectionBytes, messageOverheadBytes } from './limits.ts'
 

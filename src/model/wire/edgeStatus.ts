@@ -1,7 +1,8 @@
-// The payload of `chargers/{charger}/EdgeStatus`: the edge writes it, the server stores and judges it, the page shows it.
-// One schema is its type and its validation. The edge and the page import types alone: neither holds zod in memory.
+// The payload of `chargers/{charger}/EdgeStatus`: the edge writes it, the server stores and judges it, the page shows
+// it. One schema is its type and its validation. The edge and the page import types alone: neither holds zod in memory.
 // A status may come from an older edge, a newer one or a stranger. The server therefore stores any JSON object with a
-// SamplingTime (ingest/worker/decode.ts), hands it on as it was sent, and believes a member only if it has the right form.
+// SamplingTime (ingest/worker/decode.ts), hands it on as it was sent, and believes a member only if it has the right
+// form.
 
 import { z } from 'zod'
 

@@ -70,8 +70,8 @@ export function decodeObject(payload: Buffer): Record<string, unknown> {
 }
 
 /**
- * What JSON.parse lets pass: of a member that is there twice each reader takes another one, `__proto__` is poison to who reads
- * the object on, and so is depth. `text` is legal JSON.
+ * What JSON.parse lets pass: of a member that is there twice each reader takes another one, `__proto__` is poison to
+ * who reads the object on, and so is depth. `text` is legal JSON.
  */
 function checkMembers(text: string, object: object): void {
   let levels = 0

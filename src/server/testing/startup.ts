@@ -1,4 +1,5 @@
-// What a unit test gives to a stage: a configuration, a log that is kept, a lifetime, and a database that answers by rules.
+// What a unit test gives to a stage: a configuration, a log that is kept, a lifetime, and a database that answers by
+// rules.
 
 import type { Pool } from 'pg'
 import type { Logger } from 'pino'

@@ -1,8 +1,9 @@
 // Mennekes Amtron Xtra, Trend and Premium (controller HCC3) over its HTTP API "MHCP 1.0".
-// Reads ChargeData at every poll, DevInfo at the start, every five minutes, after a failed poll and when something is odd, and
-// ChargeRecords when asked to. Only GET: it never commands the charger. The DevKey is part of the URL, therefore no URL ever leaves this file.
-// Facts: the API is not documented by the vendor. github.com/lephisto/amtron and orlopau/amtron (fields, units, 403 on a
-// wrong key), ioBroker.amtronwallbox (samples), Mennekes "HCC3 Modbus TCP" 2021-06-25 (error codes, meaning of registers).
+// Reads ChargeData at every poll, DevInfo at the start, every five minutes, after a failed poll and when something is
+// odd, and ChargeRecords when asked to. Only GET: it never commands the charger. The DevKey is part of the URL,
+// therefore no URL ever leaves this file. Facts: the API is not documented by the vendor. github.com/lephisto/amtron
+// and orlopau/amtron (fields, units, 403 on a wrong key), ioBroker.amtronwallbox (samples), Mennekes "HCC3 Modbus TCP"
+// 2021-06-25 (error codes, meaning of registers).
 
 import type { ChargerValues, OperationState } from '../../../model/wire/chargerState.ts'
 import { powerOutputWattsMax } from '../../../model/wire/limits.ts'
@@ -76,7 +77,10 @@ class MennekesAmtron implements Charger {
     }
   }
 
-  /** Behind a lock of the box: Open, Read ten at a time while it has more, Close; each within two seconds of the one before. */
+  /**
+   * Behind a lock of the box: Open, Read ten at a time while it has more, Close; each within two seconds of the one
+   * before.
+   */
   async records(sinceMs: number, nowMs: number): Promise<readonly SessionRecord[]> {
     const { LocTime } = await this.#get('DevInfo')
     const boxAheadMs = typeof LocTime === 'number' ? LocTime * 1000 - nowMs : 0

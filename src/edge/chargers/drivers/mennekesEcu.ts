@@ -1,8 +1,8 @@
 // Mennekes Amtron Charge Control and Professional, Amedio, and other boxes with the ECU of Bender (CC612, CC613), over
-// `GET /rest/full_state` (firmware 5.13 or newer): lines of `key:value`. It has a real lifetime meter and measured currents.
-// Lines are read by their key: a firmware update inserted one (ioBroker.amtronwallbox #423), so their order means nothing.
-// The API needs no key, and tells no serial number. Only GET: it never commands the charger.
-// Facts: adminlabs.de, ioBroker.amtronwallbox, evcc #12646 (samples of 5.22 and 5.33); not documented by the vendor.
+// `GET /rest/full_state` (firmware 5.13 or newer): lines of `key:value`. It has a real lifetime meter and measured
+// currents. Lines are read by their key: a firmware update inserted one (ioBroker.amtronwallbox #423), so their order
+// means nothing. The API needs no key, and tells no serial number. Only GET: it never commands the charger. Facts:
+// adminlabs.de, ioBroker.amtronwallbox, evcc #12646 (samples of 5.22 and 5.33); not documented by the vendor.
 
 import type { ChargerValues, OperationState } from '../../../model/wire/chargerState.ts'
 import { powerOutputWattsMax } from '../../../model/wire/limits.ts'
