@@ -303,8 +303,10 @@ export class Fleet {
   }
 }
 
-/** Who polls when the last poll is acknowledged, or at a rate, samples now. A backlog lies in the last two days (older rows would
- * be late), as far apart as the fastest run allows. */
+/**
+ * A fleet that polls at a rate, or when the last poll is acknowledged, samples now. A backlog lies in the last two days
+ * (older rows would be late), as far apart as the fastest run allows.
+ */
 function samplingTimes({ rate, window, columns, names, seconds }: Load): {
   firstTimeMs: number
   stepMs: number | undefined
