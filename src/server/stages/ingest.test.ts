@@ -45,7 +45,9 @@ test('batches are counted; one that is kept is told once, and that all is stored
   options.report.stored({ rows: 7 } as never, 0.5, {} as never)
   options.report.acknowledged({} as never, new Uint8Array())
   const reason = { code: 'database_away', message: 'no answer' }
-  for (const attempt of [1, 2, 3]) options.report.kept(reason as never, attempt)
+  options.report.kept(reason as never, 1)
+  assert.deepEqual(startup.lines, ['warn batch_kept no answer'])
+  for (const attempt of [2, 3]) options.report.kept(reason as never, attempt)
   options.report.recovered()
   assert.deepEqual(told, ['stored 7 in 0.5', 'acknowledged'])
   assert.deepEqual(startup.lines, ['warn batch_kept no answer', 'info batch_recovered'])
