@@ -1,5 +1,5 @@
-// The broker: gates in front, Aedes behind them, and between both the shadow, the presence and the fan-out. It takes over
-// identified connections, and is told what was committed. Telemetry ends at the gates and never reaches Aedes.
+// The broker: gates in front, Aedes behind them, and between both the shadow, the presence and the fan-out. It takes
+// over identified connections, and is told what was committed. Telemetry ends at the gates and never reaches Aedes.
 
 import { setTimeout as sleep } from 'node:timers/promises'
 import type { TLSSocket } from 'node:tls'
@@ -123,7 +123,7 @@ export class Broker {
     gate.once('close', () => {
       this.gates.delete(gate)
       budget.disconnected()
-      // Not by Aedes' word: a connection that ends within its CONNECT can make Aedes forget an older one's end.
+      // Not by Aedes' event: if a connection ends within its CONNECT, Aedes can miss the end of an older one.
       presence.close(gate, identity)
       window.part()
     })
@@ -174,5 +174,5 @@ export class Broker {
   }
 }
 
-/** Whose client id it is: a name has no colon. */
+/** The identity that a client id belongs to: a name has no colon. */
 const nameIn = (clientId: string): string => clientId.split(':')[0]!

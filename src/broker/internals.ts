@@ -22,9 +22,9 @@ interface TlsInside {
 }
 
 /**
- * Node reads a socket into one given buffer: what the option `onread` of tls.connect sets, for sockets that a server has
- * accepted. `received` gets the number of bytes, and returns true. False where Node has other names: then nothing has
- * changed.
+ * Node reads a socket into one given buffer: what the option `onread` of tls.connect sets, for sockets that a server
+ * has accepted. `received` gets the number of bytes, and returns true. False where Node has other names: then nothing
+ * has changed.
  */
 export function readInto(socket: TLSSocket, buffer: Buffer, received: (bytes: number) => boolean): boolean {
   const inside = socket as unknown as TlsInside
@@ -144,8 +144,8 @@ export const ignoreFaults = (mq: object): void => {
 }
 
 /**
- * The two connections that mqemitter-redis wants, without Redis: every message that it publishes goes to `say` and comes
- * back at once. `hear` takes what others have published.
+ * The two connections that mqemitter-redis wants, without Redis: every message that it publishes goes to `say` and
+ * comes back at once. `hear` takes what others have published.
  */
 export function emitterConnections(say: (body: Buffer) => void) {
   const subConn = new Subscriptions()
@@ -203,8 +203,8 @@ type Hear = (packet: { topic: string; payload: string }, done: () => void) => vo
 
 /**
  * The broker for its `setup`. The library publishes each change of filters, waits until it hears the change itself, and
- * puts it into its own copy of all filters. Our servers tell each other and have a copy of their own: so the library hears
- * itself at once, without the QoS that would make it keep the filter, and no other server hears it.
+ * puts it into its own copy of all filters. Our servers tell each other and have a copy of their own: so the library
+ * hears itself at once, without the QoS that would make it keep the filter, and no other server hears it.
  */
 export function loneBroker(id: string): object {
   let hear: Hear

@@ -88,7 +88,9 @@ export class Ingest implements Admission {
     return true
   }
 
-  /** Stores and acknowledges what is admitted, for at most `timeoutMs`; then ends the workers. True when nothing is left. */
+  /**
+   * Stores and acknowledges what is admitted, for at most `timeoutMs`, then ends the workers. True if nothing is left.
+   */
   async close(timeoutMs: number): Promise<boolean> {
     const drained = this.#drain()
     await atMost(timeoutMs, drained)
@@ -98,7 +100,7 @@ export class Ingest implements Admission {
     return this.counters.inFlight === 0
   }
 
-  /** The late lane last: the others hand on to it. */
+  /** The late lane last: the other lanes hand messages on to it. */
   async #drain(): Promise<void> {
     await Promise.all(this.lanes.slice(0, -1).map(lane => lane.drain()))
     await this.lanes.at(-1)!.drain()

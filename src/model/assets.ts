@@ -1,5 +1,5 @@
-// The files that the program reads while it runs: SQL, the web page, its version, its licences. In a source checkout they are
-// files below its root; in the single binary they are inside (node:sea), under the same paths. The program never cares which.
+// The files that the program reads while it runs: SQL, the web page, its version, its licences. In a source checkout
+// they are files below its root; in the single binary they are inside (node:sea), under the same paths.
 
 import { readdirSync, readFileSync } from 'node:fs'
 import { join, relative } from 'node:path'
@@ -11,7 +11,10 @@ export const isBinary: boolean = isSea()
 
 const root = new URL('../../', import.meta.url)
 
-/** `path` from the root, with slashes: `sql/000001_readings.sql`. Throws where there is no such file. Do not write to it. */
+/**
+ * `path` from the root, with slashes: `sql/000001_readings.sql`. Throws where there is no such file. Do not write to
+ * it.
+ */
 export const readAsset = (path: string): Buffer =>
   isBinary ? Buffer.from(getRawAsset(path)) : readFileSync(new URL(path, root))
 

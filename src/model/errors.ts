@@ -1,5 +1,6 @@
 // The errors of the system, named by what the caller does with them. Codes are stable and public:
-// they appear in logs, metrics and `rejected_messages.code`. Messages say what was expected, what was found, what to do.
+// they appear in logs, metrics and `rejected_messages.code`. Messages say what was expected, what was found, what to
+// do.
 
 /** Reasons for which a message is stored in `rejected_messages` instead of `ev_readings`. */
 export const rejectCodes = [

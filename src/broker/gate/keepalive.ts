@@ -12,13 +12,15 @@ export class Keepalive {
   #heardMs = 0
   #openLimitMs = 1_500 * keepaliveSecondsMax
 
-  /** The time runs from now on. `expired` gets its length, and may call `refresh` to let the time run again. */
+  /** The time runs from now on. `expired` gets its length, and may call `refresh` to start it again. */
   constructor(expired: (seconds: number) => void) {
     this.#expired = expired
     this.#begin(connectTimeoutMs)
   }
 
-  /** Takes over the keepalive from Aedes, which does not see telemetry. 0 and more than the limit count as the limit. */
+  /**
+   * Takes over the keepalive from Aedes, which does not see telemetry. 0 and more than the limit count as the limit.
+   */
   keepAlive(seconds: number): void {
     this.#openLimitMs = 1_500 * Math.min(seconds || keepaliveSecondsMax, keepaliveSecondsMax)
   }
@@ -34,8 +36,8 @@ export class Keepalive {
   }
 
   /**
-   * The client was heard, or could not be: its time begins anew. The timer stays as it is and looks again when it fires:
-   * a timer that moves to the end of the list with each read touches two others, whose memory is cold.
+   * The client was heard, or was not read: its time begins anew. The timer stays as it is, and looks again when it
+   * fires: to move it to the end of Node's list with each read would touch two other timers, whose memory is cold.
    */
   refresh(): void {
     this.#heardMs = performance.now()

@@ -4,14 +4,14 @@
 export class Rest {
   #bytes: Buffer = none
   #length = 0
-  /** How many bytes the frame still lacks whose first part this is; 0 = not known, or none. */
+  /** How many bytes the incomplete frame still lacks; 0 = not known, or there is none. */
   #lacking = 0
 
   get isEmpty(): boolean {
     return this.#length === 0
   }
 
-  /** Whether the frame in here is still incomplete with this chunk. */
+  /** Whether the frame is still incomplete with this chunk. */
   lacksMoreThan(chunk: Buffer): boolean {
     return this.#lacking > chunk.length
   }
@@ -29,7 +29,7 @@ export class Rest {
     this.#lacking = Math.max(0, this.#lacking - chunk.length)
   }
 
-  /** What is here, with what came; then nothing is here. */
+  /** Everything that is kept, with the chunk behind it; then nothing is kept. */
   takeWith(chunk: Buffer): Buffer {
     if (this.isEmpty) return chunk
     return Buffer.concat([this.take(), chunk])
@@ -41,7 +41,7 @@ export class Rest {
     return bytes
   }
 
-  /** Keeps these bytes alone; of the frame that they begin `lacking` bytes are missing, when that is known. */
+  /** Keeps these bytes alone. The frame that they begin lacks `lacking` bytes; not positive = not known. */
   keep(bytes: Buffer, lacking: number): void {
     this.clear()
     this.add(bytes)

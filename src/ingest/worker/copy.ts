@@ -21,7 +21,7 @@ export const sessionSettings = (statementTimeoutMs: number): string => `
   CREATE TEMP TABLE staged_readings
     (ordinal integer NOT NULL, LIKE ev_readings) ON COMMIT DELETE ROWS`
 
-/** The ids of chargers by name. */
+/** The ids of the chargers with these names. */
 export async function selectChargerIds(db: Client, names: readonly string[]): Promise<Map<string, number>> {
   const { rows } = await db.query<{ id: number; name: string }>('SELECT id, name FROM chargers WHERE name = ANY($1)', [
     names
@@ -65,7 +65,7 @@ export async function mergeStaged(db: Client): Promise<void> {
 }
 
 /**
- * What is stored now for each staged row, by ordinal: the values in the order of `valueSpecs`, null where there is none.
+ * The stored values for each staged row, by ordinal, in the order of `valueSpecs`; null where there is no value.
  * The bounds let the planner leave out the other days; LIMIT keeps it to one index look-up a row.
  */
 export async function selectStaged(db: Client, rows: readonly Row[]): Promise<Map<number, (number | string | null)[]>> {
@@ -122,7 +122,7 @@ export async function insertRejected(
   )
 }
 
-/** For maintenance (history/maintenance.ts): what must be derived anew, once this transaction is committed. */
+/** For maintenance (history/maintenance.ts): the ranges to derive anew, once this transaction is committed. */
 export async function insertHistoryChanges(db: Client, changes: readonly HistoryChange[]): Promise<void> {
   await db.query(
     `INSERT INTO history_changes (charger_id, from_time, to_time)

@@ -1,5 +1,6 @@
 // Rows as PostgreSQL's binary COPY format. Pure.
-// Source: PostgreSQL documentation, COPY, "Binary Format"; an enum travels as its label, timestamptz as microseconds since 2000.
+// Source: PostgreSQL documentation, COPY, "Binary Format"; an enum travels as its label, timestamptz as microseconds
+// since 2000.
 
 import { valueSpecs } from '../../model/wire/chargerState.ts'
 import type { Value } from '../../model/wire/envelope.ts'
@@ -41,7 +42,7 @@ function rowBytesMax(row: Row): number {
   return bytes
 }
 
-// A DataView writes inline what Buffer's methods call and check: half the time, by the profile.
+// A DataView writes inline, while Buffer's methods call and check: half the time, by the profile.
 
 function writeInt(view: DataView, value: number, at: number): number {
   view.setInt32(at, 4)
