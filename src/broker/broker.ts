@@ -130,7 +130,7 @@ export class Broker {
     deliverDirectly(aedes.handle(gate), gate, packet => hooks.isForwarded(gate, packet))
   }
 
-  /** Call after the acknowledgements of a batch: moves the shadow, and tells the subscribers what is news. */
+  /** Call after the acknowledgements of a batch: moves the shadow, and tells the news to the subscribers. */
   committed(newest: Newest): void {
     const { shadow, fanOut } = this.#parts
     shadow.advance(newest, (topic, entry) => {
@@ -148,7 +148,7 @@ export class Broker {
     })
   }
 
-  /** Reads from no connection any more; what is in flight is still acknowledged. */
+  /** Reads from no connection any more. Messages in flight are still acknowledged. */
   stopReading(): void {
     for (const gate of this.gates) gate.stopReading()
   }

@@ -48,7 +48,7 @@ export class Shadow {
     return this.#chargers
   }
 
-  /** Takes over what is newer; calls `advanced` for each such topic. */
+  /** Takes over newer values; calls `advanced` for each topic that has one. */
   advance({ topics, timesUs, payloads }: Newest, advanced: (topic: string, entry: ShadowEntry) => void): void {
     topics.forEach((topic, i) => {
       const entry = this.set(topic, timesUs[i]!, payloads[i]!)

@@ -84,12 +84,12 @@ export class Ingest implements Admission {
       this.counters.dropped += length
       return false
     }
-    budget.take(length, this.#routes.take(source.identity.name, length).admit(source, run))
+    budget.take(length, this.#routes.enter(source.identity.name, length).admit(source, run))
     return true
   }
 
   /**
-   * Stores and acknowledges what is admitted, for at most `timeoutMs`, then ends the workers. True if nothing is left.
+   * Stores and acknowledges the admitted messages, for at most `timeoutMs`, then ends the workers. True if nothing is left.
    */
   async close(timeoutMs: number): Promise<boolean> {
     const drained = this.#drain()

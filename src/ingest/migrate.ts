@@ -53,7 +53,7 @@ async function refuseOtherEncodings(db: MigrationClient): Promise<void> {
   if (rows[0]?.encoding !== 'UTF8') throw fault('a database with encoding UTF8', String(rows[0]?.encoding))
 }
 
-/** Applies what is missing, in order. Idempotent; safe to run from several servers at once. */
+/** Applies the missing migrations, in order. Idempotent; safe to run from several servers at once. */
 export async function migrate(db: MigrationClient, migrations: readonly Migration[]): Promise<void> {
   await db.query('SELECT pg_advisory_lock($1)', [advisoryLocks.migrations])
   try {

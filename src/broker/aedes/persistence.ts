@@ -22,7 +22,7 @@ interface SessionPersistence {
   cleanSubscriptions(client: Subscribing): Promise<void>
 }
 
-// Aedes' persistences have no common type: what is overridden here is in the interface, the rest is theirs.
+// Aedes' persistences have no common type: the interface has the methods that are overridden here.
 export type PersistenceClass = new (options: object) => SessionPersistence
 
 export type MaySubscribe = (client: Subscribing, filter: string) => boolean
@@ -40,7 +40,7 @@ export interface OpenPersistence {
   readonly persistence: object
   /** Absent = Aedes' own emitter, in memory. */
   readonly bus?: Bus
-  /** Whether a session that outlives its connection, on whatever server, may want it. */
+  /** Whether a session that outlives its connection, on any server, may want messages of this topic. */
   isKeptFor(topic: string): boolean
   forgetSubscription(clientId: string, filter: string): Promise<void>
   forgetSession(clientId: string): Promise<void>

@@ -112,7 +112,7 @@ export class Gate extends Duplex implements Source {
     return !this.destroyed && this.#unsent.isBearable(this.writableLength)
   }
 
-  /** Reads no more; what is in flight is still acknowledged. */
+  /** Reads no more. Messages in flight are still acknowledged. */
   stopReading(): void {
     // Of an ended socket the client's end is still to be read.
     if (!this.#socket.writableEnded) this.#brake.hold(brakes.stopped)
@@ -144,7 +144,7 @@ export class Gate extends Duplex implements Source {
     // Before CONNACK the time runs, however slowly bytes come.
     if (this.#stage === 'open') this.keepalive.refresh()
     if (this.#brake.isHeld || this.#rest.lacksMoreThan(chunk)) this.#rest.add(chunk)
-    else this.#consume(this.#rest.takeWith(chunk))
+    else this.#consume(this.#rest.drainWith(chunk))
   }
 
   /** A fault of ours that a client provokes ends this connection alone. */
@@ -195,7 +195,7 @@ export class Gate extends Duplex implements Source {
 
   /** Consumes what was read while the brake held. */
   #readRest(): void {
-    if (!this.#rest.isEmpty) this.#consume(this.#rest.take())
+    if (!this.#rest.isEmpty) this.#consume(this.#rest.drain())
   }
 
   /** False when the frame is not consumed: it waits and comes again, or the connection is closed. */
@@ -360,11 +360,11 @@ export class Gate extends Duplex implements Source {
   }
 
   override _write(chunk: Buffer, _encoding: BufferEncoding, done: (error?: Error | null) => void): void {
-    this.#unsent.take(chunk, done)
+    this.#unsent.gather(chunk, done)
   }
 
   override _writev(chunks: { chunk: Buffer }[], done: (error?: Error | null) => void): void {
-    this.#unsent.take(Buffer.concat(chunks.map(({ chunk }) => chunk)), done)
+    this.#unsent.gather(Buffer.concat(chunks.map(({ chunk }) => chunk)), done)
   }
 
   override _final(done: (error?: Error | null) => void): void {

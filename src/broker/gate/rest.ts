@@ -30,12 +30,12 @@ export class Rest {
   }
 
   /** Everything that is kept, with the chunk behind it; then nothing is kept. */
-  takeWith(chunk: Buffer): Buffer {
+  drainWith(chunk: Buffer): Buffer {
     if (this.isEmpty) return chunk
-    return Buffer.concat([this.take(), chunk])
+    return Buffer.concat([this.drain(), chunk])
   }
 
-  take(): Buffer {
+  drain(): Buffer {
     const bytes = this.#bytes.subarray(0, this.#length)
     this.clear()
     return bytes

@@ -37,7 +37,7 @@ export class Unsent {
    * Writes the bytes together with everything else of this turn, for each write is a TLS record and a system call.
    * `done`: there is room for more, or the client is gone.
    */
-  take(bytes: Buffer, done: () => void): void {
+  gather(bytes: Buffer, done: () => void): void {
     this.#gathered.push(bytes)
     this.#gatheredBytes += bytes.length
     this.#flushing ??= setImmediate(() => this.flush())
@@ -45,10 +45,10 @@ export class Unsent {
     else this.#waiting.push(done)
   }
 
-  /** Like `take`. Before CONNACK, packets wait for it [MQTT-3.2.0-1]. */
+  /** Like `gather`. Before CONNACK, packets wait for it [MQTT-3.2.0-1]. */
   deliver(packet: Buffer, done: () => void): void {
     if (this.#isGone) setImmediate(done)
-    else if (this.#isOpen) this.take(packet, done)
+    else if (this.#isOpen) this.gather(packet, done)
     else {
       this.#early.push(packet)
       this.#earlyBytes += packet.length
@@ -67,7 +67,7 @@ export class Unsent {
     return this.#socket.writableLength + this.#gatheredBytes + this.#earlyBytes
   }
 
-  /** Writes what is gathered. */
+  /** Writes the gathered bytes. */
   flush(): boolean {
     clearImmediate(this.#flushing)
     this.#flushing = undefined
@@ -78,7 +78,7 @@ export class Unsent {
     return this.write(gathered.length === 1 ? gathered[0]! : Buffer.concat(gathered))
   }
 
-  /** Writes what is gathered, and ends the socket behind it. */
+  /** Writes the gathered bytes, and ends the socket behind them. */
   end(): void {
     this.flush()
     this.#socket.end()

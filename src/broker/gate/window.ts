@@ -29,7 +29,7 @@ export class Window {
 
   part(): void {
     this.#connections--
-    this.#tellIfUnused()
+    this.#reportIfUnused()
   }
 
   enter(messages: number): void {
@@ -38,7 +38,7 @@ export class Window {
 
   leave(messages: number): void {
     this.#inFlight -= messages
-    this.#tellIfUnused()
+    this.#reportIfUnused()
   }
 
   hold(connection: Held): void {
@@ -61,7 +61,7 @@ export class Window {
     return this.#connections === 0 && this.#inFlight === 0
   }
 
-  #tellIfUnused(): void {
+  #reportIfUnused(): void {
     if (this.isUnused) this.#unused()
   }
 }

@@ -53,7 +53,7 @@ export class HandshakeQueue<T> {
     return this.#waiting > this.#waitingMax ? this.#dropLast() : undefined
   }
 
-  take(nowMs: number): Turn<T> {
+  turnsAt(nowMs: number): Turn<T> {
     const earned = ((nowMs - this.#lastMs) * this.#perSecond) / 1_000
     this.#allowance = Math.min(this.#burst, this.#allowance + earned)
     this.#lastMs = nowMs

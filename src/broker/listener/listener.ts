@@ -213,7 +213,7 @@ export class Listener {
   }
 
   #giveTurns(): void {
-    const { begin, expired } = this.#queue.take(performance.now())
+    const { begin, expired } = this.#queue.turnsAt(performance.now())
     for (const socket of expired) this.#turnAway(socket)
     for (const socket of begin) if (!socket.destroyed) this.#tls.emit('connection', socket)
     this.#turnTimer = this.#queue.waiting > 0 ? setTimeout(() => this.#giveTurns(), turnMs) : undefined

@@ -47,7 +47,7 @@ export class RedisLink {
   /** Redis answered at the last look, and to every command since. */
   #answers = false
   #isLooking = false
-  #isTold = false
+  #isReported = false
   #epoch: string | undefined
   /** Until everything that Redis has forgotten is written again. */
   #hasForgotten = false
@@ -78,7 +78,7 @@ export class RedisLink {
       await link.#look()
       if (link.isReachable) return link
     }
-    link.#tellAway(new Error('no answer at the start'))
+    link.#reportAway(new Error('no answer at the start'))
     return link
   }
 
@@ -149,8 +149,8 @@ export class RedisLink {
       this.#answers = true
       for (const back of this.#backs) await back(this.#hasForgotten)
       this.#hasForgotten = false
-      if (this.#isTold) this.#options.restored()
-      this.#isTold = false
+      if (this.#isReported) this.#options.restored()
+      this.#isReported = false
     } catch (error) {
       this.#lost(error as Error)
     } finally {
@@ -166,12 +166,12 @@ export class RedisLink {
 
   #lost(error: Error): void {
     this.#answers = false
-    this.#tellAway(error)
+    this.#reportAway(error)
   }
 
-  #tellAway(error: Error): void {
-    if (this.#isTold || this.#isClosed) return
-    this.#isTold = true
+  #reportAway(error: Error): void {
+    if (this.#isReported || this.#isClosed) return
+    this.#isReported = true
     this.#options.away(new Error(`Redis is away: ${error.message}`, { cause: error }))
   }
 

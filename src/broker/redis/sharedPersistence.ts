@@ -62,7 +62,7 @@ export interface SharedOptions {
 
 export class SharedPersistence extends Memory {
   readonly queue: RedisQueue
-  /** The filters of sessions that outlive their connections, on whatever server. */
+  /** The filters of sessions that outlive their connections, on any server. */
   readonly kept = new Interest()
   readonly #link: RedisLink
   readonly #store: RedisStore

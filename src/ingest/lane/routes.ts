@@ -26,7 +26,7 @@ export class Routes {
   }
 
   /** The lane of the identity's next messages, which count as in flight from now on. */
-  take(identity: string, messages: number): Lane {
+  enter(identity: string, messages: number): Lane {
     const route = this.#routeOf(identity)
     if (route.inFlight === 0) route.lane = this.#isLate(identity) ? this.#late : route.ordinary
     route.inFlight += messages

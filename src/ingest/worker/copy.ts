@@ -39,7 +39,7 @@ export async function copyReadings(db: Client, rows: readonly Row[]): Promise<vo
   await copyInto(db, `COPY ev_readings (${columnList}) FROM STDIN BINARY`, encodeRows(rows))
 }
 
-/** Replaces what is staged by `rows`; their place in the array is their ordinal. */
+/** Replaces the staged rows by `rows`. A row's place in the array is its ordinal. */
 export async function stageReadings(db: Client, rows: readonly Row[]): Promise<void> {
   await db.query('DELETE FROM staged_readings')
   await copyInto(db, `COPY staged_readings (ordinal, ${columnList}) FROM STDIN BINARY`, encodeRows(rows, true))
@@ -59,7 +59,7 @@ const mergeSql = `
   SET ${valueColumns.map(c => `${c} = COALESCE(stored.${c}, excluded.${c})`).join(', ')}
   WHERE ${valueColumns.map(c => `(stored.${c} IS NULL AND excluded.${c} IS NOT NULL)`).join(' OR ')}`
 
-/** Stores what is staged; a stored value wins over a staged one. Locks the rows that exist. */
+/** Stores the staged rows; a stored value wins over a staged one. Locks the rows that exist. */
 export async function mergeStaged(db: Client): Promise<void> {
   await db.query(mergeSql)
 }

@@ -159,7 +159,7 @@ async function attempt(db: Client, task: BatchTask, decoded: Decoded, way: Way):
   return rejects
 }
 
-/** First committed wins: afterwards each row holds what is stored, so that a differing message shows as a conflict. */
+/** First committed wins: afterwards each row holds the stored values, so that a differing message is a conflict. */
 async function merge(db: Client, rows: readonly Row[]): Promise<void> {
   await sql.stageReadings(db, rows)
   await sql.mergeStaged(db)
