@@ -17,7 +17,7 @@ export const maySubscribe = (identity: Identity, filter: string): boolean =>
 const areLevels = (levels: readonly string[]): boolean => levels.length <= topicLevelsMax && !levels.includes('')
 
 /**
- * Whether every topic that `filter` can match may be read. Asked for each topic again at delivery: a subscription may
+ * Whether every topic that `filter` can match may be read. Asked again for each topic at delivery: a subscription may
  * have outlived its right.
  */
 export function mayRead(identity: Identity, filter: string): boolean {

@@ -118,14 +118,14 @@ export class Broker {
     gate.once('close', () => {
       this.gates.delete(gate)
       budget.disconnected()
-      // Not by Aedes' word: a connection that ends within its CONNECT can make Aedes forget an older one's end.
+      // Not by Aedes' event: if a connection ends within its CONNECT, Aedes can miss the end of an older one.
       presence.close(gate, identity)
       window.part()
     })
     deliverDirectly(aedes.handle(gate), gate, packet => hooks.isForwarded(gate, packet))
   }
 
-  /** Reads from no connection any more; what is in flight is still acknowledged. */
+  /** Reads from no connection any more. Messages in flight are still acknowledged. */
   stopReading(): void {
     for (const gate of this.gates) gate.stopReading()
   }
@@ -151,7 +151,7 @@ export class Broker {
   }
 }
 
-/** Whose client id it is: a name has no colon. */
+/** The identity that a client id belongs to: a name has no colon. */
 const nameIn = (clientId: string): string => clientId.split(':')[0]!
 
 /**

@@ -1,4 +1,4 @@
-// Who is at the other end: from the client certificate alone, on full and resumed handshakes alike. Pure.
+// The identity of a client, from its certificate alone, on full and resumed handshakes alike. Pure.
 // Accepts exactly one CN of the charger pattern, at most one OU naming a role, clientAuth, valid dates, and SAN URIs
 // `urn:chargelift:charger:{name}` of which all must parse. Everything else is refused with its reason.
 
@@ -37,7 +37,7 @@ export function identify(certificate: X509Certificate | undefined, nowMs: number
   return { name, role, chargers, issuer: certificate.issuer, serial: certificate.serialNumber, validToMs }
 }
 
-/** The name that a certificate claims, be it good or not; "" where that is no name. For reports only. */
+/** The name that a certificate claims, trusted or not; "" where that is no name. For reports only. */
 export function claimedName(certificate: X509Certificate): string {
   try {
     const { CN } = subjectOf(certificate)
@@ -47,10 +47,7 @@ export function claimedName(certificate: X509Certificate): string {
   }
 }
 
-/**
- * As `certs issue` makes them: nothing in it that could be read in two ways. Others need a legacy object, at 0.2 ms
- * each.
- */
+/** The subjects of `certs issue`, which cannot be read in two ways. All others need a legacy object, at 0.2 ms each. */
 const plainSubject = /^(?:OU=([A-Za-z0-9._-]+)\n)?CN=([A-Za-z0-9._-]+)$/
 
 function subjectOf(certificate: X509Certificate): Record<string, unknown> {

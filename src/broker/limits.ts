@@ -8,14 +8,14 @@ export const topicLevelsMax = 16
 export const clientFiltersMax = 2_048
 /** Longest client id: a name, a colon and a suffix. */
 export const clientIdCharactersMax = 128
-/** QoS 1 messages kept for a clean=false subscriber that is away; above it the oldest go, counted. */
+/** QoS 1 messages kept for a clean=false subscriber that is away. Above it the oldest are dropped and counted. */
 export const offlineQueueMessagesMax = 10_000
-/** All these queues together; above it the longest lose their oldest half, counted. */
+/** All these queues together. Above it the longest queue loses its older half, counted. */
 export const offlineQueueBytesMax = 64 * 1024 * 1024
 /** Waiting for the turn, a TLS handshake, and the CONNECT after it with its CONNACK, must each end within this time. */
 export const handshakeTimeoutMs = 10_000
 export const connectTimeoutMs = 10_000
-/** A client that does not take what it is sent for this long is disconnected. */
+/** A client that takes nothing of its bytes for this long is disconnected. */
 export const drainTimeoutMs = 10_000
 /** For a client to close a connection that the server has ended; then it is cut. */
 export const closeTimeoutMs = 1_000

@@ -1,6 +1,6 @@
-// Presence: which chargers are online, by the connections of the edges whose certificates name them. Pure of database.
-// Promises: an edge that is back within the grace was never offline; a closed connection says nothing about a newer
-// one; the stamps of a charger rise. A charger is online while any identity that names it is.
+// Presence: which chargers are online, by the connections of the edges whose certificates name them. Knows no database.
+// Promises: an edge that is back within the grace was never offline; the end of a connection does not end a newer one;
+// the stamps of a charger rise. A charger is online while any identity that names it is connected.
 //
 // A link is what an identity has with a charger: `connected`, then `closing` for the grace, then gone (offline). Every
 // connection moves the retained state and the stored row; subscribers are told only when the state changes.
@@ -56,9 +56,9 @@ interface Link {
 
 interface Presented {
   state: PresenceState
-  /** False when another node may have told subscribers something else since. */
+  /** False when another node may have told subscribers another state since. */
   isKnown: boolean
-  /** The newest stamp that anybody got. */
+  /** The newest stamp that was reported. */
   lastUs: number
   readonly links: Set<Link>
 }
@@ -87,8 +87,8 @@ export class Presence {
   }
 
   /**
-   * Takes over the rows of the last run, before anybody connects. What this node had online is closing from now on: who
-   * does not come back within the grace went offline at this moment.
+   * Takes over the rows of the last run, before anybody connects. The chargers that this node had online are closing
+   * from now on: an edge that is not back within the grace went offline at this moment.
    */
   load(rows: readonly EdgeConnection[]): void {
     for (const row of rows) {
@@ -109,9 +109,7 @@ export class Presence {
     }
   }
 
-  /**
-   * The client whose id is its identity's name is connected. `connection` stands for it, and replaces an earlier one.
-   */
+  /** A client whose id is its identity's name is connected. `connection` identifies it, and replaces an earlier one. */
   connect(connection: object, { name: identity, chargers = [] }: Identity, address: string): void {
     const named = new Set(chargers)
     for (const link of this.#links.get(identity)?.values() ?? []) {
@@ -128,7 +126,7 @@ export class Presence {
     }
   }
 
-  /** Says nothing about a connection that was replaced. */
+  /** The end of a connection that was replaced changes nothing. */
   close(connection: object, { name }: Identity): void {
     if (this.#isStopped) return
     for (const link of this.#links.get(name)?.values() ?? []) {
@@ -136,7 +134,7 @@ export class Presence {
     }
   }
 
-  /** For a charger that a subscriber asks for: one that was never connected is offline, without being news. */
+  /** A subscriber asks for the charger: if it was never connected it is offline, and that is not news. */
   introduce(charger: string): void {
     if (this.#chargers.has(charger)) return
     const presented = this.#presentedOf(charger)
@@ -149,12 +147,12 @@ export class Presence {
     )
   }
 
-  /** The server that had the charger is gone. */
+  /** The server where the charger was connected is gone. */
   goneElsewhere(charger: string, atUs: number): void {
     if (!this.#isHere(charger)) this.#report(charger, 'offline', atUs)
   }
 
-  /** Others took this server for gone: says again whom it has. */
+  /** Other servers took this one for gone: reports again which chargers are connected here. */
   tellAgain(): void {
     for (const links of this.#links.values()) {
       for (const link of links.values()) {
@@ -169,7 +167,10 @@ export class Presence {
     return [...this.#presentedOf(charger).links].some(({ connection }) => connection !== undefined)
   }
 
-  /** Another server presented the charger. Where it is connected here, that one is wrong, and is told so. */
+  /**
+   * Another server presented the charger. If it is connected here, the other server is wrong: `online` is reported
+   * again.
+   */
   hear(charger: string, timeUs: number, payload: string): void {
     const presented = this.#presentedOf(charger)
     presented.lastUs = Math.max(presented.lastUs, timeUs)
@@ -181,16 +182,16 @@ export class Presence {
     }
   }
 
-  /** The charger's state, stamped with the time of this moment: a clock to set one's own by. */
+  /** The charger's state, stamped with the time of this moment: an edge sets its clock by it. */
   fresh(charger: string): string {
     const presented = this.#presentedOf(charger)
     const timeUs = this.#nowUs()
-    // What comes later must not be older.
+    // A later stamp must not be older.
     presented.lastUs = Math.max(presented.lastUs, timeUs)
     return encodeEnvelope({ timeUs, value: presented.state })
   }
 
-  /** The server goes away, and with it all connections: that is the next start's business, the rows stay. */
+  /** The server stops, and with it all connections. The rows stay: the next start takes them over. */
   stop(): void {
     this.#isStopped = true
     clearTimeout(this.#timer)
@@ -216,7 +217,7 @@ export class Presence {
     }, ms)
   }
 
-  /** Takes offline what is due; returns when to come again. */
+  /** Takes links offline that are due. Returns in how many ms to look again. */
   async #sweep(): Promise<number | undefined> {
     const nowMs = this.#clock.monotonicMs()
     const due: Link[] = []
@@ -227,7 +228,7 @@ export class Presence {
     if (due.length > 0) {
       const elsewhere = await this.#onlineElsewhere(due)
       if (elsewhere === undefined) return askAgainMs
-      // Meanwhile some may have come back, or come and gone.
+      // Meanwhile an edge may have come back, or come and gone.
       for (const link of due) {
         if (this.#closing.has(link) && link.dueMs <= nowMs && !this.#isStopped) this.#goOffline(link, elsewhere)
       }
@@ -259,7 +260,7 @@ export class Presence {
     this.#store(link, 'offline')
   }
 
-  /** Returns the stamp: `atUs`, or later where a later one went out already. */
+  /** Returns the stamp: `atUs`, or a later one if a later one was reported already. */
   #report(charger: string, state: PresenceState, atUs: number): number {
     const presented = this.#presentedOf(charger)
     const isNews = presented.state !== state || !presented.isKnown

@@ -1,6 +1,6 @@
 // The shadow: the newest committed value of every topic, by charger and name. Retained messages are served from it.
-// It only moves forward in SamplingTime (equal time keeps the first) and holds nothing that is not committed; only
-// presence is the broker's own word.
+// It only moves forward in SamplingTime (of equal times the first value stays). It holds nothing that is not committed,
+// but for presence, which the broker publishes itself.
 
 import type { Newest, Payload } from '../model/server/admission.ts'
 import { encodeEnvelope } from '../model/wire/envelope.ts'
@@ -47,8 +47,8 @@ class Entry implements ShadowEntry {
 export class Shadow {
   readonly #chargers = new Map<string, Map<string, ShadowEntry>>()
   /**
-   * The same entries by topic. The profile that pays for both: two look-ups and a new entry for each message were 5 %
-   * of the main thread.
+   * The same entries by topic. The profile that pays for both maps: two look-ups and a new entry for each message were
+   * 5 % of the main thread.
    */
   readonly #entries = new Map<string, Entry>()
   readonly #watchers: ShadowWatcher[] = []
@@ -139,10 +139,7 @@ export function covers(filter: string, charger: string, name: string): boolean {
   return (pattern.charger === '+' || pattern.charger === charger) && (pattern.name === '+' || pattern.name === name)
 }
 
-/**
- * The filter's second and third level, `+` for any; undefined when it can match no topic of three levels under the
- * root.
- */
+/** The filter's second and third level, `+` for any; undefined when no topic of three levels under the root matches. */
 function patternOf(filter: string): { charger: string; name: string } | undefined {
   const levels = filter.split('/')
   const many = levels.at(-1) === '#'

@@ -1,9 +1,8 @@
 // A batch: the messages of one lane between admission and settlement, packed into one preallocated buffer.
-// The main thread copies whole runs of packets as they came, and remembers whom to answer in parallel arrays, no object
-// per message; the worker takes the packets apart. Nothing here looks at a payload.
+// The main thread copies whole runs of packets as they came. Whom to answer stands in parallel arrays, without an
+// object per message. The worker takes the packets apart. Nothing here looks at a payload.
 //
-// A run: u32 bytes of its packets, u32 number of the identity (little endian), then the PUBLISH packets (MQTT 3.1.1,
-// 3.3).
+// A run: u32 bytes of its packets, u32 number of the identity (little endian), then PUBLISH packets (MQTT 3.1.1, 3.3).
 
 import { Run, type Source } from '../model/server/admission.ts'
 import { batchBytesMax, batchMessagesMax, runBytesMax } from './limits.ts'
@@ -17,7 +16,7 @@ export class Batch {
   sealedAtMs = 0
   used = 0
   readonly identities: string[] = []
-  /** How many messages each of them sent. */
+  /** How many messages each identity sent. */
   readonly counts: number[] = []
   /** Whom to answer with which ticket: per message the ticket, per run the source and where its tickets end. */
   readonly tickets: number[] = []
@@ -58,15 +57,14 @@ export class Batch {
     return headerBytes + length
   }
 
-  /** The packed bytes as an own copy to transfer: the batch keeps its own until it is settled, a worker may die. */
+  /**
+   * A copy of the packed bytes to transfer. The batch keeps its bytes until it is settled, because a worker may die.
+   */
   pack(): ArrayBuffer {
     return this.#bytes.buffer.slice(0, this.used) as ArrayBuffer
   }
 
-  /**
-   * Calls `visit` for the messages that `isWanted`, in admission order, as they were admitted: each as a run of its
-   * own.
-   */
+  /** Calls `visit` for each message that `isWanted`, in admission order, as a run of its own. */
   each(isWanted: (index: number) => boolean, visit: (source: Source, run: Run) => void): void {
     const run = new Run()
     const records = new Records(this.#bytes.buffer as ArrayBuffer, this.used)
@@ -83,8 +81,8 @@ export class Batch {
   }
 
   /**
-   * Calls `visit` with how long the messages of each run have waited since their admission, in seconds, and how many
-   * they are. Messages of the outcome `late` go on waiting in another batch, which counts from its own admission.
+   * Calls `visit` for each run with the seconds since its admission, and the number of its messages. Messages of the
+   * outcome `late` go on waiting in another batch, which counts from its own admission.
    */
   eachWait(nowMs: number, outcomes: Uint8Array, visit: (seconds: number, messages: number) => void): void {
     const hasLate = outcomes.includes(late)

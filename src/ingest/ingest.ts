@@ -84,13 +84,12 @@ export class Ingest implements Admission {
       this.counters.dropped += length
       return false
     }
-    budget.take(length, this.#routes.take(source.identity.name, length).admit(source, run))
+    budget.take(length, this.#routes.enter(source.identity.name, length).admit(source, run))
     return true
   }
 
   /**
-   * Stores and acknowledges what is admitted, for at most `timeoutMs`; then ends the workers. True when nothing is
-   * left.
+   * Stores and acknowledges the admitted messages, for at most `timeoutMs`, then ends the workers. True if nothing is left.
    */
   async close(timeoutMs: number): Promise<boolean> {
     const drained = this.#drain()
@@ -101,7 +100,7 @@ export class Ingest implements Admission {
     return this.counters.inFlight === 0
   }
 
-  /** The late lane last: the others hand on to it. */
+  /** The late lane last: the other lanes hand messages on to it. */
   async #drain(): Promise<void> {
     await Promise.all(this.lanes.slice(0, -1).map(lane => lane.drain()))
     await this.lanes.at(-1)!.drain()

@@ -53,7 +53,7 @@ async function refuseOtherEncodings(db: MigrationClient): Promise<void> {
   if (rows[0]?.encoding !== 'UTF8') throw fault('a database with encoding UTF8', String(rows[0]?.encoding))
 }
 
-/** Applies what is missing, in order. Idempotent; safe to run from several servers at once. */
+/** Applies the missing migrations, in order. Idempotent; safe to run from several servers at once. */
 export async function migrate(db: MigrationClient, migrations: readonly Migration[]): Promise<void> {
   await db.query('SELECT pg_advisory_lock($1)', [advisoryLocks.migrations])
   try {
@@ -92,7 +92,8 @@ const partitionDaysAhead = 7
 export async function makePartitions(db: MigrationClient): Promise<void> {
   await db.query(
     `SELECT ensure_ev_readings_partitions(
-      (now() AT TIME ZONE 'UTC')::date - ${partitionDaysBack}, (now() AT TIME ZONE 'UTC')::date + ${partitionDaysAhead})`
+      (now() AT TIME ZONE 'UTC')::date - ${partitionDaysBack},
+      (now() AT TIME ZONE 'UTC')::date + ${partitionDaysAhead})`
   )
 }
 
@@ -148,8 +149,8 @@ async function withClient<T>(databaseUrl: string, use: (db: Client) => Promise<T
   }
 }
 
-// What waiting does not mend: authorization (28), no such database (3D), tables of somebody else, no right to make
-// ours, a PostgreSQL that is too old (42, 0A).
+// Faults that do not pass by waiting: authorization (28), no such database (3D), foreign tables or no right to make
+// ours (42), a PostgreSQL that is too old (42, 0A).
 const operatorsFault = /^(28|3D|42|0A)/
 
 /** ConfigError for what the operator must change, RetryableError for a database that is away or busy. */

@@ -1,10 +1,10 @@
-// What a worker answers for a batch. Plain data: it crosses threads. Three outcomes, never two.
+// What a worker answers for a batch. Plain data, because it crosses threads.
 
 import type { RejectCode } from '../model/errors.ts'
 import type { Newest } from '../model/server/admission.ts'
 import type { NumberedTopics } from './toldTopics.ts'
 
-/** Outcomes per message; a message that nobody names stays `kept`. */
+/** Outcomes per message; a message without an outcome stays `kept`. */
 export const kept = 0
 export const committed = 1
 export const rejected = 2
@@ -27,7 +27,7 @@ export interface WorkerResult extends Omit<BatchResult, 'newest'> {
   readonly newest: Omit<Newest, 'topics'> & { readonly topics: NumberedTopics }
 }
 
-/** Nothing was stored, or nobody knows: the lane keeps the batch and tries again. */
+/** Nothing was stored, or it is not known: the lane keeps the batch and tries again. */
 export interface BatchKept {
   readonly retry: { readonly code: string; readonly message: string }
 }

@@ -1,5 +1,5 @@
-// What an error of the database means for the batch, in one table. Whatever is not known here is kept and retried:
-// only classes 22 and 23 can be the fault of a row.
+// What an error of the database means for the batch, in one table. After an unknown error the batch is kept and retried:
+// only errors of classes 22 and 23 can be the fault of a row.
 // Source: PostgreSQL documentation, appendix A, "PostgreSQL Error Codes".
 
 export type Verdict =
@@ -15,7 +15,8 @@ export function verdictOf(error: unknown): Verdict {
   if (code === '23505') return 'duplicate' // unique_violation, whatever the constraint is called on a chunk
   if (code?.startsWith('22')) return 'data' // data exception: bad enum label, text too long, number out of range
   if (code?.startsWith('23')) return 'data' // integrity constraint: a check or not-null added by the operator
-  return 'retry' // connections (08, 57P), resources (53), locks (55, 40), schema and rights (42), read-only (25), unknown
+  // connections (08, 57P), resources (53), locks (55, 40), schema and rights (42), read-only (25), unknown
+  return 'retry'
 }
 
 /** The SQLSTATE of an error from pg, else undefined. */

@@ -1,13 +1,13 @@
-// Topics on their way from a worker to the main thread: as numbers, with the text of each the first time only. A string
-// that crosses threads is a new one for each message, which every map that it comes to must hash and compare anew.
+// Topics on their way from a worker to the main thread: as numbers, with the text of each topic the first time only. A
+// string that crosses threads is a new string for each message, which every map must hash and compare anew.
 
-/** What a worker tells, batch after batch and in this order. */
+/** What a worker tells with each batch, in the order of its batches. */
 export interface NumberedTopics {
   readonly thread: number
-  /** Of this thread: a new one begins with number 0. */
+  /** Number of the table in this thread: numbers of topics begin with 0 in each table. */
   readonly table: number
   readonly numbers: Uint32Array
-  /** The texts of those numbers that it tells for the first time; they go on where the table ended. */
+  /** The texts of the topics that are told for the first time: the table's next numbers. */
   readonly added: readonly string[]
 }
 
@@ -31,7 +31,7 @@ export class ToldTopics {
     })
   }
 
-  /** Forgets what threads that have ended told. */
+  /** Forgets the tables of threads that have ended. */
   keep(threads: ReadonlySet<number>): void {
     for (const thread of this.#tables.keys()) if (!threads.has(thread)) this.#tables.delete(thread)
   }

@@ -1,6 +1,5 @@
 // The files that the program reads while it runs: SQL, the web page, its version, its licences. In a source checkout
-// they are files below its root; in the single binary they are inside (node:sea), under the same paths. The program
-// never cares which.
+// they are files below its root; in the single binary they are inside (node:sea), under the same paths.
 
 import { readdirSync, readFileSync } from 'node:fs'
 import { join, relative } from 'node:path'

@@ -1,6 +1,7 @@
-// How messages of QoS 0 reach a subscriber: each is one packet, made once for all that get it, past Aedes' way of
-// writing. That is six writes into a stream for every subscriber, and two turns of the event loop: two thirds of what
-// one cost. Aedes calls `deliver0` of its client for them; here it is another one, that judges alike.
+// How messages of QoS 0 reach a subscriber: each is one packet, made once for all subscribers, past Aedes' way of
+// writing. Aedes makes six writes into a stream for each subscriber, and takes two turns of the event loop: two thirds
+// of the cost of a delivery. Aedes calls `deliver0` of its client for these messages; this one replaces it, and
+// applies the same rules.
 
 import type { Client } from 'aedes'
 import * as frames from '../gate/frames.ts'
@@ -11,9 +12,7 @@ export interface Reader {
   deliver(packet: Buffer, done: () => void): void
 }
 
-/**
- * `isForwarded` may change the payload. In the order in which Aedes calls it, which is that of the values of a topic.
- */
+/** `isForwarded` may change the payload. Messages keep the order in which Aedes delivers them. */
 export function deliverDirectly(client: Client, reader: Reader, isForwarded: (packet: Delivered) => boolean): void {
   const inside = insideOfClient(client)
   inside.deliver0 = (packet, done) => {
@@ -29,7 +28,7 @@ function isNew({ brokerId, brokerCounter }: Delivered, duplicates: ClientInside[
   return true
 }
 
-/** What was written last, of which payload: news goes to all subscribers before the next one does. */
+/** The packet made last, and its payload: a message goes to all its subscribers before the next message does. */
 let last: { readonly payload: unknown; readonly topic: string; readonly retain: boolean; readonly bytes: Buffer }
 
 function publishOf({ topic, payload, retain }: Delivered): Buffer {

@@ -23,7 +23,7 @@ export class FanOut {
     this.#options = options
   }
 
-  /** To be called before anything is told: Aedes needs the hooks first, and they need what is fanned out. */
+  /** To be called before the first `tell`. It comes late because Aedes needs the hooks, and the hooks need presence. */
   open(aedes: Aedes): void {
     this.#aedes = aedes
   }

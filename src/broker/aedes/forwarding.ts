@@ -31,7 +31,7 @@ export class Forwarding {
   }
 
   /**
-   * A retained message was read some time ago, and news may have overtaken it since: it becomes what is newest now. An
+   * A retained message was read some time ago, and news may have overtaken it since: it gets the newest value. An
    * edge that subscribes to its own presence gets the time of this moment with it.
    */
   #refresh(packet: Forwarded, { identity }: Gate): void {
@@ -52,7 +52,7 @@ export class Forwarding {
     if (text === newest?.payload || parseTopic(topic) === undefined) return false
     const timeUs = timeUsOf(text) ?? 0
     if (newest !== undefined && timeUs < newest.timeUs) return true
-    // Another server's news, that came before its shadow did: that one need not be told again.
+    // News of another server may come before the shared shadow does: the shadow.s copy is not news then.
     shadow.move(topic, timeUs, text, 'relayed')
     return false
   }

@@ -105,7 +105,7 @@ export class Hooks {
         interest.unsubscribe(client.id, filter)
       }
     })
-    // What a client does wrong is its own end.
+    // A client's fault ends the client, and Aedes sees to that.
     aedes.on('clientError', () => {})
     aedes.on('connectionError', () => {})
     internals.onBrokerError(aedes, failed)
@@ -122,7 +122,7 @@ export class Hooks {
     this.#options.report(denial(error, peerOf(gate)))
   }
 
-  /** A hook that throws would end the process: it costs its own client the answer alone. */
+  /** A hook that throws would end the process. So a fault in a hook is reported, and costs its own client alone. */
   #safely<T>(answer: () => T, otherwise: (error: Error) => T): T {
     try {
       return answer()
@@ -188,7 +188,7 @@ export class Hooks {
     const { identity, filters } = gate
     if (!access.maySubscribe(identity, filter)) {
       this.denied(gate, new DeniedError('subscribe_filter', `expected an own filter, found ${filter.slice(0, 120)}`))
-      // One that outlived its right is dropped: it would fill the session's queue with what is never delivered.
+      // A stored filter that outlived its right would fill the session's queue with messages that are never delivered.
       if (!client.clean) this.#forgetSubscription(client.id, filter)
       return false
     }
@@ -216,7 +216,7 @@ export class Hooks {
 }
 
 /**
- * A will is ruled on like a publish. One on an own topic is allowed and ignored: it never enters the telemetry path.
+ * A will is judged like a publish. A will on an own topic is allowed and ignored: it never enters the telemetry path.
  */
 function willFault({ identity }: Gate, topic: string): DeniedError | 'ignored' | undefined {
   if (access.mayPublish(identity, topic)) return undefined

@@ -1,10 +1,10 @@
-// Whether anybody listens to a charger's values: with no subscriber, fan-out costs nothing.
-// Counts the filters of clients under the topic root. A clean=false client counts while it is away, too.
+// Whether anybody subscribes to a charger's values: without a subscriber, fan-out costs nothing. Counts the clients'
+// filters under the topic root. A clean=false client also counts while it is away.
 
 import { commandsName, topicRoot } from '../../model/wire/topics.ts'
 
 export class Interest {
-  /** Per client the chargers that its filters name, `+` for any. */
+  /** Per client its filters, and the charger that each names; `+` for any. */
   readonly #clients = new Map<string, Map<string, string>>()
   readonly #counts = new Map<string, number>()
 
@@ -27,7 +27,7 @@ export class Interest {
     this.#count(charger, -1)
   }
 
-  /** The client is gone, and its session with it. */
+  /** The client and its session have ended. */
   forget(clientId: string): void {
     for (const filter of [...(this.#clients.get(clientId)?.keys() ?? [])]) this.unsubscribe(clientId, filter)
   }

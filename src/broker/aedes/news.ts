@@ -1,11 +1,11 @@
-// News as Aedes forwards it: the packet of a value, and what is asked of one before it goes to a subscriber. Pure.
+// News as Aedes forwards it: the packet of a value, and the time in it. Pure.
 
 import { parseTime } from '../../model/wire/envelope.ts'
 
 export interface Forwarded {
   readonly topic: string
   payload: Buffer | string
-  /** The payload, where it is known; Aedes' own copies of a packet lack it. */
+  /** The payload, where it is known. Aedes' own copies of a packet lack it. */
   readonly text?: string
 }
 

@@ -1,7 +1,7 @@
-// What clean=false subscribers have not acknowledged yet, while they are away or here: per client at most a fixed
-// number of messages, and of all clients a fixed number of bytes; the oldest go first, the longest queue's before
-// others', and are counted. A message is found by its place in the fan-out, or by the message id it was sent with,
-// without a search.
+// The messages that clean=false subscribers have not acknowledged yet, whether they are connected or away. A client has
+// a fixed number of messages at most, and all clients together a fixed number of bytes. Over a limit the oldest
+// messages are dropped and counted; over the common limit those of the longest queue. A message is found without a
+// search: by its number in the fan-out, or by the message id with which it was sent.
 
 import { offlineQueueBytesMax, offlineQueueMessagesMax } from '../limits.ts'
 
@@ -37,16 +37,13 @@ export class OfflineQueue {
 
   enqueue(clientId: string, packet: QueuedPacket): void {
     const queue = this.#queueOf(clientId)
-    // A copy of its own for each client: they get different message ids. None yet.
+    // Each client gets a copy of its own, because message ids differ. There is none yet.
     this.#put(queue, keyOf(packet), { ...packet, messageId: undefined } as unknown as QueuedPacket)
     if (queue.packets.size > this.#messagesMax) this.#drop(queue, 1)
     while (this.#bytes > this.#bytesMax) this.#shorten()
   }
 
-  /**
-   * It was sent with this message id; or it is the PUBREL for that id. One that was dropped meanwhile is not kept
-   * again.
-   */
+  /** The message was sent with this id, or a PUBREL takes its place. A message dropped meanwhile is not kept again. */
   update(clientId: string, packet: QueuedPacket): void {
     const queue = this.#queues.get(clientId)
     if (queue === undefined) return
@@ -64,7 +61,7 @@ export class OfflineQueue {
     queue.keysByMessageId.set(messageId, key)
   }
 
-  /** It was acknowledged, or will not be sent: then it has no message id. Returns it. */
+  /** The message was acknowledged; or, if it has no message id, it will not be sent. Returns it. */
   clear(clientId: string, packet: QueuedPacket): QueuedPacket | undefined {
     const queue = this.#queues.get(clientId)
     const { messageId } = packet
@@ -76,7 +73,7 @@ export class OfflineQueue {
     return found
   }
 
-  /** What is queued now, oldest first. */
+  /** The queue of now, oldest first. */
   list(clientId: string): QueuedPacket[] {
     return [...(this.#queues.get(clientId)?.packets.values() ?? [])]
   }
@@ -87,14 +84,14 @@ export class OfflineQueue {
     this.#queues.delete(clientId)
   }
 
-  /** The longest queue loses its older half: whoever was away longest pays, and a search is rare. */
+  /** The longest queue loses its older half: so the search for it is rare. */
   #shorten(): void {
     let longest: Queue | undefined
     for (const queue of this.#queues.values()) if (queue.bytes > (longest?.bytes ?? 0)) longest = queue
     this.#drop(longest!, Math.ceil(longest!.packets.size / 2))
   }
 
-  /** The oldest go. */
+  /** Drops the oldest messages. */
   #drop(queue: Queue, count: number): void {
     this.dropped += count
     for (const [key, packet] of queue.packets) {
@@ -129,7 +126,7 @@ export class OfflineQueue {
 
 export const keyOf = ({ brokerId, brokerCounter }: QueuedPacket): string => `${brokerId}:${brokerCounter}`
 
-/** What an entry costs beside its text: the object, its key, its places. */
+/** The memory of an entry beside its text: the object, its key, its places in the maps. */
 export const entryBytes = 400
 const bytesOf = (packet: QueuedPacket | undefined): number =>
   packet === undefined ? 0 : entryBytes + (packet.topic?.length ?? 0) + (packet.payload?.length ?? 0)

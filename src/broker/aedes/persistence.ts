@@ -22,7 +22,7 @@ interface SessionPersistence {
   cleanSubscriptions(client: Subscribing): Promise<void>
 }
 
-// Aedes' persistences have no common type: what is overridden here is in the interface, the rest is theirs.
+// Aedes' persistences have no common type: the interface has the methods that are overridden here.
 export type PersistenceClass = new (options: object) => SessionPersistence
 
 export type MaySubscribe = (client: Subscribing, filter: string) => boolean
@@ -40,7 +40,7 @@ export interface OpenPersistence {
   readonly persistence: object
   /** Absent = Aedes' own emitter, in memory. */
   readonly bus?: Bus
-  /** Whether a session that outlives its connection, on whatever server, may want it. */
+  /** Whether a session that outlives its connection, on any server, may want messages of this topic. */
   isKeptFor(topic: string): boolean
   forgetSubscription(clientId: string, filter: string): Promise<void>
   forgetSession(clientId: string): Promise<void>
@@ -62,10 +62,7 @@ export function openMemory(shadow: Shadow, maySubscribe: MaySubscribe): OpenPers
   }
 }
 
-/**
- * Aedes' own queues in memory have no bound, and search for each acknowledgement. `kept`: who waits for what in a
- * session.
- */
+/** Replaces Aedes' own queues, which have no bound and search for each acknowledgement. `kept`: filters of sessions. */
 function withQueue(Base: PersistenceClass, queue: OfflineQueue, kept: Interest): PersistenceClass {
   return class QueuedPersistence extends Base {
     async outgoingEnqueue({ clientId }: { clientId: string }, packet: QueuedPacket): Promise<void> {
@@ -120,12 +117,12 @@ export function withShadow(Base: PersistenceClass, shadow: Shadow, maySubscribe:
       return Readable.from(retainedPackets(shadow, filters))
     }
 
-    // Aedes stores all filters of a SUBSCRIBE whenever one of them is granted, before the next one is asked for: a
-    // denied one would deliver at reconnect.
+    // Aedes stores all filters of a SUBSCRIBE for each filter that is granted, before it asks for the next one. A
+    // denied filter would be stored, too, and deliver at reconnect.
     override async addSubscriptions(client: Subscribing, subscriptions: readonly Subscription[]): Promise<void> {
       if (this.#stored.has(subscriptions)) return
       this.#stored.add(subscriptions)
-      await undefined // all are asked for now
+      await undefined // by then Aedes has asked for all of them
       await super.addSubscriptions(
         client,
         subscriptions.filter(({ topic }) => maySubscribe(client, topic))
@@ -137,7 +134,7 @@ export function withShadow(Base: PersistenceClass, shadow: Shadow, maySubscribe:
 function* retainedPackets(shadow: Shadow, filters: readonly string[]): Generator<object> {
   for (const filter of filters) {
     for (const { topic, payload } of shadow.match(filter)) {
-      // QoS 0 is within every subscription's QoS, and the connection that asks is here to take it.
+      // QoS 0 is within every subscription's QoS, and the client is connected.
       yield { cmd: 'publish', topic, payload: Buffer.from(payload), qos: 0, retain: true }
     }
   }

@@ -1,13 +1,13 @@
-// The clean=false sessions of each identity, a fixed number of them: a session costs a queue, and client ids cost
-// nothing. One more, and the one that was used longest ago ends.
+// Bounds the clean=false sessions of each identity: a session costs a queue, and client ids cost nothing. One session
+// more ends the one that was used longest ago.
 
 import { identitySessionsMax } from './limits.ts'
 
 export class Sessions {
-  /** Client ids by identity, the one that connected longest ago first. */
+  /** Client ids by identity, ordered by their last connection, the oldest first. */
   readonly #clientIds = new Map<string, Set<string>>()
 
-  /** A client connects. Returns the session that ends for it; those that are connected stay. */
+  /** A client connects. Returns the client id of the session that ends for it; sessions of connected clients stay. */
   connect(
     identity: string,
     clientId: string,

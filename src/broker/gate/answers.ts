@@ -1,11 +1,11 @@
-// The answers to telemetry that is settled: PUBACK for QoS 1, PUBREC for QoS 2 [MQTT-3.4, 3.5], all in one piece.
+// The answers to settled telemetry: PUBACK for QoS 1, PUBREC for QoS 2 [MQTT-3.4, 3.5], in one buffer.
 
 import * as frames from './frames.ts'
 import type { Received } from './received.ts'
 
 const qos2 = 0x1_0000
 
-/** What the lane hands back when a message is settled: its message id, and whether it was QoS 2. 0 for QoS 0. */
+/** The lane hands it back when a message is settled: the message id, and whether it was QoS 2. 0 for QoS 0. */
 export const ticketOf = (messageId: number, qos: 1 | 2): number => (qos === 2 ? messageId | qos2 : messageId)
 
 /** In the order of the tickets. Notes in `received` which messages have their PUBREC. */

@@ -76,7 +76,7 @@ export class Brake {
     this.#resumed()
   }
 
-  /** Reads on, whatever held: what comes now is thrown away. */
+  /** Reads on, whatever held: the caller throws away what comes now. */
   letGo(): void {
     this.#reasons |= stopped
     this.#isOff = true

@@ -1,5 +1,5 @@
-// MQTT 3.1.1 framing: finds the frames of a byte stream and checks what the parser behind it is lax about.
-// Pure, never reads past `chunk`, never throws; what telemetry needs allocates nothing.
+// MQTT 3.1.1 framing: finds the frames of a byte stream, and checks what the parser of Aedes does not check.
+// Pure, never reads past `chunk`, never throws; the functions on the path of telemetry allocate nothing.
 // Source: OASIS MQTT 3.1.1, sections 1.5.3 (text), 2.2 (fixed header), 3.1 (CONNECT), 3.3 (PUBLISH), 3.8 (SUBSCRIBE),
 // 3.10 (UNSUBSCRIBE), 4.7 (topics and filters).
 
@@ -24,7 +24,7 @@ export class Frame {
   /** The lower four. */
   flags = 0
   /**
-   * Where the variable header begins, and where the frame ends (exclusive; of a partial one 0 while that is not known).
+   * Where the variable header begins, and where the frame ends (exclusive; 0 for a partial frame of unknown length).
    */
   bodyAt = 0
   end = 0
@@ -38,7 +38,7 @@ export const malformed = 2
 export const tooLarge = 3
 export type FrameStatus = typeof complete | typeof partial | typeof malformed | typeof tooLarge
 
-/** Reads the frame that begins at `at`. An oversized one is known by its header, before its body has arrived. */
+/** Reads the frame that begins at `at`. An oversized frame is known by its header, before its body has arrived. */
 export function readFrame(chunk: Buffer, at: number, bytesMax: number, frame: Frame): FrameStatus {
   const first = chunk[at]!
   if (legalFirstByte[first] === 0) return malformed
@@ -116,7 +116,7 @@ export function packetFault(chunk: Buffer, frame: Frame, filtersMax: number): Fa
     case DISCONNECT:
       return undefined
     default:
-      // One that answers nothing that is known is harmless.
+      // An acknowledgement of an unknown message is harmless.
       return readUInt16(chunk, frame.bodyAt) === 0 ? messageId0 : undefined
   }
 }
@@ -128,7 +128,7 @@ function connectFault(chunk: Buffer, { bodyAt, end }: Frame): Fault | undefined 
   const level = levels.get(chunk.toString('latin1', bodyAt + 2, Math.min(at, bodyAt + 8)))
   if (level === undefined || at > bodyAt + 8) return malformedBy('a CONNECT of another protocol')
   if (at + 4 > end) return malformedBy('a CONNECT that is cut short')
-  // Behind the level of another version everything may be different [MQTT-3.1.2-2].
+  // Behind the level of another version, the fields may be different [MQTT-3.1.2-2].
   if (chunk[at] !== level) return { code: 'protocol', found: `protocol level ${chunk[at]}`, returnCode: 1 }
   const flags = chunk[at + 1]!
   const flagsFound = connectFlagsFault(flags)
@@ -172,8 +172,9 @@ const connectFields = [
 function connectFlagsFault(flags: number): string | undefined {
   if ((flags & 1) !== 0) return 'the reserved flag of CONNECT' // [MQTT-3.1.2-3]
   if (qosOf(flags >> 2) === 3) return 'a will of QoS 3' // [MQTT-3.1.2-14]
-  if ((flags & willFlag) === 0 && (flags & 0x38) !== 0) return 'flags of a will without a will' // [MQTT-3.1.2-13, 3.1.2-15]
-  if ((flags & passwordFlag) !== 0 && (flags & userNameFlag) === 0) return 'a password without a user name' // [MQTT-3.1.2-22]
+  // [MQTT-3.1.2-13, 3.1.2-15, 3.1.2-22]
+  if ((flags & willFlag) === 0 && (flags & 0x38) !== 0) return 'flags of a will without a will'
+  if ((flags & passwordFlag) !== 0 && (flags & userNameFlag) === 0) return 'a password without a user name'
   return undefined
 }
 
@@ -185,7 +186,8 @@ function filtersFault(chunk: Buffer, { bodyAt, end }: Frame, qosBytes: 0 | 1, fi
     if (filterEnd < 0 || filterEnd + qosBytes > end) return malformedBy('a packet that is too short for its filters')
     const found = filterFault(chunk, at + 2, filterEnd)
     if (found !== undefined) return malformedBy(found)
-    if (qosBytes === 1 && chunk[filterEnd]! > 2) return malformedBy('a requested QoS above 2, or reserved bits') // [MQTT-3.8.3-4]
+    // [MQTT-3.8.3-4]
+    if (qosBytes === 1 && chunk[filterEnd]! > 2) return malformedBy('a requested QoS above 2, or reserved bits')
     at = filterEnd + qosBytes
   }
   if (count === 0) return malformedBy('no filter') // [MQTT-3.8.3-3, 3.10.3-2]
@@ -220,9 +222,7 @@ const plus = 0x2b
 const slash = 0x2f
 
 const illegalText = 'ill-formed UTF-8, or a control or non-character'
-/**
- * NUL and surrogates must not be there [MQTT-1.5.3-1, 1.5.3-2]; the others should not, and a server may refuse them.
- */
+/** NUL and surrogates are forbidden [MQTT-1.5.3-1, 1.5.3-2]; a server may refuse the other ones. */
 const illegalCharacters = /[\p{Cc}\p{Noncharacter_Code_Point}]/u
 
 function isLegalText(chunk: Buffer, from: number, to: number): boolean {

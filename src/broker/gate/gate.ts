@@ -44,7 +44,7 @@ export interface GateOptions {
 export class Gate extends Duplex implements Source {
   readonly identity: Identity
   readonly address: string
-  /** Those that were granted to this connection. */
+  /** The filters that were granted to this connection. */
   readonly filters = new Set<string>()
   readonly keepalive = new Keepalive(seconds => this.#blame(seconds))
   readonly #socket: TLSSocket
@@ -59,14 +59,14 @@ export class Gate extends Duplex implements Source {
   readonly #own: OwnTopics
   readonly #frame = new frames.Frame()
   #stage: faults.Stage = 'greeting'
-  /** Bytes that were read and not yet consumed: a part of a frame, or what waits. */
+  /** Bytes that were read and not consumed yet: a part of a frame, or frames that wait. */
   readonly #rest = new Rest()
   readonly #brake: brakes.Brake
   #isFinishing = false
   #inFlight = 0
-  /** Exact when nothing is in flight; between, each settled message counts as an average one. */
+  /** Exact when nothing is in flight. Meanwhile each settled message counts as an average one. */
   #inFlightBytes = 0
-  /** Tickets of what is settled and not answered yet. */
+  /** Tickets of messages that are settled and not answered yet. */
   #settled: number[] = []
   readonly #received = new Received()
 
@@ -100,27 +100,25 @@ export class Gate extends Duplex implements Source {
     this.#brake.release(brakes.awaitsConnack)
   }
 
-  /** A whole packet for the client, past the stream that Aedes writes to; `done`: there is room for more, or nobody. */
+  /**
+   * Sends a whole packet, past the stream that Aedes writes to. `done`: there is room for more, or the client is gone.
+   */
   deliver(packet: Buffer, done: () => void): void {
     this.#unsent.deliver(packet, done)
   }
 
-  /**
-   * Whether news may be sent to this subscriber; one that is far behind is cut instead, so that nobody waits for it.
-   */
+  /** Whether news may be sent to this subscriber. A subscriber that is far behind is cut: nobody waits for it. */
   takesNews(): boolean {
     return !this.destroyed && this.#unsent.isBearable(this.writableLength)
   }
 
-  /** Reads no more; what is in flight is still acknowledged. */
+  /** Reads no more. Messages in flight are still acknowledged. */
   stopReading(): void {
     // Of an ended socket the client's end is still to be read.
     if (!this.#socket.writableEnded) this.#brake.hold(brakes.stopped)
   }
 
-  /**
-   * Reads no more, and ends when everything in flight is acknowledged: the client goes elsewhere and resends nothing.
-   */
+  /** Reads no more, and ends when everything in flight is acknowledged: then the client need not resend anything. */
   finish(): void {
     this.#isFinishing = true
     this.stopReading()
@@ -141,15 +139,15 @@ export class Gate extends Duplex implements Source {
   // --- what the client sends
 
   #receive(chunk: Buffer): void {
-    // What was read before the socket was destroyed still comes.
+    // Bytes that were read before the socket was destroyed still come.
     if (this.destroyed || this.#socket.writableEnded) return
-    // Before CONNACK time runs, however slowly bytes come.
+    // Before CONNACK the time runs, however slowly bytes come.
     if (this.#stage === 'open') this.keepalive.refresh()
     if (this.#brake.isHeld || this.#rest.lacksMoreThan(chunk)) this.#rest.add(chunk)
-    else this.#consume(this.#rest.takeWith(chunk))
+    else this.#consume(this.#rest.drainWith(chunk))
   }
 
-  /** Whatever one client provokes, it is that client's end alone. */
+  /** A fault of ours that a client provokes ends this connection alone. */
   #consume(chunk: Buffer): void {
     try {
       this.#read(chunk)
@@ -195,9 +193,9 @@ export class Gate extends Duplex implements Source {
     if (pauseMs > 0) this.#brake.holdFor(brakes.overRate, pauseMs)
   }
 
-  /** What was read while the brake held. */
+  /** Consumes what was read while the brake held. */
   #readRest(): void {
-    if (!this.#rest.isEmpty) this.#consume(this.#rest.take())
+    if (!this.#rest.isEmpty) this.#consume(this.#rest.drain())
   }
 
   /** False when the frame is not consumed: it waits and comes again, or the connection is closed. */
@@ -263,7 +261,7 @@ export class Gate extends Duplex implements Source {
     return true
   }
 
-  /** To Aedes, if allowed, but not before everything in flight is acknowledged: acks keep publish order. */
+  /** To Aedes, if allowed, when everything in flight is acknowledged: acknowledgements keep the order of publishes. */
   #takeForeign(chunk: Buffer, at: number, topicAt: number, topicEnd: number, qos: number): boolean {
     const found = frames.topicFault(chunk, topicAt, topicEnd)
     if (found !== undefined) return this.#deny(faults.malformed(found))
@@ -278,7 +276,7 @@ export class Gate extends Duplex implements Source {
     return true
   }
 
-  /** Presence is the server's own word: a client's is acknowledged and ignored. */
+  /** Only the server publishes presence: a client's message is acknowledged and ignored. */
   #ignoreInOrder(qos: number, messageId: number): boolean {
     if (this.#mustWait(qos)) return false
     if (qos === 1) this.#write(frames.acknowledgement(frames.PUBACK, messageId))
@@ -296,7 +294,9 @@ export class Gate extends Duplex implements Source {
 
   // --- QoS 2: PUBREC after the commit, once; PUBCOMP for what the gate took
 
-  /** True for a message that is here already: in flight its PUBREC is pending, answered it is sent again. */
+  /**
+   * True for a message that the gate has already. If it is answered, PUBREC is sent again; if not, PUBREC will come.
+   */
   #isResent(messageId: number): boolean {
     const state = this.#received.arrive(messageId)
     if (state === 'answered') this.#write(frames.acknowledgement(frames.PUBREC, messageId))
@@ -360,11 +360,11 @@ export class Gate extends Duplex implements Source {
   }
 
   override _write(chunk: Buffer, _encoding: BufferEncoding, done: (error?: Error | null) => void): void {
-    this.#unsent.take(chunk, done)
+    this.#unsent.gather(chunk, done)
   }
 
   override _writev(chunks: { chunk: Buffer }[], done: (error?: Error | null) => void): void {
-    this.#unsent.take(Buffer.concat(chunks.map(({ chunk }) => chunk)), done)
+    this.#unsent.gather(Buffer.concat(chunks.map(({ chunk }) => chunk)), done)
   }
 
   override _final(done: (error?: Error | null) => void): void {

@@ -12,7 +12,7 @@ export class Keepalive {
   #heardMs = 0
   #openLimitMs = 1_500 * keepaliveSecondsMax
 
-  /** The time runs from now on. `expired` gets its length, and may call `refresh` to let the time run again. */
+  /** The time runs from now on. `expired` gets its length, and may call `refresh` to start it again. */
   constructor(expired: (seconds: number) => void) {
     this.#expired = expired
     this.#begin(connectTimeoutMs)
@@ -36,8 +36,8 @@ export class Keepalive {
   }
 
   /**
-   * The client was heard, or could not be: its time begins anew. The timer stays as it is and looks again when it
-   * fires: a timer that moves to the end of the list with each read touches two others, whose memory is cold.
+   * The client was heard, or was not read: its time begins anew. The timer stays as it is, and looks again when it
+   * fires: to move it to the end of Node's list with each read would touch two other timers, whose memory is cold.
    */
   refresh(): void {
     this.#heardMs = performance.now()

@@ -1,4 +1,4 @@
-// Which topics are an edge's own telemetry, told from their bytes: `chargers/{own charger}/{value name}`. Pure.
+// Recognises an edge's own telemetry by the bytes of its topic: `chargers/{own charger}/{value name}`. Pure.
 
 import type { Identity } from '../../model/server/admission.ts'
 import { valueNameCharactersMax } from '../../model/wire/limits.ts'

@@ -1,5 +1,5 @@
 // How much one identity sends, over all its connections. Above its limits its sockets are read more slowly: nothing is
-// lost. Asked once per read, not per message; the clock is given.
+// lost. Asked once per read, not per message; the caller gives the time.
 
 import { rateBurstMs } from './limits.ts'
 
@@ -11,7 +11,7 @@ export interface RateLimits {
 export class Rate {
   readonly #msPerMessage: number
   readonly #msPerByte: number
-  /** Until when what was sent would have been allowed at an even pace. */
+  /** When an even pace would have reached the number of messages that were sent; the same for bytes. */
   #messagesUntilMs = Number.NEGATIVE_INFINITY
   #bytesUntilMs = Number.NEGATIVE_INFINITY
 
@@ -20,14 +20,14 @@ export class Rate {
     this.#msPerByte = 1000 / bytesPerSecond
   }
 
-  /** So much was read; returns for how many ms nothing more may be, none when not positive. */
+  /** Counts what was read. Returns for how many ms nothing more may be read; not positive = no pause. */
   spend(messages: number, bytes: number, nowMs: number): number {
     this.#messagesUntilMs = Math.max(this.#messagesUntilMs, nowMs) + messages * this.#msPerMessage
     this.#bytesUntilMs = Math.max(this.#bytesUntilMs, nowMs) + bytes * this.#msPerByte
     return this.#untilMs - nowMs - rateBurstMs
   }
 
-  /** In how many ms nothing of what was sent counts any more. */
+  /** In how many ms everything that was sent is forgiven. */
   restsInMs(nowMs: number): number {
     return Math.max(0, this.#untilMs - nowMs)
   }

@@ -12,7 +12,7 @@ export class Received {
     return messages === undefined || messages.size < receivedMessagesMax || messages.has(messageId)
   }
 
-  /** What the message is: `new` (then it is in flight from now on), `in flight`, or `answered` with PUBREC. */
+  /** The state of the message: `new` (from now on it is in flight), `in flight`, or `answered` with PUBREC. */
   arrive(messageId: number): 'new' | 'in flight' | 'answered' {
     this.#messages ??= new Map()
     const isAnswered = this.#messages.get(messageId)
@@ -24,7 +24,7 @@ export class Received {
     this.#messages!.set(messageId, true)
   }
 
-  /** False for a message that was not answered: then it is no release. */
+  /** False for a message that was not answered: the PUBREL is not for the gate. */
   release(messageId: number): boolean {
     if (this.#messages?.get(messageId) !== true) return false
     this.#messages.delete(messageId)

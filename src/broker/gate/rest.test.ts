@@ -18,7 +18,7 @@ test('what is gathered in pieces comes out as it went in', () => {
       at += chunk.length
       chunk.fill(0)
     }
-    assert.deepEqual(rest.take(), whole)
+    assert.deepEqual(rest.drain(), whole)
     assert.equal(rest.isEmpty, true)
   }
 })
@@ -26,9 +26,9 @@ test('what is gathered in pieces comes out as it went in', () => {
 test('with nothing kept the chunk itself is taken; else it comes behind', () => {
   const rest = new Rest()
   const chunk = Buffer.from('cd')
-  assert.equal(rest.takeWith(chunk), chunk)
+  assert.equal(rest.drainWith(chunk), chunk)
   rest.keep(Buffer.from('ab'), 0)
-  assert.equal(rest.takeWith(chunk).toString(), 'abcd')
+  assert.equal(rest.drainWith(chunk).toString(), 'abcd')
   assert.equal(rest.isEmpty, true)
 })
 

@@ -4,14 +4,14 @@
 export class Rest {
   #bytes: Buffer = none
   #length = 0
-  /** How many bytes the frame still lacks whose first part this is; 0 = not known, or none. */
+  /** How many bytes the incomplete frame still lacks; 0 = not known, or there is none. */
   #lacking = 0
 
   get isEmpty(): boolean {
     return this.#length === 0
   }
 
-  /** Whether the frame in here is still incomplete with this chunk. */
+  /** Whether the frame is still incomplete with this chunk. */
   lacksMoreThan(chunk: Buffer): boolean {
     return this.#lacking > chunk.length
   }
@@ -29,19 +29,19 @@ export class Rest {
     this.#lacking = Math.max(0, this.#lacking - chunk.length)
   }
 
-  /** What is here, with what came; then nothing is here. */
-  takeWith(chunk: Buffer): Buffer {
+  /** Everything that is kept, with the chunk behind it; then nothing is kept. */
+  drainWith(chunk: Buffer): Buffer {
     if (this.isEmpty) return chunk
-    return Buffer.concat([this.take(), chunk])
+    return Buffer.concat([this.drain(), chunk])
   }
 
-  take(): Buffer {
+  drain(): Buffer {
     const bytes = this.#bytes.subarray(0, this.#length)
     this.clear()
     return bytes
   }
 
-  /** Keeps these bytes alone; of the frame that they begin `lacking` bytes are missing, when that is known. */
+  /** Keeps these bytes alone. The frame that they begin lacks `lacking` bytes; not positive = not known. */
   keep(bytes: Buffer, lacking: number): void {
     this.clear()
     this.add(bytes)

@@ -1,6 +1,6 @@
-// Gathers the telemetry that lies one packet behind the other in what was read, so that it is admitted at once: what is
-// plain own telemetry of QoS 0 and 1, nearly everything, goes no other way. Each packet is judged; the run is emptied
-// within the read.
+// Gathers telemetry packets that lie one behind the other in a chunk, so that they are admitted at once. Plain own
+// telemetry of QoS 0 and 1, nearly everything, takes this way alone. Each packet is judged; the run is emptied within
+// the read.
 
 import type { Run } from '../../model/server/admission.ts'
 import { runCutBytes } from '../../model/server/limits.ts'
@@ -19,7 +19,7 @@ export class Runs {
     this.#admit = admit
   }
 
-  /** Takes a whole packet that is plain telemetry; false for every other, and for every fault. */
+  /** Takes a whole packet of plain telemetry. False for every other packet, and for every fault. */
   take(chunk: Buffer, at: number, { type, flags, bodyAt, end }: frames.Frame): boolean {
     if (type !== frames.PUBLISH) return false
     const qos = frames.qosOf(flags)
@@ -46,7 +46,7 @@ export class Runs {
     run.tickets.push(ticket)
   }
 
-  /** Admits what was gathered: before anything else is done with the connection. */
+  /** Admits what was gathered. To be called before anything else is done with the connection. */
   close(): void {
     if (this.#run.isEmpty) return
     this.#admit(this.#run)

@@ -1,4 +1,4 @@
-// What all connections of an identity share: their window of messages in flight, and their rate.
+// The window of messages in flight and the rate, which all connections of an identity share.
 
 import { Rate, type RateLimits } from './rate.ts'
 import { Window } from './window.ts'
@@ -16,7 +16,7 @@ export class Shares {
     this.#limits = limits
   }
 
-  /** Kept until nothing of it counts any more: a reconnect neither empties a window nor renews a rate. */
+  /** Kept until neither window nor rate count any more: a reconnect neither empties a window nor renews a rate. */
   of(identity: string): Share {
     let share = this.#shares.get(identity)
     if (share === undefined) {

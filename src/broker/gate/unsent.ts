@@ -1,5 +1,5 @@
-// What a client has not taken yet. One that takes nothing for a while, or lets too much pile up, is cut: subscribers
-// that do not read, and devices that do not read their acknowledgements.
+// The bytes that a client has not taken yet. A client that takes nothing for a while, or lets too much pile up, is cut:
+// subscribers that do not read, and devices that do not read their acknowledgements.
 
 import type { TLSSocket } from 'node:tls'
 import { drainTimeoutMs } from '../limits.ts'
@@ -16,7 +16,7 @@ export class Unsent {
   #isGone = false
   readonly #early: Buffer[] = []
   #earlyBytes = 0
-  /** Who waits for room. */
+  /** Callbacks that wait for room. */
   #waiting: (() => void)[] = []
 
   /** `cut` gets what was found. */
@@ -25,7 +25,7 @@ export class Unsent {
     this.#cut = cut
   }
 
-  /** Writes; what the socket does not take at once is watched. After its end there is nobody to write to. */
+  /** Writes, and watches the socket if it does not take everything at once. After the socket's end it does nothing. */
   write(bytes: Buffer): boolean {
     if (this.#socket.writableEnded) return true
     const isTaken = this.#socket.write(bytes)
@@ -34,10 +34,10 @@ export class Unsent {
   }
 
   /**
-   * Writes it with what else there is to say in this turn: each write is a TLS record and a system call. `done`: there
-   * is room for more, or nobody.
+   * Writes the bytes together with everything else of this turn, for each write is a TLS record and a system call.
+   * `done`: there is room for more, or the client is gone.
    */
-  take(bytes: Buffer, done: () => void): void {
+  gather(bytes: Buffer, done: () => void): void {
     this.#gathered.push(bytes)
     this.#gatheredBytes += bytes.length
     this.#flushing ??= setImmediate(() => this.flush())
@@ -45,10 +45,10 @@ export class Unsent {
     else this.#waiting.push(done)
   }
 
-  /** Like `take`. What is delivered before CONNACK waits for it [MQTT-3.2.0-1]. */
+  /** Like `gather`. Before CONNACK, packets wait for it [MQTT-3.2.0-1]. */
   deliver(packet: Buffer, done: () => void): void {
     if (this.#isGone) setImmediate(done)
-    else if (this.#isOpen) this.take(packet, done)
+    else if (this.#isOpen) this.gather(packet, done)
     else {
       this.#early.push(packet)
       this.#earlyBytes += packet.length
@@ -67,7 +67,7 @@ export class Unsent {
     return this.#socket.writableLength + this.#gatheredBytes + this.#earlyBytes
   }
 
-  /** Writes what is gathered. */
+  /** Writes the gathered bytes. */
   flush(): boolean {
     clearImmediate(this.#flushing)
     this.#flushing = undefined
@@ -78,13 +78,13 @@ export class Unsent {
     return this.write(gathered.length === 1 ? gathered[0]! : Buffer.concat(gathered))
   }
 
-  /** Writes what is gathered, and ends the socket behind it. */
+  /** Writes the gathered bytes, and ends the socket behind them. */
   end(): void {
     this.flush()
     this.#socket.end()
   }
 
-  /** False when there is too much, and the client was cut; `more` waits in front of the socket. */
+  /** False when too much is unsent, and the client was cut. `more` bytes wait in front of this. */
   isBearable(more: number): boolean {
     const bytes = this.bytes + more
     if (bytes < slowConsumerBytesMax) return true
@@ -92,7 +92,7 @@ export class Unsent {
     return false
   }
 
-  /** Before the socket is destroyed: the last words may be a refusal. */
+  /** To be called before the socket is destroyed: the last bytes may be a refusal. */
   forget(): void {
     this.#isGone = true
     if (!this.#socket.destroyed) this.flush()

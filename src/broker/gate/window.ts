@@ -1,5 +1,5 @@
 // The unacknowledged messages of one identity, over all its connections. Above the limit its sockets are not read;
-// below half of it they are again. Nobody within the window is ever held by it.
+// below half of the limit they are read again. An identity within its window is never held by it.
 
 import { windowMessagesMax } from './limits.ts'
 
@@ -14,7 +14,7 @@ export class Window {
   readonly #unused: () => void
   readonly #held = new Set<Held>()
 
-  /** `unused`: nobody is connected and nothing is in flight. Until then a reconnect finds what it owes. */
+  /** `unused`: no connection is left and nothing is in flight. Until then a reconnect finds its messages in flight. */
   constructor(unused: () => void = () => {}) {
     this.#unused = unused
   }
@@ -29,7 +29,7 @@ export class Window {
 
   part(): void {
     this.#connections--
-    this.#tellIfUnused()
+    this.#reportIfUnused()
   }
 
   enter(messages: number): void {
@@ -38,7 +38,7 @@ export class Window {
 
   leave(messages: number): void {
     this.#inFlight -= messages
-    this.#tellIfUnused()
+    this.#reportIfUnused()
   }
 
   hold(connection: Held): void {
@@ -61,7 +61,7 @@ export class Window {
     return this.#connections === 0 && this.#inFlight === 0
   }
 
-  #tellIfUnused(): void {
+  #reportIfUnused(): void {
     if (this.isUnused) this.#unused()
   }
 }

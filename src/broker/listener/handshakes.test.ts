@@ -8,14 +8,14 @@ const many = (count: number, name: string): string[] => Array.from({ length: cou
 /** Gives turns every 10 ms of the clock and returns who began, in order. */
 function run(queue: HandshakeQueue<string>, fromMs: number, toMs: number): string[] {
   const begun: string[] = []
-  for (let nowMs = fromMs; nowMs < toMs; nowMs += 10) begun.push(...queue.take(nowMs).begin)
+  for (let nowMs = fromMs; nowMs < toMs; nowMs += 10) begun.push(...queue.turnsAt(nowMs).begin)
   return begun
 }
 
 test('a few begin at once, then as many per second as are allowed', () => {
   const queue = new HandshakeQueue<string>(100)
   for (const item of many(1_000, 'a')) queue.add('10.0.0.1', item, 0)
-  assert.equal(queue.take(0).begin.length, 2)
+  assert.equal(queue.turnsAt(0).begin.length, 2)
   const first = run(queue, 10, 1_000)
   assert.ok(first.length >= 98 && first.length <= 100, String(first.length))
   assert.equal(queue.waiting, 1_000 - 2 - first.length)
@@ -24,8 +24,8 @@ test('a few begin at once, then as many per second as are allowed', () => {
 test('who was idle, or stalled, may not make up for it at once', () => {
   const queue = new HandshakeQueue<string>(1_000)
   for (const item of many(500, 'a')) queue.add('10.0.0.1', item, 60_000)
-  assert.equal(queue.take(60_000).begin.length, 20)
-  assert.equal(queue.take(65_000).begin.length, 20)
+  assert.equal(queue.turnsAt(60_000).begin.length, 20)
+  assert.equal(queue.turnsAt(65_000).begin.length, 20)
 })
 
 test('each network takes its turn: a flood from one delays only itself', () => {
@@ -42,7 +42,7 @@ test('who has waited too long is turned away, and costs nobody a turn', () => {
   for (const item of many(10, 'old')) queue.add('10.0.0.1', item, 0)
   const lateMs = handshakeTimeoutMs + 1
   queue.add('10.0.0.1', 'new', lateMs)
-  const { begin, expired } = queue.take(lateMs)
+  const { begin, expired } = queue.turnsAt(lateMs)
   assert.deepEqual([begin, expired.length, queue.waiting], [['new'], 10, 0])
 })
 

@@ -1,6 +1,6 @@
-// The queue in front of TLS: so many handshakes begin per second, the others wait for their turn. Pure; the clock is
-// passed. Promises that nobody starves: each network address waits in its own row, rows take turns, and a flood from
-// one address delays itself. After a stall only a few begin at once, so those who are in keep being served.
+// The queue in front of TLS: a bounded number of handshakes begins per second, all others wait. Pure; the caller gives
+// the time. Promises that no address starves: each network address waits in its own row, rows take turns, and a flood
+// from one address delays itself. After a stall only a few begin at once, so that live connections are still served.
 
 import { isIPv4 } from 'node:net'
 import { handshakeTimeoutMs } from '../limits.ts'
@@ -13,11 +13,11 @@ interface Waiting<T> {
 
 export interface Turn<T> {
   readonly begin: readonly T[]
-  /** Waited for longer than anybody does. */
+  /** Waited for longer than the handshake timeout. */
   readonly expired: readonly T[]
 }
 
-/** Turns are given this often while somebody waits. */
+/** Turns are given this often while a connection waits. */
 export const turnMs = 10
 
 export class HandshakeQueue<T> {
@@ -40,8 +40,8 @@ export class HandshakeQueue<T> {
   }
 
   /**
-   * Returns who has to leave, when too many wait: the last of the longest row; the newcomer where each waits alone, so
-   * that a flood from everywhere neither pushes out who is at the front nor costs a search each.
+   * When too many wait, returns the one that has to leave: the last of the longest row; or the new one where each row
+   * has one entry, so that a flood from everywhere neither pushes out the first in line nor costs a search each.
    */
   add(address: string, item: T, nowMs: number): T | undefined {
     const network = networkOf(address)
@@ -53,7 +53,7 @@ export class HandshakeQueue<T> {
     return this.#waiting > this.#waitingMax ? this.#dropLast() : undefined
   }
 
-  take(nowMs: number): Turn<T> {
+  turnsAt(nowMs: number): Turn<T> {
     const earned = ((nowMs - this.#lastMs) * this.#perSecond) / 1_000
     this.#allowance = Math.min(this.#burst, this.#allowance + earned)
     this.#lastMs = nowMs

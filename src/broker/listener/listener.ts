@@ -34,7 +34,7 @@ export interface ListenerOptions {
   readonly ports: readonly number[]
   readonly tls: TlsMaterial
   /**
-   * Throws DeniedError for whom we do not trust. TLS has verified the certificate, now or when the session began;
+   * Throws DeniedError for a certificate that is not trusted. TLS has verified it, now or when the session began;
    * `anew`: verify it again, because the CAs have changed since.
    */
   readonly judge: (certificate: X509Certificate, anew: boolean) => void
@@ -44,10 +44,7 @@ export interface ListenerOptions {
   readonly connectionsMax?: number
   readonly connectionsPerIdentityMax?: number
   readonly handshakesPerSecond?: number
-  /**
-   * Keys of the sessions that begin or go on at this moment, where several processes share them; else its own, at
-   * random.
-   */
+  /** Keys of the TLS sessions of this moment, where several processes share them; absent = own random keys. */
   readonly ticketKeys?: (tls: TlsMaterial, nowMs: number) => Buffer
   /** For tests; default: the clock. */
   readonly now?: () => number
@@ -55,10 +52,10 @@ export interface ListenerOptions {
 
 const ticketKeyBytes = 48
 const sessionTimeoutSeconds = 24 * 3600
-/** What Node takes otherwise is the command line, and nodes differ in it. */
+/** Node's default is made of the command line, which differs between nodes. */
 const sessionIdContext = 'chargelift'
 const ticketLookMs = 60_000
-/** Connections that are judged anew before others get a word in. */
+/** Certificates that are judged anew in one turn of the event loop. */
 const recheckSlice = 100
 
 export class Listener {
@@ -89,7 +86,7 @@ export class Listener {
     this.#tls = createTlsServer({
       ...this.#context(options.tls),
       requestCert: true,
-      // We refuse ourselves, first thing in `identify`: only so can it be told whose certificate it was.
+      // We refuse ourselves, first of all in `identify`: only so can the report say whose certificate it was.
       rejectUnauthorized: false,
       handshakeTimeout: handshakeTimeoutMs
     })
@@ -120,9 +117,7 @@ export class Listener {
     return this.#queue.waiting
   }
 
-  /**
-   * New handshakes use these; `forget`: sessions that began before cannot be resumed. Throws when OpenSSL refuses them.
-   */
+  /** For new handshakes; `forget`: earlier sessions cannot be resumed. Throws when OpenSSL refuses the material. */
   replaceTls(tls: TlsMaterial, forget: boolean): void {
     this.#material = tls
     if (forget || this.#options.ticketKeys !== undefined) this.#ticketKeys = this.#newTicketKeys()
@@ -146,7 +141,7 @@ export class Listener {
   }
 
   /**
-   * Judges every live certificate again and closes whose right has ended; the others do not notice. How many were
+   * Judges every live certificate again, and closes the connections whose right has ended. Returns how many were
    * closed.
    */
   async recheck(anew: boolean): Promise<number> {
@@ -160,7 +155,7 @@ export class Listener {
     return closed
   }
 
-  /** Takes no new connections; those that are there stay, but for the half-open ones. */
+  /** Takes no new connections. Live connections stay, half-open ones are closed. */
   async close(): Promise<void> {
     clearInterval(this.#expiryTimer)
     clearInterval(this.#ticketTimer)
@@ -180,13 +175,13 @@ export class Listener {
       sessionIdContext,
       sessionTimeout: sessionTimeoutSeconds,
       minVersion: 'TLSv1.2' as const,
-      // Nobody becomes somebody else in the middle.
+      // A client does not change its certificate within a connection.
       secureOptions: constants.SSL_OP_NO_RENEGOTIATION
     }
   }
 
   async #listen(port: number): Promise<void> {
-    // Not read before its turn: what waits costs no buffer.
+    // Not read before its turn: a waiting connection costs no buffer.
     const server = createServer({ pauseOnConnect: true, noDelay: true }, socket => this.#wait(socket))
     await new Promise<void>((resolve, reject) => {
       server.once('error', reject)
@@ -218,7 +213,7 @@ export class Listener {
   }
 
   #giveTurns(): void {
-    const { begin, expired } = this.#queue.take(performance.now())
+    const { begin, expired } = this.#queue.turnsAt(performance.now())
     for (const socket of expired) this.#turnAway(socket)
     for (const socket of begin) if (!socket.destroyed) this.#tls.emit('connection', socket)
     this.#turnTimer = this.#queue.waiting > 0 ? setTimeout(() => this.#giveTurns(), turnMs) : undefined
@@ -229,12 +224,12 @@ export class Listener {
     socket.destroy()
   }
 
-  /** It leaves its socket open unless it is destroyed here. */
+  /** Node leaves the socket open: it is destroyed here. */
   #handshakeFailed(error: NodeJS.ErrnoException, socket: TLSSocket): void {
     const { report } = this.#options
     const isTimeout = error.code === 'ERR_TLS_HANDSHAKE_TIMEOUT'
     report({ event: 'handshake', outcome: isTimeout ? 'timeout' : 'failed' })
-    // Who just went away, a load balancer that looks whether we live, is no fault to tell.
+    // A peer that just went away, such as the health check of a load balancer, is not reported as denied.
     if (error.code !== 'ECONNRESET') {
       const denied = new DeniedError(
         isTimeout ? 'timeout' : 'handshake',
@@ -308,7 +303,7 @@ export class Listener {
     }
   }
 
-  /** The socket's error tells whoever has it that this is no common end. */
+  /** The socket's error tells the gate that the client's right has ended. */
   #closeAll({ name, serial }: Identity, sockets: ReadonlySet<TLSSocket>, fault: DeniedError): number {
     const all = [...sockets]
     for (const socket of all) {

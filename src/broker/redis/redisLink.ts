@@ -1,6 +1,6 @@
-// The link to Redis that all parts of a server share: one connection for commands, one for what other servers say.
-// Promises that nobody waits: a command is answered, or fails within 2 s; after one that was not, and while Redis is
-// away, all others fail at once, until Redis answers again. It reconnects by itself, and says when: `back`.
+// The link to Redis that all parts of a server share: one connection for commands, one for the messages of other
+// servers. Promises that no part waits: a command is answered, or fails within 2 s. After a command without an answer,
+// and while Redis is away, all commands fail at once. The link reconnects by itself, and calls `back` then.
 
 import { randomBytes } from 'node:crypto'
 import { setTimeout as sleep } from 'node:timers/promises'
@@ -11,20 +11,20 @@ import { parseRedisUrl, type RedisPlace } from './redisUrl.ts'
 
 export type Connection = Redis | Cluster
 
-/** What servers tell each other on the one channel that all of them hear. */
+/** The kinds of messages on the one channel that all servers hear. */
 export type BusKind = 'emit' | 'shadow' | 'session' | 'alive' | 'bye'
 
 export interface RedisLinkOptions {
   readonly url: string
   /** This server's name among all. */
   readonly node: string
-  /** Told once, until it is back. */
+  /** Called once, until Redis is back. */
   readonly away: (error: Error) => void
   readonly restored: () => void
 }
 
 type Hear = (body: Buffer, node: string) => void
-/** `hasForgotten`: Redis holds nothing of what was there before, it was started empty. */
+/** `hasForgotten`: Redis was started empty, and holds nothing of before. */
 type Back = (hasForgotten: boolean) => Promise<void>
 
 const lookMs = 500
@@ -34,7 +34,7 @@ const epochKey = 'chargelift:epoch'
 const kinds: Record<BusKind, string> = { emit: 'm', shadow: 's', session: 'c', alive: 'a', bye: 'b' }
 
 export class RedisLink {
-  /** Of this run of this server: what it says itself it need not hear. */
+  /** Names this run of this server: it skips its own messages. */
   readonly run = randomBytes(6).toString('hex')
   readonly isCluster: boolean
   readonly #options: RedisLinkOptions
@@ -44,12 +44,12 @@ export class RedisLink {
   readonly #backs: Back[] = []
   readonly #timer: NodeJS.Timeout
   #isSubscribed = false
-  /** It answered at the last look, and every command since. */
+  /** Redis answered at the last look, and to every command since. */
   #answers = false
   #isLooking = false
-  #isTold = false
+  #isReported = false
   #epoch: string | undefined
-  /** Until all is back that was there. */
+  /** Until everything that Redis has forgotten is written again. */
   #hasForgotten = false
   #isClosed = false
 
@@ -71,14 +71,14 @@ export class RedisLink {
     this.#timer = setInterval(() => void this.#look(), lookMs)
   }
 
-  /** Waits for Redis a moment; without it, everything works that does not need it. */
+  /** Waits a moment for Redis. Without Redis, everything works that does not need it. */
   static async open(options: RedisLinkOptions): Promise<RedisLink> {
     const link = new RedisLink(options)
     for (const endMs = performance.now() + redisAnswerMs; performance.now() < endMs; await sleep(20)) {
       await link.#look()
       if (link.isReachable) return link
     }
-    link.#tellAway(new Error('no answer at the start'))
+    link.#reportAway(new Error('no answer at the start'))
     return link
   }
 
@@ -86,25 +86,25 @@ export class RedisLink {
     return this.#answers && this.#isSubscribed && !this.#isClosed
   }
 
-  /** Rejects when there is no answer in time; at once, when there would be none. */
+  /** Rejects when there is no answer in time; at once while Redis is away. */
   async ask<T>(work: (redis: Connection) => Promise<T>): Promise<T> {
     if (!this.isReachable) throw new Error('Redis is away')
     try {
       return await work(this.#commands)
     } catch (error) {
-      if (isSilence(error as Error)) this.#lost(error as Error)
+      if (isNoAnswer(error as Error)) this.#lost(error as Error)
       throw error
     }
   }
 
-  /** Other servers hear it, now or never. */
+  /** To all other servers. Those that are not connected to Redis now never hear it. */
   tell(kind: BusKind, body: Buffer | string): void {
     this.ask(redis => redis.publish(busChannel, Buffer.concat([Buffer.from(this.headOf(kind)), asBuffer(body)]))).catch(
       () => {}
     )
   }
 
-  /** What a message on the bus begins with; of fixed length but for the node's name, which a line ends. */
+  /** The head of a message on the bus: of fixed length but for the node's name, which ends with a line feed. */
   headOf(kind: BusKind): string {
     return `${kinds[kind]}${this.run}${this.#options.node}\n`
   }
@@ -114,8 +114,7 @@ export class RedisLink {
   }
 
   /**
-   * `back` is called, one after the other, whenever Redis is there, or there again. When it fails, it is called again
-   * later.
+   * All `back` are called in turn whenever Redis is there, or there again. When one fails, all are called again later.
    */
   onBack(back: Back): void {
     this.#backs.push(back)
@@ -150,8 +149,8 @@ export class RedisLink {
       this.#answers = true
       for (const back of this.#backs) await back(this.#hasForgotten)
       this.#hasForgotten = false
-      if (this.#isTold) this.#options.restored()
-      this.#isTold = false
+      if (this.#isReported) this.#options.restored()
+      this.#isReported = false
     } catch (error) {
       this.#lost(error as Error)
     } finally {
@@ -159,7 +158,7 @@ export class RedisLink {
     }
   }
 
-  /** A word that Redis keeps as long as it keeps anything. */
+  /** A random word that Redis loses only together with everything else. */
   async #askEpoch(): Promise<string> {
     await this.#commands.set(epochKey, randomBytes(8).toString('hex'), 'NX')
     return (await this.#commands.get(epochKey)) ?? ''
@@ -167,12 +166,12 @@ export class RedisLink {
 
   #lost(error: Error): void {
     this.#answers = false
-    this.#tellAway(error)
+    this.#reportAway(error)
   }
 
-  #tellAway(error: Error): void {
-    if (this.#isTold || this.#isClosed) return
-    this.#isTold = true
+  #reportAway(error: Error): void {
+    if (this.#isReported || this.#isClosed) return
+    this.#isReported = true
     this.#options.away(new Error(`Redis is away: ${error.message}`, { cause: error }))
   }
 
@@ -197,7 +196,7 @@ export class RedisLink {
             redisOptions: common,
             enableOfflineQueue: false,
             clusterRetryStrategy: retry,
-            // Certificates name hosts; what the cluster tells is taken as it is.
+            // Certificates name hosts: the addresses that the cluster gives are taken as they are.
             dnsLookup: (address, done) => done(null, address)
           })
         : kind === 'sentinel'
@@ -236,8 +235,8 @@ export class RedisLink {
   }
 }
 
-/** No answer, in contrast to one that we do not like. */
-const isSilence = ({ name, message }: Error): boolean =>
+/** There was no answer, or one that says that Redis cannot work now. */
+const isNoAnswer = ({ name, message }: Error): boolean =>
   name !== 'ReplyError' || /^(LOADING|CLUSTERDOWN|MASTERDOWN|READONLY|NOAUTH|WRONGPASS)/.test(message)
 
 const asBuffer = (body: Buffer | string): Buffer => (typeof body === 'string' ? Buffer.from(body) : body)

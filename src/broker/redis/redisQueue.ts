@@ -1,8 +1,8 @@
-// The queues of clean=false subscribers in Redis, shared by all servers: what they have not acknowledged yet, oldest
-// first. Each has at most a fixed number of messages and of bytes, and those that this server feeds together a number
-// of bytes; the oldest go, and are counted. Each step is one script on the keys of one client, so that no two servers
-// meet halfway. Ours, because aedes-persistence-redis bounds its queues neither in messages nor in bytes, and has no
-// command by which they could be.
+// The queues of clean=false subscribers in Redis, shared by all servers: the messages that are not acknowledged yet,
+// oldest first. A queue has a fixed number of messages and bytes at most, and all queues that this server feeds have a
+// number of bytes together. Over a limit the oldest messages are dropped and counted. Each step is one script on the
+// keys of one client, so that two servers do not see each other's half-done work. The queues are ours, because those
+// of aedes-persistence-redis have no bound in messages or bytes, and no command by which to bound them.
 
 import { createHash } from 'node:crypto'
 import { entryBytes, keyOf, type QueuedPacket } from '../aedes/offlineQueue.ts'
@@ -49,7 +49,7 @@ if redis.call('HEXISTS', packets, ARGV[1]) == 0 then
 end
 return shorten(tonumber(ARGV[3]), tonumber(ARGV[4]))`)
 
-/** It loses its older half. */
+/** The queue loses its older half. */
 const halve = scriptOf(`${common}
 return shorten(math.floor(redis.call('ZCARD', order) / 2), bytes())`)
 
@@ -89,10 +89,10 @@ const pageSize = 200
 export class RedisQueue {
   readonly #link: RedisLink
   readonly #limits: RedisQueueLimits
-  /** As last seen. */
+  /** Per client the bytes of its queue, as last seen. */
   readonly #bytes = new Map<string, number>()
   #totalBytes = 0
-  /** Messages that went unread: there were too many, or Redis was away. */
+  /** Messages that were dropped: there were too many, or Redis was away. */
   dropped = 0
 
   constructor(link: RedisLink, limits: RedisQueueLimits = limitsDefault) {
@@ -100,7 +100,7 @@ export class RedisQueue {
     this.#limits = limits
   }
 
-  /** Rejects when one could not be kept. */
+  /** Rejects when a queue could not keep the packet. */
   async enqueue(clientIds: readonly string[], packet: QueuedPacket): Promise<void> {
     const { messagesMax, bytesMax } = this.#limits
     const args = [keyOf(packet), encode(packet), messagesMax, bytesMax]
@@ -119,14 +119,14 @@ export class RedisQueue {
     await this.#run(update, clientId, args)
   }
 
-  /** It was acknowledged, or will not be sent: then it has no message id. Returns it. */
+  /** The message was acknowledged; or, if it has no message id, it will not be sent. Returns it. */
   async clear(clientId: string, packet: QueuedPacket): Promise<QueuedPacket | undefined> {
     const { messageId } = packet
     const text = await this.#run(clear, clientId, [messageId === undefined ? keyOf(packet) : '', messageId ?? 0])
     return typeof text === 'string' ? decode(text) : undefined
   }
 
-  /** What is queued now, oldest first; ends early when Redis goes away. */
+  /** The queue of now, oldest first. Ends early when Redis goes away. */
   async *list(clientId: string): AsyncGenerator<QueuedPacket> {
     const [order, packets] = keysOf(clientId) as [string, string]
     const places = await this.#link.ask(redis => redis.zrange(order, 0, -1)).catch(() => [])
@@ -137,7 +137,7 @@ export class RedisQueue {
     }
   }
 
-  /** Its session ended. */
+  /** The client's session ended. */
   async remove(clientId: string): Promise<void> {
     this.#forget(clientId)
     await this.#link.ask(redis => redis.unlink(...keysOf(clientId)))
@@ -176,7 +176,7 @@ export interface Script {
   readonly digest: string
 }
 
-/** By its digest; with its text where Redis does not know it yet. */
+/** Runs it by its digest; with its text when Redis does not know it yet. */
 export async function runScript(
   redis: Scripted,
   { text, digest }: Script,

@@ -1,7 +1,7 @@
-// What Redis holds of sessions besides their queues: filters, incoming QoS 2 messages and wills, kept by
-// aedes-persistence-redis. Its commands go over the link: each is answered or fails within 2 s, and one that the
-// library does not wait for fails in silence. Its keys get our prefix, so that an ACL user needs no others; each
-// command is on one key, as a cluster wants it.
+// What Redis holds of sessions besides their queues: filters, incoming QoS 2 messages and wills, which
+// aedes-persistence-redis keeps. Its commands go over the link: each is answered or fails within 2 s, and a fault of a
+// command that the library does not wait for is ignored. Its keys get our prefix, so that an ACL user needs no others;
+// each command is on one key, as a cluster wants it.
 
 import RedisPersistence from 'aedes-persistence-redis/asyncPersistence.js'
 import { redisClientsKey, redisCommands } from '../internals.ts'
@@ -27,7 +27,7 @@ export interface Will {
   clientId?: string
 }
 
-/** What we use of it. */
+/** What we use of the library. */
 export interface RedisStore {
   setup(broker: object): Promise<void>
   addSubscriptions(client: Client, subscriptions: readonly Filter[]): Promise<void>
@@ -55,7 +55,7 @@ export function redisStore(link: RedisLink): RedisStore {
   return new (RedisPersistence as unknown as new (options: object) => RedisStore)(options)
 }
 
-/** Of several commands: together they take no longer than one may. What `work` does goes on. */
+/** Bounds the time of several commands to that of one. After it `work` goes on by itself. */
 export async function inTime<T>(work: Promise<T>): Promise<T> {
   const late = Promise.withResolvers<never>()
   const timer = setTimeout(() => late.reject(new Error('Redis is slow')), redisAnswerMs)
@@ -67,7 +67,7 @@ function connectionOver(link: RedisLink): object {
     name,
     (key: string, ...args: unknown[]): Promise<unknown> => {
       const answer = link.ask(redis => (redis as unknown as Commands)[name]!(keyPrefix + key, ...args))
-      answer.catch(() => {}) // it does not wait for all of its lrem and rpush
+      answer.catch(() => {}) // the library does not wait for all of its lrem and rpush
       return answer
     }
   ])

@@ -24,7 +24,7 @@ export interface RedisPlace {
   readonly master?: string
   readonly username?: string
   readonly password?: string
-  /** Who the Sentinels want, where that is another one. */
+  /** The user of the Sentinels, where they have another one. */
   readonly sentinelUsername?: string
   readonly sentinelPassword?: string
   readonly db: number
@@ -32,9 +32,10 @@ export interface RedisPlace {
   readonly tls?: RedisTls
 }
 
-/** For whom it was none. */
+/** What to show for a URL of another form. */
 export const redisUrlForms =
-  'redis://user:password@host:6379/0, redis+sentinel://host:26379,host:26379/mymaster or redis+cluster://host:6379,host:6379; ' +
+  'redis://user:password@host:6379/0, redis+sentinel://host:26379,host:26379/mymaster ' +
+  'or redis+cluster://host:6379,host:6379; ' +
   'with rediss for TLS, and then ?ca=FILE with a file that can be read'
 
 const form = /^redis(s?)(?:\+(sentinel|cluster))?:\/\/(?:([^@/?]*)@)?([^/?@]+)((?:\/[^?]*)?)(?:\?(.*))?$/

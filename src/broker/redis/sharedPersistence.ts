@@ -1,7 +1,7 @@
-// The sessions of several servers: filters, wills and incoming QoS 2 messages in Redis (redisStore.ts: the library's)
-// and queues (redisQueue.ts: ours), and each server with a copy of all filters, kept up by what the others tell. Never
-// waits for Redis longer than the link does, and never fails for want of it: a client then gets the session that this
-// server remembers, and no stored will. What could not be written is made up for.
+// The sessions of several servers. Redis holds filters, wills and incoming QoS 2 messages (redisStore.ts, the
+// library's) and queues (redisQueue.ts, ours). Each server has a copy of all filters, and the servers tell each other
+// about changes. Never waits for Redis longer than the link does, and works without Redis: a client then gets the
+// session that this server remembers, and no stored will. Writes that failed are repeated when Redis is back.
 
 import { Readable } from 'node:stream'
 import MemoryPersistence from 'aedes-persistence/asyncPersistence.js'
@@ -27,7 +27,9 @@ interface Incoming extends QueuedPacket {
   readonly messageId: number
 }
 
-/** What servers tell of a session: filters with their QoS that came, filters that went; or it ended. */
+/**
+ * What servers tell each other about a session: filters with their QoS that were added, filters removed, or its end.
+ */
 interface SessionNews {
   readonly id: string
   readonly added?: readonly (readonly [filter: string, qos: number])[]
@@ -60,18 +62,18 @@ export interface SharedOptions {
 
 export class SharedPersistence extends Memory {
   readonly queue: RedisQueue
-  /** Who waits for news in a session that outlives its connection, on whatever server. */
+  /** The filters of sessions that outlive their connections, on any server. */
   readonly kept = new Interest()
   readonly #link: RedisLink
   readonly #store: RedisStore
   readonly #options: SharedOptions
-  /** Client ids whose filters in Redis are not those here: writes under way, and whether one of them failed. */
+  /** Client ids whose filters in Redis differ from those here: the writes under way, and whether one has failed. */
   readonly #dirty = new Map<string, { writes: number; hasFailed: boolean }>()
-  /** Client ids whose filters are being read, and how often those here changed since. */
+  /** Client ids whose filters are being read, and how often the filters here have changed since. */
   readonly #reads = new Map<string, { readers: number; changes: number }>()
   readonly #clientIds = new Set<string>()
   readonly #wills = new Map<string, Will>()
-  /** Client ids whose will in Redis is not that here. */
+  /** Client ids whose will in Redis differs from the will here. */
   readonly #dirtyWills = new Set<string>()
   #brokerId = ''
 
@@ -112,9 +114,9 @@ export class SharedPersistence extends Memory {
     this.#tell({ id, removed: filters })
   }
 
-  /** What Redis says, where it is there: the client may have been elsewhere a moment ago. */
+  /** From Redis, where it can be reached: the client may have been at another server a moment ago. */
   override async subscriptionsByClient({ id }: Subscribing): Promise<Subscription[]> {
-    await this.#read(id).catch(() => {}) // then what is known here
+    await this.#read(id).catch(() => {}) // then this server's copy serves
     return super.subscriptionsByClient({ id })
   }
 
@@ -141,7 +143,7 @@ export class SharedPersistence extends Memory {
     await this.outgoingEnqueueCombi([{ clientId }], packet)
   }
 
-  /** Rejects for a command that cannot be kept, so that its sender tries again; values are in the database. */
+  /** Rejects for a command that cannot be kept, so that its sender tries again. Values are in the database anyway. */
   async outgoingEnqueueCombi(subscriptions: readonly { clientId: string }[], packet: QueuedPacket): Promise<void> {
     if (subscriptions.length === 0) return
     try {
@@ -173,7 +175,7 @@ export class SharedPersistence extends Memory {
     await this.#store.incomingStorePacket(client, packet).catch(() => {})
   }
 
-  /** It may have come to another server. */
+  /** The message may have come to another server. */
   override async incomingGetPacket(client: Subscribing, packet: Incoming): Promise<object> {
     try {
       return await super.incomingGetPacket(client, packet)
@@ -182,7 +184,7 @@ export class SharedPersistence extends Memory {
         ? undefined
         : await this.#store.incomingGetPacket(client, packet).catch(() => undefined)
       if (known === undefined) throw error
-      await super.incomingStorePacket(client, known as Incoming) // it is released next
+      await super.incomingStorePacket(client, known as Incoming) // its PUBREL is handled next
       return known
     }
   }
@@ -205,7 +207,7 @@ export class SharedPersistence extends Memory {
     return this.#wills.get(id)
   }
 
-  /** `brokerId`: of a server that is gone; its wills are published by another. */
+  /** `brokerId`: of a server that is gone; another server publishes its wills. */
   async delWill({ id, brokerId = this.#brokerId }: Subscribing & { brokerId?: string }): Promise<Will | undefined> {
     if (brokerId !== this.#brokerId)
       return (await inTime(this.#store.delWill({ id, brokerId })).catch(() => null)) ?? undefined
@@ -217,7 +219,7 @@ export class SharedPersistence extends Memory {
   async *streamWill(brokers: Readonly<Record<string, number>> = {}): AsyncGenerator<Will> {
     try {
       for await (const will of this.#store.streamWill(brokers)) if (will.brokerId !== this.#brokerId) yield will
-    } catch {} // the others, the next time
+    } catch {} // the remaining wills come with the next call
   }
 
   // --- the copy of all filters: each of these three changes it before it returns, so that no other comes between
@@ -253,7 +255,7 @@ export class SharedPersistence extends Memory {
     if (read) read.changes++
   }
 
-  /** Takes over what Redis holds of a session, unless we know better. */
+  /** Takes over what Redis holds of a session, unless our own changes are not written yet. */
   async #read(id: string): Promise<void> {
     await this.#steadily(id, async isSteady => {
       if (this.#dirty.has(id)) return true
@@ -264,10 +266,7 @@ export class SharedPersistence extends Memory {
     })
   }
 
-  /**
-   * `work` says whether it is done; one that waits for Redis asks afterwards whether the filters here are still the
-   * same.
-   */
+  /** Repeats `work` until it returns true. `isSteady`: the filters here have not changed since `work` was called. */
   async #steadily(id: string, work: (isSteady: () => boolean) => Promise<boolean>): Promise<void> {
     const read = this.#reads.get(id) ?? { readers: 0, changes: 0 }
     this.#reads.set(id, read)
@@ -297,7 +296,7 @@ export class SharedPersistence extends Memory {
     this.#link.tell('session', JSON.stringify(news))
   }
 
-  /** What cannot be written now is, when Redis is back. */
+  /** A write that fails is repeated when Redis is back. */
   async #write(id: string, work: (store: RedisStore) => Promise<void>): Promise<void> {
     const dirty = this.#dirty.get(id) ?? { writes: 0, hasFailed: false }
     this.#dirty.set(id, dirty)
@@ -326,7 +325,7 @@ export class SharedPersistence extends Memory {
     await inTime(work.catch(() => this.#dirtyWills.add(id))).catch(() => {})
   }
 
-  /** Redis is there again: writes what it lacks, and reads what others wrote meanwhile. */
+  /** Redis is there again: writes what it lacks, and reads what other servers have written meanwhile. */
   async #goOn(hasForgotten: boolean): Promise<void> {
     const dirty = [...this.#dirty.keys()]
     const behind = hasForgotten ? [...new Set([...this.#clientIds, ...dirty])] : dirty
@@ -338,8 +337,7 @@ export class SharedPersistence extends Memory {
   }
 
   /**
-   * Only who changed a session while Redis was away may take filters out of it: another server's copy may lack the
-   * newest.
+   * Only the server that changed a session while Redis was away removes filters: another's copy may lack the newest.
    */
   async #catchUp(id: string): Promise<void> {
     const dirty = this.#dirty.get(id)
@@ -364,7 +362,7 @@ export class SharedPersistence extends Memory {
 
   async #load(): Promise<void> {
     const known = new Set(await this.#link.ask(redis => redis.smembers(clientsKey)))
-    for (const id of this.#clientIds) known.add(id) // it may have ended
+    for (const id of this.#clientIds) known.add(id) // a session here may have ended meanwhile
     for (const page of pagesOf([...known])) await Promise.all(page.map(id => this.#read(id)))
   }
 }

@@ -14,11 +14,11 @@ export interface DispatchOptions extends WriterOptions {
   readonly workers: number
   /** How far SamplingTime may lie in the past. */
   readonly acceptPastMs: number
-  /** A thread ended by an error of its own. It is replaced; the batch that it had is kept. */
+  /** A thread ended by an error of its own. It is replaced, and its batch is kept. */
   readonly workerDied: (error: Error) => void
 }
 
-/** Its end cuts a database connection: not after every pause. */
+/** The thread's end closes a database connection: so a thread does not end at every pause. */
 const lateThreadIdleMs = 600_000
 
 export class Dispatch {
@@ -37,7 +37,7 @@ export class Dispatch {
       concurrentTasksPerWorker: 1,
       // The default blocks a worker's event loop between tasks, and starves its database connection.
       atomics: 'disabled',
-      // The same that `chargelift server` asks of V8 for all its threads (cli/server.ts).
+      // The same size that `chargelift server` sets for all threads of V8 (cli/server.ts).
       resourceLimits: { maxYoungGenerationSizeMb: 24 },
       workerData: { databaseUrl } satisfies WriterOptions
     })
@@ -47,8 +47,8 @@ export class Dispatch {
   }
 
   /**
-   * For an ordinary lane: stores nothing of the identities with these numbers, nor of others from their first late row
-   * on.
+   * For an ordinary lane: stores nothing of the identities with these numbers, and of others nothing from their first
+   * late row on.
    */
   store(batch: Batch, lateIdentities: readonly number[]): Promise<BatchResult | BatchKept> {
     return this.#store({ ...this.#taskOf(batch), lateIdentities })
@@ -85,7 +85,7 @@ export class Dispatch {
     }
   }
 
-  /** Fixed when the batch was sealed, so that a retry judges alike. */
+  /** Fixed when the batch was sealed, so that a retry has the same bounds. */
   #windowAt(ms: number): AcceptWindow {
     return { fromUs: (ms - this.#acceptPastMs) * 1000, toUs: (ms + acceptFutureMs) * 1000 }
   }

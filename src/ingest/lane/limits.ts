@@ -5,8 +5,5 @@ export const batchMessagesLarge = 1_024
 /** First and longest pause before a kept batch is tried again; full jitter lies between. */
 export const retryDelayMinMs = 50
 export const retryDelayMaxMs = 2_000
-/**
- * Day chunks of TimescaleDB are compressed at this age (sql/always_columnstore.sql): rows older than it take the late
- * lane.
- */
+/** Age at which TimescaleDB compresses day chunks (sql/always_columnstore.sql): older rows take the late lane. */
 export const columnstoreAgeMs = 3 * 86_400_000

@@ -1,7 +1,8 @@
-// Which lane an identity's messages take: always the same one of the ordinary lanes; or the late lane, while it sends
-// rows that are old enough to lie in compressed chunks, where a write takes a thousand times as long. An identity
-// changes its lane only when nothing of it is in flight, so that neither its rows nor its acknowledgements overtake
-// each other. What the ordinary lane still gets of a late identity it hands on, unstored and in order.
+// Which lane an identity's messages take: always the same one of the ordinary lanes; or the late lane, while the
+// identity sends rows that are old enough to lie in compressed chunks, where a write takes a thousand times as long.
+// An identity changes its lane only when none of its messages is in flight, so that neither its rows nor its
+// acknowledgements overtake each other. Messages of a late identity that are still in the ordinary lane are handed on,
+// unstored and in order.
 
 import type { Batch } from '../batch.ts'
 import type { Lane } from './lane.ts'
@@ -25,7 +26,7 @@ export class Routes {
   }
 
   /** The lane of the identity's next messages, which count as in flight from now on. */
-  take(identity: string, messages: number): Lane {
+  enter(identity: string, messages: number): Lane {
     const route = this.#routeOf(identity)
     if (route.inFlight === 0) route.lane = this.#isLate(identity) ? this.#late : route.ordinary
     route.inFlight += messages
@@ -58,7 +59,7 @@ export class Routes {
     return this.#late
   }
 
-  /** Nearly always nobody is: then it costs nothing. */
+  /** Nearly always no identity is late: then it costs nothing. */
   #isLate(identity: string): boolean {
     return this.#lates.size > 0 && this.#lates.has(identity)
   }

@@ -21,7 +21,7 @@ export const sessionSettings = (statementTimeoutMs: number): string => `
   CREATE TEMP TABLE staged_readings
     (ordinal integer NOT NULL, LIKE ev_readings) ON COMMIT DELETE ROWS`
 
-/** The ids of chargers by name. */
+/** The ids of the chargers with these names. */
 export async function selectChargerIds(db: Client, names: readonly string[]): Promise<Map<string, number>> {
   const { rows } = await db.query<{ id: number; name: string }>('SELECT id, name FROM chargers WHERE name = ANY($1)', [
     names
@@ -39,7 +39,7 @@ export async function copyReadings(db: Client, rows: readonly Row[]): Promise<vo
   await copyInto(db, `COPY ev_readings (${columnList}) FROM STDIN BINARY`, encodeRows(rows))
 }
 
-/** Replaces what is staged by `rows`; their place in the array is their ordinal. */
+/** Replaces the staged rows by `rows`. A row's place in the array is its ordinal. */
 export async function stageReadings(db: Client, rows: readonly Row[]): Promise<void> {
   await db.query('DELETE FROM staged_readings')
   await copyInto(db, `COPY staged_readings (ordinal, ${columnList}) FROM STDIN BINARY`, encodeRows(rows, true))
@@ -59,14 +59,14 @@ const mergeSql = `
   SET ${valueColumns.map(c => `${c} = COALESCE(stored.${c}, excluded.${c})`).join(', ')}
   WHERE ${valueColumns.map(c => `(stored.${c} IS NULL AND excluded.${c} IS NOT NULL)`).join(' OR ')}`
 
-/** Stores what is staged; a stored value wins over a staged one. Locks the rows that exist. */
+/** Stores the staged rows; a stored value wins over a staged one. Locks the rows that exist. */
 export async function mergeStaged(db: Client): Promise<void> {
   await db.query(mergeSql)
 }
 
 /**
- * What is stored now for each staged row, by ordinal: the values in the order of `valueSpecs`, null where there is
- * none. The bounds let the planner leave out the other days; LIMIT keeps it to one index look-up a row.
+ * The stored values for each staged row, by ordinal, in the order of `valueSpecs`; null where there is no value.
+ * The bounds let the planner leave out the other days; LIMIT keeps it to one index look-up a row.
  */
 export async function selectStaged(db: Client, rows: readonly Row[]): Promise<Map<number, (number | string | null)[]>> {
   const times = rows.map(({ timeUs }) => timeUs)
@@ -122,7 +122,7 @@ export async function insertRejected(
   )
 }
 
-/** For maintenance (history/maintenance.ts): what must be derived anew, once this transaction is committed. */
+/** For maintenance (history/maintenance.ts): the ranges to derive anew, once this transaction is committed. */
 export async function insertHistoryChanges(db: Client, changes: readonly HistoryChange[]): Promise<void> {
   await db.query(
     `INSERT INTO history_changes (charger_id, from_time, to_time)

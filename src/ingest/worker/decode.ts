@@ -21,8 +21,7 @@ import { Scanner } from './scan.ts'
 import { knownNames, type Topic, Topics } from './topics.ts'
 
 /**
- * The value messages that passed the checks, in parallel arrays: a batch has thousands. Their rows tell the outcome
- * after the commit.
+ * The value messages that passed the checks, in parallel arrays: a batch has thousands. Their rows have the outcomes.
  */
 export class ValueMessages {
   /** Place in the batch. */
@@ -30,7 +29,7 @@ export class ValueMessages {
   readonly topics: Topic[] = []
   readonly rows: Row[] = []
   readonly values: Value[] = []
-  /** Some message's value is not the one that its row has. */
+  /** Some message has another value than its row. */
   disputed = false
 
   get length(): number {
@@ -69,12 +68,13 @@ export interface Decoded {
   readonly rejects: Reject[]
   /** What the late lane stores instead. */
   readonly late: number[]
-  /** Who sent rows older than the columnstore age, by number. */
+  /** Numbers of the identities that sent rows older than the columnstore age. */
   readonly lateIdentities: Set<number>
 }
 
 /**
- * When a row counts as late, and whose messages are left to the late lane; undefined = nobody's, this is the late lane.
+ * When a row counts as late, and which identities' messages are left to the late lane; undefined = this is the late
+ * lane.
  */
 export interface LateRule {
   readonly lateBeforeUs: number
@@ -123,10 +123,7 @@ export function decode(packed: ArrayBuffer, window: AcceptWindow, rule: LateRule
   return { count: records.index + 1, rows, messages, statuses, rejects, late, lateIdentities }
 }
 
-/**
- * What is canonical and right is taken as it was scanned; everything else, every fault among it, is the envelope's to
- * judge.
- */
+/** A canonical and legal message is taken as it was scanned. All others, and all faults, are judged by the envelope. */
 function decodeValue(records: Records, spec: ValueSpec, window: AcceptWindow, scanner: Scanner): Envelope {
   if (
     scanner.scan(records.bytes, records.view, records.payloadAt, records.end) &&
@@ -148,13 +145,13 @@ function isRight(value: Value, { kind, codePointsMax }: ValueSpec): boolean {
   return typeof value === 'string' && value.length <= codePointsMax
 }
 
-/** Whatever a payload provokes, it costs that message alone and never stops the lane. */
+/** A fault that a payload provokes costs that message alone, and never stops the lane. */
 const rejectionOf = (error: unknown): Pick<Reject, 'code' | 'reason'> =>
   error instanceof RejectedError
     ? { code: error.code, reason: error.message }
     : { code: 'undecodable', reason: `expected a payload that can be decoded, found one that provokes: ${error}` }
 
-/** What decoding costs grows with the bytes, and is paid by all identities of a lane. */
+/** The cost of decoding grows with the bytes, and all identities of a lane pay it. */
 function refuseLarge({ length }: Buffer): void {
   if (length <= payloadBytesMax) return
   throw new RejectedError('too_large', `expected a payload of at most ${payloadBytesMax} bytes, found ${length}`)
@@ -169,7 +166,7 @@ function decodeStatus(index: number, { topic, name, charger }: Topic, payload: B
   const object = decodeObject(payload)
   const timeUs = decodeTime(object.SamplingTime, window)
   const text = JSON.stringify(object)
-  // Whoever reads the status on may be less careful: no member of any level.
+  // Later readers of the status may be less careful: no member of any level may have it.
   if (text.includes('"__proto__":')) throw badMember('no member __proto__', 'one')
   // JSON escapes exactly what jsonb cannot hold: NUL and lone surrogates. An escaped backslash before it escapes
   // nothing.

@@ -1,4 +1,4 @@
-// Which ranges of a batch came too late to be derived from by themselves. Pure.
+// The ranges of a batch that came too late for the ordinary derivation of the history. Pure.
 
 import type { Row } from './row.ts'
 
@@ -9,7 +9,7 @@ export interface HistoryChange {
   readonly toUs: number
 }
 
-/** Of rows that are sorted by charger and time: those before `freshUs`, one range per charger. */
+/** Of rows sorted by charger and time: one range per charger, of the rows before `freshUs`. */
 export function historyChanges(rows: readonly Row[], freshUs: number): HistoryChange[] {
   const changes: { chargerId: number; fromUs: number; toUs: number }[] = []
   for (const { chargerId, timeUs } of rows) {

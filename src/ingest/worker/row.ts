@@ -1,5 +1,5 @@
-// One row of `ev_readings` in the making: the values of one charger and one SamplingTime. Made by decoding, filled by
-// its messages; storing notes what became of it.
+// One row of `ev_readings` in the making: the values of one charger and one SamplingTime. Decoding makes it, its
+// messages fill it, and storing notes its outcome.
 
 import type { RejectCode } from '../../model/errors.ts'
 import { valueSpecs } from '../../model/wire/chargerState.ts'
@@ -9,13 +9,13 @@ export class Row {
   readonly charger: string
   chargerId = 0
   readonly timeUs: number
-  /** In the order of `valueSpecs`, as decoded: of two messages for one column the first. */
+  /** In the order of `valueSpecs`, as decoded; of two messages for one column the first counts. */
   readonly values: (Value | undefined)[] = Array.from(noValues)
-  /** What stands in the database after a merge. */
+  /** The values in the database after a merge. */
   stored: readonly (Value | undefined)[] | undefined
   /** Some message of it carried the DUP flag: it may be stored already. */
   dup = false
-  /** Why the database refused this row alone, once it has. */
+  /** Why the database refused this row, if it did. */
   refusal: { readonly code: RejectCode; readonly reason: string } | undefined
 
   constructor(charger: string, timeUs: number) {

@@ -1,7 +1,7 @@
-// Reads the canonical envelope, `{"SamplingTime":"YYYY-MM-DDTHH:MM:SS.fffZ","Value":...}`, from its bytes: what our own
-// edge writes, and with it nearly every message. It allocates nothing but texts and knows no errors: whatever is not
-// exactly canonical it leaves to JSON.parse and the checks of model/envelope.ts, which decide alone what is wrong. The
-// profile that pays for it: JSON.parse and the objects around it were half of the CPU of a worker.
+// Reads the canonical envelope, `{"SamplingTime":"YYYY-MM-DDTHH:MM:SS.fffZ","Value":...}`, from its bytes. Our own edge
+// writes it, so nearly every message has this form. The scan allocates nothing but texts and knows no errors: a
+// message in any other form is left to JSON.parse and the checks of model/wire/envelope.ts, which alone decide on
+// faults. The profile that pays for it: JSON.parse and the objects around it were half of the CPU of a worker.
 
 import { daysOfMonth } from '../../model/wire/envelope.ts'
 import { isAt, wordsOf } from './byteText.ts'
@@ -29,7 +29,7 @@ const powersOfTen = Array.from({ length: digitsMax + 1 }, (_, exponent) => 10 **
 export class Scanner {
   timeUs = 0
   value: number | string = 0
-  /** The date that was read last, as its bytes, and its midnight: samples come in days. */
+  /** The last date that was read, as bytes, and its midnight: most samples are of the same day. */
   #yearBytes = 0
   #monthBytes = 0
   #dayBytes = 0
@@ -55,7 +55,7 @@ export class Scanner {
     const minute = two(bytes, at + 14)
     const second = two(bytes, at + 17)
     const ms = two(bytes, at + 20) * 10 + digit(bytes[at + 22]!)
-    // A NaN, from whatever is no digit, fails every comparison.
+    // A byte that is no digit gives NaN, which fails every comparison.
     if (!(hour < 24 && minute < 60 && second < 60 && ms < 1000)) return false
     if (!this.#isSameDay(view, at) && !this.#startDay(bytes, view, at)) return false
     this.timeUs = this.#midnightUs + ((hour * 60 + minute) * 60 + second) * 1_000_000 + ms * 1000

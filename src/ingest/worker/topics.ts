@@ -1,7 +1,7 @@
 // The topics of a worker's batches, each taken apart once, and the rows that each charger has in the current batch.
 // Pure. A batch has thousands of messages of few topics, and a charger repeats its topics in the same order poll after
-// poll: so the topic that followed the last one before is tried first, by its bytes. The profile that pays for it:
-// making a string of every topic, and looking that up, was a fifth of the CPU of a worker.
+// poll. So the topic that followed the present one last time is tried first, by its bytes. The profile that pays for
+// it: to make a string of every topic and look it up was a fifth of the CPU of a worker.
 
 import { threadId } from 'node:worker_threads'
 import { valueSpecs } from '../../model/wire/chargerState.ts'
@@ -13,8 +13,7 @@ import { topicsKeptMax } from './limits.ts'
 import { Row } from './row.ts'
 
 /**
- * The rows of one charger in the current batch. Nearly always they come in order: only when they do not they are looked
- * up.
+ * The rows of one charger in the current batch. Nearly always they come in order; only otherwise they are looked up.
  */
 class ChargerRows {
   readonly charger: string
@@ -61,13 +60,13 @@ export class Topic {
   /** Undefined for a name that the contract does not know. */
   readonly column: number | undefined
   readonly charger: ChargerRows
-  /** For whoever looks for it, and puts it back: time and place of the newest message. */
+  /** Time and place of the newest message, for the search that sets them and puts them back. */
   newestUs = Number.NEGATIVE_INFINITY
   newestAt = -1
-  /** By which it is told; negative until it is. */
+  /** The number by which the main thread is told; negative until then. */
   number = -1
   readonly words: Words
-  /** What followed it when it was last seen. */
+  /** The topic that followed this one last time. */
   next: Topic | undefined
 
   constructor(topic: string, name: string, charger: ChargerRows) {
@@ -90,7 +89,7 @@ export const knownNames = [...columns.keys()].join(', ')
 export class Topics {
   readonly #topics = new Map<string, Topic>()
   readonly #chargers = new Map<string, ChargerRows>()
-  /** Those with rows. */
+  /** The chargers with rows in this batch. */
   readonly #filled: ChargerRows[] = []
   #table = 0
   #told = 0
@@ -130,7 +129,7 @@ export class Topics {
     return topic
   }
 
-  /** For the main thread, which must get all that is told. */
+  /** For the main thread, which must get every answer: each has only the new texts. */
   tell(topics: readonly Topic[]): NumberedTopics {
     const added: string[] = []
     const numbers = Uint32Array.from(topics, topic => {

@@ -1,6 +1,6 @@
 // The worker's side of a lane: decode -> copy -> commit, and what became of each message.
-// It returns plain data, never throws across the thread: errors lose their class on the way.
-// A batch may come again (a connection or a thread died in between): storing it twice changes nothing.
+// It returns plain data and never throws across threads, where errors lose their class. A batch may come again after a
+// connection or a thread has died: to store it twice changes nothing.
 
 import { workerData } from 'node:worker_threads'
 import { Client } from 'pg'
@@ -44,7 +44,7 @@ class Writer {
   }
 
   async write(task: BatchTask): Promise<WorkerResult | BatchKept> {
-    // The server's time limits do not help when the server is gone without a word.
+    // The database's own time limits do not help when the database has vanished.
     const deadline = setTimeout(() => this.#disconnect(), ingestAttemptTimeoutMs)
     try {
       const decoded = decode(task.packed, task.window, task, this.#topics)
@@ -53,7 +53,7 @@ class Writer {
       const rejects = await store(db, task, decoded)
       return resultOf(decoded, rejects, this.#topics)
     } catch (error) {
-      // Whatever state the connection is in, the next attempt starts with a fresh one.
+      // The connection may be in any state: the next attempt starts with a fresh one.
       this.#disconnect()
       return { retry: { code: sqlState(error) ?? 'unavailable', message: (error as Error).message } }
     } finally {
@@ -76,7 +76,7 @@ class Writer {
     db.on('end', () => this.#forget(db))
     await db.connect()
     await db.query(sql.sessionSettings(ingestStatementTimeoutMs))
-    // It may be another database now, restored from a backup: there an id may be another charger's.
+    // The database may have been restored from a backup: then an id may belong to another charger.
     this.#chargerIds.clear()
     return db
   }
@@ -88,7 +88,7 @@ class Writer {
   #disconnect(): void {
     const db = this.#db
     this.#db = undefined
-    // Not awaited: the server may be gone. With a query under way, end() destroys the socket at once.
+    // Not awaited: the database may be gone. With a query under way, end() destroys the socket at once.
     db?.end().catch(() => {})
   }
 
@@ -159,7 +159,7 @@ async function attempt(db: Client, task: BatchTask, decoded: Decoded, way: Way):
   return rejects
 }
 
-/** First committed wins: afterwards each row holds what is stored, so that a differing message shows as a conflict. */
+/** First committed wins: afterwards each row holds the stored values, so that a differing message is a conflict. */
 async function merge(db: Client, rows: readonly Row[]): Promise<void> {
   await sql.stageReadings(db, rows)
   await sql.mergeStaged(db)
@@ -212,10 +212,7 @@ const storeRejects = (
   messages: readonly sql.RejectedMessage[]
 ): Promise<void> => sql.insertRejected(db, id, receivedAtMs, messages)
 
-/**
- * What the operator's own constraint refuses must not stop the lane: it is kept without the texts that may be the
- * cause.
- */
+/** A reject that the operator's own constraint refuses must not stop the lane: it is stored without its texts. */
 async function storeEachReject(db: Client, task: BatchTask, messages: readonly sql.RejectedMessage[]): Promise<void> {
   for (const message of messages) {
     const refusal = await refusalOf(db, () => storeRejects(db, task, [message]))
@@ -234,7 +231,7 @@ function newestStatuses(statuses: readonly Status[]): Status[] {
   return [...newest.values()].sort((a, b) => a.chargerId - b.chargerId)
 }
 
-/** What decoding found, what the database refused, and what differs from the value that stands. */
+/** All rejects: by decoding, by the database, and for values that differ from the stored one. */
 function allRejects(decoded: Decoded, way: Way): Reject[] {
   const { messages, rejects } = decoded
   const all = [...rejects]

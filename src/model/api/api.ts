@@ -1,7 +1,7 @@
-// What the HTTP API answers, as types: for the routes that answer, the dashboard page and the commands that ask. Types
-// only. Times are RFC 3339 in UTC with milliseconds, energy is in Wh, power in W, current in A per phase. What is not
-// known is null. `vehicle` and the value ConnectedVehicle are card ids: "***" for whoever may not see them (role
-// viewer), "" for none.
+// The answers of the HTTP API, as types: for the routes, the dashboard page and the commands that ask. Types only.
+// Times are RFC 3339 in UTC with milliseconds, energy is in Wh, power in W, current in A per phase. Unknown is null.
+// `vehicle` and the value ConnectedVehicle are card ids: "***" for the role viewer, which may not see them, "" for
+// none.
 
 import type { ValueName } from '../wire/chargerState.ts'
 import type { SentEdgeStatus } from '../wire/edgeStatus.ts'
@@ -74,7 +74,7 @@ export interface StoredMessage {
 export type ReadingsResolution = 'raw' | '1m' | '15m' | '1h' | '1d'
 /**
  * GET /api/v1/chargers/{name}/readings?from&to&resolution&after: by time, `from` included, `to` not. Days are those of
- * the charger's time zone. Rows carry forward: what did not change is repeated.
+ * the charger's time zone. Rows carry forward: unchanged values are repeated.
  */
 export interface ReadingsAnswer extends Page {
   readonly charger: string
@@ -164,7 +164,7 @@ export interface ProblemsAnswer {
 export interface Problem {
   readonly charger: string
   readonly condition: ProblemCondition
-  /** One sentence for who owns the site: what is wrong, and where there is something to do, what. */
+  /** A sentence for the owner of the site: what is wrong, and what to do about it, if anything. */
   readonly cause: string
   readonly since: string
 }
@@ -172,7 +172,7 @@ export interface Problem {
 /** GET /api/v1/ingest, and `event: ingest` once a second. Rates are of the last seconds; times are in seconds. */
 export interface IngestFigures {
   readonly time: string
-  /** The server that tells: its --node-id, and its version. */
+  /** The server that answers: its --node-id, and its version. */
   readonly node: string
   readonly version: string
   readonly receivedPerSecond: number
@@ -184,7 +184,7 @@ export interface IngestFigures {
   readonly committed: number
   readonly dropped: number
   readonly inFlight: number
-  /** By reason; those that there were. */
+  /** By reason; only reasons that there were. */
   readonly rejected: Readonly<Record<string, number>>
   /** From a batch's hand-over to its commit, of the last minute; null when there was none. */
   readonly batchSeconds: Quantiles | null
@@ -196,7 +196,7 @@ export interface IngestFigures {
   readonly memory: { readonly usedBytes: number; readonly limitBytes: number }
   /** Until the server's own certificate ends. */
   readonly certificateDays: number | null
-  /** Chargers that ever told anything, and how many of them each condition holds for. */
+  /** Chargers that ever sent a value, and per condition for how many of them it holds. */
   readonly chargers: number
   readonly problems: Readonly<Record<ProblemCondition, number>>
 }
@@ -206,8 +206,8 @@ export interface Quantiles {
 }
 
 /**
- * GET /api/v1/events?charger: server-sent events. Each has an id; a reconnect with Last-Event-ID goes on behind it, and
- * gets `reset` when that is too long ago: then load anew. Data is JSON:
+ * GET /api/v1/events?charger: server-sent events. Each has an id; a reconnect with Last-Event-ID goes on behind it,
+ * and gets `reset` when that is too long ago: then load anew. Data is JSON:
  * - `event: reading`: LiveReading[], the newest of each (charger, name) since the last one
  * - `event: connection`: LiveConnection[]
  * - `event: status`: LiveStatus[]

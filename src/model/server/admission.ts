@@ -1,4 +1,4 @@
-// What the broker and the ingest path say to each other: who sent a message, and what became of it.
+// The interface between the broker and the ingest path: who sent a message, and what became of it.
 // The broker is given `admit`; it does not know the lanes behind it. An admitted message is settled exactly once.
 
 import { type Envelope, encodeEnvelope } from '../wire/envelope.ts'
@@ -7,13 +7,14 @@ import { type Envelope, encodeEnvelope } from '../wire/envelope.ts'
 export const roles = ['edge', 'consumer', 'operator'] as const
 export type Role = (typeof roles)[number]
 
-/** Who is at the other end, from the client certificate alone. */
+/** The client's identity, from its certificate alone. */
 export interface Identity {
   /** The one CN. */
   readonly name: string
   readonly role: Role
   /**
-   * The chargers that this identity reads and, as an edge, writes; undefined = all (consumer without a list, operator).
+   * The chargers that this identity reads and, as an edge, writes; undefined = all (consumer without a list,
+   * operator).
    */
   readonly chargers: readonly string[] | undefined
   readonly issuer: string
@@ -26,26 +27,26 @@ export interface Identity {
 export interface Source {
   readonly identity: Identity
   /**
-   * The messages with these tickets, `from` to `end` (exclusive), are stored or rejected: answer them. Each once, in
-   * admission order.
+   * Messages are stored or rejected: answer these tickets, `from` to `end` (exclusive). Each comes once, in admission
+   * order.
    */
   settle(tickets: readonly number[], from: number, end: number): void
   /**
-   * Called after the `settle` calls of a batch, for each run of it: write what they gathered, if it is not written yet.
+   * Called after the `settle` calls of a batch, for each run: write the answers that are gathered, if there are any.
    */
   acknowledge(): void
 }
 
 /**
  * Telemetry of one connection as it lies in a chunk: whole PUBLISH packets of MQTT 3.1.1, judged to be well-formed, one
- * right behind the other. Either all of them wait for an answer (QoS 1 and 2) or none does (QoS 0). The sender reuses
- * the object and the chunk: who keeps something copies it.
+ * behind the other. Either all of them wait for an answer (QoS 1 and 2) or none does (QoS 0). The sender reuses the
+ * object and the chunk: the receiver copies what it keeps.
  */
 export class Run {
   chunk: Buffer = noBytes
   from = 0
   end = 0
-  /** One per packet: what `settle` gets back; 0 is QoS 0, which nobody waits for. */
+  /** One per packet: `settle` gets it back. 0 is QoS 0, which has no answer. */
   readonly tickets: number[] = []
 
   get isEmpty(): boolean {
@@ -68,7 +69,7 @@ export interface RunOptions {
   readonly dup: boolean
 }
 
-/** A run of one message that is no packet (any more): of QoS 0 when its ticket is 0, else of QoS 1. */
+/** Makes a run of one message that is not a packet: of QoS 0 when its ticket is 0, else of QoS 1. */
 export function runOf({ topic, payload, ticket, dup }: RunOptions): Run {
   const body = Buffer.concat([
     Buffer.from([topic.length >> 8, topic.length]),
@@ -91,7 +92,7 @@ export interface Admission {
   admit(source: Source, run: Run): boolean
 }
 
-/** What advanced: per topic the newest committed value of a batch, in parallel arrays. */
+/** Per topic the newest committed value of a batch, in parallel arrays. */
 export interface Newest {
   readonly topics: readonly string[]
   readonly timesUs: Float64Array
@@ -99,8 +100,8 @@ export interface Newest {
 }
 
 /**
- * Canonical; or a number instead, when the payload is the envelope of that number and of its time: it is encoded for
- * whoever reads it, and most are replaced unread.
+ * Canonical JSON; or a number, for the envelope of that number and its time. The envelope is made when it is read: most
+ * are replaced unread.
  */
 export type Payload = string | number
 

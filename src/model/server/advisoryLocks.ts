@@ -1,6 +1,5 @@
-// Numbers of PostgreSQL's advisory locks, all in one place: who shares one by mistake keeps another from its work. The
-// same for every version of the program. 7_246_311_504 is that of ensure_ev_readings_partitions in
-// sql/000001_readings.sql.
+// Numbers of PostgreSQL's advisory locks, all in one place: two tasks with the same number would block each other.
+// Numbers never change between versions. ensure_ev_readings_partitions in sql/000001_readings.sql has 7_246_311_504.
 
 export const advisoryLocks = {
   migrations: 7_246_311_503,

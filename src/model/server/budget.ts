@@ -1,7 +1,8 @@
 // The memory that may be held for what is not settled yet: admitted messages, and the buffers of connections that are
 // not read. One object for the whole process, shared by the lanes (which take and give bytes) and the gates (which
-// ask). Over it nobody is read who has more than his fair share in flight, so whatever clients do, memory stops
-// growing. A few small messages are everybody's share: who is modest is always read, and nobody waits for ever.
+// ask). Over the limit, a connection with more than its fair share in flight is not read: so memory stops growing,
+// whatever clients do. A few small messages are always within the share: no modest connection is held, and none waits
+// for ever.
 
 import { fairShareBytesMin, fairShareMessagesMin, heldConnectionBytes, messageOverheadBytes } from './limits.ts'
 
@@ -36,7 +37,7 @@ export class Budget {
     this.#connections--
   }
 
-  /** A connection is not read: what its socket has buffered stays in memory. */
+  /** A connection is not read: the buffers of its socket stay in memory. */
   hold(): void {
     this.#held++
   }

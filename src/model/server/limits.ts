@@ -6,8 +6,7 @@ export const packetBytesMax = 65_535
 export const fairShareMessagesMin = 16
 export const fairShareBytesMin = 16 * 1024
 /**
- * What a message in flight costs beside its bytes, and what a connection costs that is not read: buffers of TLS and
- * socket.
+ * The cost of a message in flight beside its bytes, and of a connection that is not read: buffers of TLS and socket.
  */
 export const messageOverheadBytes = 32
 export const heldConnectionBytes = 128 * 1024

@@ -1,19 +1,19 @@
-// What the parts report about who came in, who was refused, and whose right ended. The composition root gives them a
-// `ReportSecurity`; it counts every event, and logs and stores as many as there is room for, so an event may be
+// Security events: a client came in, was refused, or lost its right. The composition root gives all parts a
+// `ReportSecurity`. It counts every event, and logs and stores as many as there is room for, so an event may be
 // reported as often as it happens. Reporting never throws, never waits and never decides anything.
 
 import type { DeniedError, DenyCode } from '../errors.ts'
 import type { Role } from './admission.ts'
 
 /**
- * How a TLS handshake ended. `full` and `resumed` brought somebody in; `refused`: the certificate was good for TLS and
- * not for us (identity, revocation); `failed`: TLS itself (no certificate, another CA, no TLS at all); `timeout`:
- * half-open for too long; `overload`: closed unread because too many came at once.
+ * How a TLS handshake ended. `full` and `resumed`: the client came in. `refused`: the certificate was good for TLS,
+ * and not for us (identity, revocation). `failed`: TLS itself (no certificate, another CA, no TLS at all). `timeout`:
+ * half-open for too long. `overload`: closed unread, because too many came at once.
  */
 export const handshakeOutcomes = ['full', 'resumed', 'refused', 'failed', 'timeout', 'overload'] as const
 export type HandshakeOutcome = (typeof handshakeOutcomes)[number]
 
-/** Whom an event is about; '' for what is not known. */
+/** The client of an event; '' for an unknown member. */
 export interface Peer {
   /** The CN of the certificate, or the name of the token. */
   readonly identity: string

@@ -1,5 +1,5 @@
-// The nouns of the field: what is known about a charger at one moment, vendor-neutral.
-// A value that a charger cannot tell is absent, never zero and never null.
+// The values that a charger may have at one moment, the same for all vendors. A value that a charger does not have is
+// absent, never zero and never null.
 
 import { chargerStatusCodePointsMax, connectedVehicleCodePointsMax } from './limits.ts'
 

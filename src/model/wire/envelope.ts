@@ -1,5 +1,5 @@
 // The payload of a telemetry message: `{"SamplingTime": RFC 3339, "Value": number or string}`.
-// Encodes it in its one canonical form, and decodes whatever a device sends into a value or a reason to reject it.
+// Encodes it in its one canonical form, and decodes the bytes of a device into a value, or a reason to reject them.
 // Never throws on input other than RejectedError, never reads a clock. Times are microseconds since the Unix epoch.
 
 import { isUtf8 } from 'node:buffer'
@@ -51,7 +51,7 @@ export function decodeEnvelope(payload: Buffer, spec: ValueSpec, window: AcceptW
   return { timeUs, value: checkValue(Value, spec) }
 }
 
-/** The JSON object in `payload`: what every message of the contract is. Throws RejectedError. */
+/** The JSON object in `payload`: every message of the contract is one. Throws RejectedError. */
 export function decodeObject(payload: Buffer): Record<string, unknown> {
   if (payload.length === 0) throw new RejectedError('empty_payload', 'expected a JSON object, found an empty payload')
   if (!isUtf8(payload)) throw new RejectedError('not_utf8', 'expected a JSON object in UTF-8, found invalid UTF-8')
@@ -70,8 +70,8 @@ export function decodeObject(payload: Buffer): Record<string, unknown> {
 }
 
 /**
- * What JSON.parse lets pass: of a member that is there twice each reader takes another one, `__proto__` is poison to
- * who reads the object on, and so is depth. `text` is legal JSON.
+ * Refuses what JSON.parse lets pass: a member that is there twice, of which readers take different ones; `__proto__`
+ * and depth, which harm later readers. `text` is legal JSON.
  */
 function checkMembers(text: string, object: object): void {
   let levels = 0
@@ -124,7 +124,7 @@ export function decodeTime(text: unknown, window: AcceptWindow): number {
 const timePattern = /^(\d{4})-(\d{2})-(\d{2})[Tt](\d{2}):(\d{2}):(\d{2})(?:\.(\d{1,9}))?(?:[Zz]|([+-])(\d{2}):(\d{2}))$/
 const commonMonths = [31, 28, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31]
 
-/** NaN for a month that is none. */
+/** NaN for an illegal month. */
 export function daysOfMonth(year: number, month: number): number {
   const isLeapYear = (year % 4 === 0 && year % 100 !== 0) || year % 400 === 0
   return month === 2 && isLeapYear ? 29 : (commonMonths[month - 1] ?? Number.NaN)
@@ -144,13 +144,13 @@ function parseCanonicalTime(text: string): number | undefined {
   const minute = digits(text, 14, 16)
   const second = digits(text, 17, 19)
   const ms = digits(text, 20, 23)
-  // What is rare or wrong is the other function's: a NaN fails every comparison.
+  // Rare or wrong texts are left to the other function: a NaN fails every comparison.
   if (!(year >= 1970 && day >= 1 && day <= daysOfMonth(year, month))) return undefined
   if (!(hour < 24 && minute < 60 && second < 60 && ms < 1000)) return undefined
   return Date.UTC(year, month - 1, day, hour, minute, second, ms) * 1000
 }
 
-/** NaN when one of them is no digit. */
+/** NaN when one of the bytes is no digit. */
 function digits(text: string, from: number, to: number): number {
   let value = 0
   for (let i = from; i < to; i++) {

@@ -6,7 +6,7 @@ import { chargerNameCharactersMax, valueNameCharactersMax } from './limits.ts'
 export const topicRoot = 'chargers/'
 /** Presence, set by the server alone. */
 export const connectionName = 'Connection'
-/** What the edge tells about itself. */
+/** The state of the edge itself. */
 export const edgeStatusName = 'EdgeStatus'
 export const commandsName = 'commands'
 /** A certificate names its chargers by SAN URIs that begin with this. */
