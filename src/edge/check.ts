@@ -113,7 +113,8 @@ function lookAtSpool({ path, maxBytes }: EdgeConfig['spool']): { step: Step; isI
     const found = `${path}, ${isInUse ? 'in use by a running edge' : existsSync(path) ? 'not in use' : 'not there yet'}`
     const freeBytes = bavail * bsize
     if (freeBytes > maxBytes) return { step: ok('spool', found), isInUse }
-    const todo = `Only ${mebibytes(freeBytes)} MB are free: make room, or lower spool.maxBytes (${mebibytes(maxBytes)} MB).`
+    const bound = `spool.maxBytes (${mebibytes(maxBytes)} MB)`
+    const todo = `Only ${mebibytes(freeBytes)} MB are free: make room, or lower ${bound}.`
     return { step: { name: 'spool', outcome: 'note', found, whatToDo: todo }, isInUse }
   } catch (error) {
     const { code, message } = error as NodeJS.ErrnoException
@@ -142,7 +143,8 @@ const existingParent = (folder: string): string => (existsSync(folder) ? folder 
 async function brokerStep(line: CheckLine, config: EdgeConfig, time: EdgeTime): Promise<Step> {
   const names = config.chargers.map(({ name }) => name)
   const answer = await line.listen(names, config.certifiedChargers[0] ?? config.identity)
-  const connected = `${addressOf(config)}, connected in ${line.connectMs} ms${line.attempt > 1 ? ' at the second attempt' : ''}`
+  const attempt = line.attempt > 1 ? ' at the second attempt' : ''
+  const connected = `${addressOf(config)}, connected in ${line.connectMs} ms${attempt}`
   if (answer === 'refused') {
     const todo =
       'The server does not let this certificate read its own chargers: is it the right server and certificate?'
@@ -151,7 +153,8 @@ async function brokerStep(line: CheckLine, config: EdgeConfig, time: EdgeTime): 
   if (answer === 'silent') return ok('broker', `${connected}; the server does not tell its time`)
   time.serverSays(answer.serverMs, answer.roundTripMs)
   const offsetMs = Math.round(Date.now() - answer.serverMs - answer.roundTripMs / 2)
-  const found = `${connected}, answers in ${Math.round(answer.roundTripMs)} ms, clocks differ by ${(Math.abs(offsetMs) / 1000).toFixed(1)} s`
+  const offset = `clocks differ by ${(Math.abs(offsetMs) / 1000).toFixed(1)} s`
+  const found = `${connected}, answers in ${Math.round(answer.roundTripMs)} ms, ${offset}`
   if (Math.abs(offsetMs) <= clockOffsetMsMax) return ok('broker', found)
   const todo = "Set this machine's clock, or the server's: until then the edge goes by the server's."
   return { name: 'broker', outcome: 'note', found, whatToDo: todo }
@@ -206,7 +209,8 @@ async function storeStep(
   }
   const count = `${messages.length} ${messages.length === 1 ? 'value' : 'values'}`
   if (isCurrent) return ok('store', `${charger}: stored in ${ackMs} ms (${count})`)
-  const todo = `The server accepted it and does not show it: chargelift rejected list --charger ${charger} (on the server) says why.`
+  const list = `chargelift rejected list --charger ${charger}`
+  const todo = `The server accepted it and does not show it: ${list} (on the server) says why.`
   return fail('store', `${charger}: acknowledged in ${ackMs} ms, but not current`, todo)
 }
 

@@ -86,7 +86,7 @@ export const edgeSchema = section(
         maxBytes: wholeNumber(spoolBytesMin, Number.MAX_SAFE_INTEGER, sizeRule)
           .default(spoolBytesDefault)
           .describe(
-            'the spool never grows above this: acknowledged samples go first, then measurements of the oldest unsent ones'
+            'the spool never grows above this; acknowledged samples go first, then measurements of old unsent ones'
           )
       },
       'path and maxBytes'

@@ -306,8 +306,8 @@ export class Spool {
       return this.#onFile(work)
     } catch (error) {
       if (!isDiskFault(error)) throw error
-      // A disk that was away for a moment needs a new handle. While reading works the handle is kept: on a read-only disk a
-      // new one could not be opened.
+      // A disk that was away for a moment needs a new handle. While reading works, the handle is kept: on a read-only
+      // disk a new one could not be opened.
       if (isIoError(error)) this.#letGo()
       throw diskError('read', error)
     }

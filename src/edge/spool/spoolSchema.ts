@@ -55,7 +55,8 @@ function moveVersion1(sqlite: DatabaseSync): void {
   sqlite.exec(
     `INSERT OR REPLACE INTO notes SELECT '${startedAfter}', seq FROM sqlite_sequence WHERE name = 'samples_v1'`
   )
-  const oldest = `WHERE seq <= (SELECT max(seq) FROM (SELECT seq FROM samples_v1 ORDER BY seq LIMIT ${movedRowsAtOnce}))`
+  const first = `SELECT seq FROM samples_v1 ORDER BY seq LIMIT ${movedRowsAtOnce}`
+  const oldest = `WHERE seq <= (SELECT max(seq) FROM (${first}))`
   const copy = sqlite.prepare(
     `INSERT INTO backlog SELECT seq, charger, time_ms, sample_values, 0, sent FROM samples_v1 ${oldest}`
   )

@@ -1,5 +1,5 @@
-// Which values a full spool gives up, and in which order. Each step is applied to the oldest samples first, and the next
-// step only when the steps before it have nothing left to give. Knows no disk.
+// Which values a full spool gives up, and in which order. Each step is applied to the oldest samples first, and the
+// next step only when the steps before it have nothing left to give. Knows no disk.
 //
 //   1  Measurements (PowerOutput, OutputCurrent, SessionEnergy): one sample a minute of each charger keeps them.
 //   2  Measurements: one sample a quarter of an hour keeps them.
@@ -7,8 +7,8 @@
 //   4  All other values but the energy counter, where they only repeat known values: heartbeats.
 //   5  TotalEnergyConsumption: the first and the last sample of every hour keep it.
 //
-// A sample without values is removed. Changes of state and two totals an hour remain: thinning does not touch them. They
-// go last and whole, oldest first (room.ts).
+// A sample without values is removed. Changes of state and two totals an hour remain: thinning does not touch them.
+// They go last and whole, oldest first (room.ts).
 
 import { type ChargerValues, type ValueName, valueNames } from '../../model/wire/chargerState.ts'
 import { thinCoarseMs, thinFineMs } from './limits.ts'

@@ -80,14 +80,16 @@ interface ServerBase {
 }
 
 /*
- * A base is UTC minus the monotonic clock, so that the time of any moment is one addition. `own` is the wall clock's base.
+ * A base is UTC minus the monotonic clock: one addition gives the time of any moment. `own` is that of the wall clock.
  *
- *   server has told its time, own is near it        own      near: one minute; where the kernel is synchronised, almost as
- *   server has told its time, own is far from it    server's far as the server takes samples from the future
+ *   server has told its time, own is near it        own
+ *   server has told its time, own is far from it    the server's
  *   own is before the date of this software         none
  *   kernel is not synchronised, and never was       none
  *   own has leapt since the last look               the base before the leap; the kernel is asked again
  *   else                                            own
+ *
+ * Near is one minute. If the kernel is synchronised, it is almost the time by which a sample may lie in the future.
  */
 export class EdgeTime {
   readonly #options: EdgeTimeOptions
