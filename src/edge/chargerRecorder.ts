@@ -1,7 +1,8 @@
-// What the edge knows about one charger, and how a sample becomes a spooled one: stamp, accumulate, diff, append.
-// Promises that memory moves only after the disk has moved, that sampling times rise and lifetime energy never falls.
-// A failed poll publishes nothing; after three in a row the charger's state is unknown, once. Another charger at its
-// address is a failed poll. While the time is not known a sample is kept with a mark of the monotonic clock instead.
+// What the edge knows about one charger, and how a sample becomes a spooled one: date it, add its energy, compare,
+// append. Memory moves only after the disk has moved; sampling times rise; lifetime energy never falls. A failed poll
+// publishes nothing; after three in a row the charger's state becomes unknown, once. An answer of another charger at
+// the address counts as a failed poll. While the time is unknown, samples are spooled undated, with a mark of the
+// monotonic clock.
 
 import type { Logger } from 'pino'
 import type { ChargerValues } from '../model/wire/chargerState.ts'
@@ -27,18 +28,18 @@ export interface ChargerRecorderOptions {
   /** Names this start of the machine. */
   readonly bootId: string
   readonly log: Logger
-  /** Something was appended, `isUndated`: without a time. */
+  /** A sample was appended; `isUndated`: without a time. */
   readonly onAppended: (isUndated: boolean) => void
-  /** What the second file knows. */
+  /** What the second file knows of this charger. */
   readonly saved?: SavedCharger | undefined
   readonly onEnergy?: (saved: SavedCharger, step: EnergyStep) => void
-  /** Wh: the lifetime energy of a charger that this disk does not know, as it is now. */
+  /** Wh: the current lifetime energy of a charger that this disk does not know. */
   readonly energyStartWh?: number | undefined
-  /** The first serial number that it tells becomes the charger's own. */
+  /** The first serial number of an answer becomes the serial number of the charger. */
   readonly acceptsSerial?: boolean
 }
 
-/** When something was: `utcMs` is undefined while the time is not known. */
+/** A moment: `utcMs` is undefined while the time is unknown. */
 interface Moment {
   readonly monotonicMs: number
   readonly utcMs: number | undefined
@@ -73,12 +74,12 @@ export class ChargerRecorder {
     )
   }
 
-  /** Values left out since the start because they could not be. */
+  /** Implausible values left out since the start. */
   get implausible(): number {
     return this.#implausible
   }
 
-  /** How often its meter began anew. */
+  /** How often its meter got a new baseline. */
   get epochs(): number {
     return this.#memory.energy?.epochs ?? 0
   }
@@ -87,23 +88,23 @@ export class ChargerRecorder {
     return this.#memory
   }
 
-  /** Whether it answers, or why not, and since when; undefined before the first poll. */
+  /** Whether the charger answers, or why not, and since when; undefined before the first poll. */
   get reachability(): { readonly state: Reachability; readonly sinceMonotonicMs: number } | undefined {
     return this.#reachability
   }
 
-  /** What is known of it with a time; the rest cannot be published yet. */
+  /** The known values that have a time; undated values cannot be published yet. */
   now(): ChargerNow {
     const known = Object.entries(this.#memory.known).filter(([, { held }]) => held === undefined)
     return { charger: this.#options.charger, known: Object.fromEntries(known) as KnownValues }
   }
 
-  /** Nothing of it may be published before `seed` was called. */
+  /** While true, nothing of the charger may be published: `seed` must be called first. */
   get wantsSeed(): boolean {
     return this.#ledger.wantsSeed(this.#memory)
   }
 
-  /** Its gap, when there is one and the time is known: then `fill` has to be called. */
+  /** Its gap, if there is one and the time is known: then `fill` must be called. */
   get openGap(): { readonly sinceMs: number; readonly nowMs: number } | undefined {
     const { gap } = this.#memory
     const nowMs = gap && this.#options.time.now()
@@ -111,8 +112,8 @@ export class ChargerRecorder {
   }
 
   /**
-   * Throws PollError for a sample of another charger, and what the spool throws: then nothing has moved, and the next
-   * sample tells the same news again.
+   * Throws PollError for a sample of another charger, and what the spool throws. Then nothing has moved, and the next
+   * sample brings the same news.
    */
   record(sample: Sample): void {
     const { time } = this.#options
@@ -143,7 +144,10 @@ export class ChargerRecorder {
     this.#spool({ monotonicMs, utcMs: time.at(monotonicMs) }, { OperationState: 'unknown' }, {}, Infinity)
   }
 
-  /** The server said what it had of this charger. Throws what the spool throws: then it wants to be told again. */
+  /**
+   * The server has told what it has of this charger. Throws what the spool throws: then the recorder still wants its
+   * seed.
+   */
   seed(retained: Retained): void {
     const seeded = this.#ledger.seed(this.#memory, retained)
     if (seeded === undefined) return
@@ -160,21 +164,22 @@ export class ChargerRecorder {
   }
 
   /**
-   * The charger's records of the time of its gap; undefined where they did not answer. Published with the next sample.
+   * Adds the energy that the records show for the gap; undefined where they did not answer. The next sample publishes
+   * it.
    */
   fill(records: readonly SessionRecord[] | undefined): void {
     const energy = this.#ledger.fill(this.#memory, records, this.#options.time.now())
     this.#memory = without({ ...this.#memory, ...(energy && { energy }) }, 'gap')
   }
 
-  /** Its samples were stamped: this is what it is like now. */
+  /** Its samples were stamped: `memory` is its state now. */
   stamped(memory: ChargerMemory): void {
     this.#memory = memory
   }
 
   /**
-   * Samples of a time that has not come are the trace of a wrong clock, and would hold back all that follow. Throws as
-   * `record`.
+   * A sample from the future shows that the clock was wrong, and would hold back all later ones. Throws as `record`
+   * does.
    */
   pullBack(): void {
     const { charger, spool, time, log } = this.#options
@@ -197,7 +202,7 @@ export class ChargerRecorder {
     )
   }
 
-  /** True where another charger takes over on purpose. */
+  /** True when another charger replaces this one on purpose. */
   #checkSerial(device: Device | undefined): boolean {
     const { charger, log } = this.#options
     const pinned = this.#memory.serial
@@ -224,7 +229,7 @@ export class ChargerRecorder {
     this.#misses = 0
   }
 
-  /** True when that is news. */
+  /** True when the state has changed. */
   #reach(state: Reachability): boolean {
     if (this.#reachability?.state === state) return false
     this.#reachability = { state, sinceMonotonicMs: this.#options.clock.monotonicMs() }
@@ -235,13 +240,13 @@ export class ChargerRecorder {
     const found = counted?.step === 'implausible' ? [...implausible, 'the energy counter'] : implausible
     const first = this.#implausible === 0
     this.#implausible += found.length
-    // Once: a broken meter would fill the log. The count goes on.
+    // Logged once: a broken meter would fill the log. The count continues.
     if (!first || found.length === 0) return
     const { charger, log } = this.#options
     log.warn({ event: 'implausible_value', charger, found }, 'left out what no charger can have')
   }
 
-  /** Appends what is new, and only then remembers it. */
+  /** Appends the new values, and only then remembers them. */
   #spool(
     at: Moment,
     values: Readonly<Partial<ChargerValues>>,
@@ -259,7 +264,7 @@ export class ChargerRecorder {
     )
     const memory = { ...this.#memory, ...changes }
     if (Object.keys(changed).length === 0) {
-      // Nothing to publish means that no energy was added: what else moved may be lost in a crash.
+      // Without a change no energy was added: the rest may be lost in a crash.
       this.#memory = memory
       return
     }
@@ -287,16 +292,13 @@ export class ChargerRecorder {
   }
 }
 
-/**
- * ms; times of another clock than the one in use cannot be compared: one that is known by UTC is new enough, until it
- * is known.
- */
+/** ms. Times of different clocks cannot be compared: a dated value counts as new until the time is known again. */
 function ageMs(known: Known, timeMs: number, bootId: string | undefined): number {
   if (known.held === bootId) return timeMs - known.timeMs
   return known.held === undefined ? 0 : Number.POSITIVE_INFINITY
 }
 
-/** The total in place of the meter; a reading that could not be is no value. */
+/** The values with the lifetime energy in place of the meter; an implausible meter reading is left out. */
 function valuesOf(
   { values, session }: Sample,
   counted: Counted | undefined,

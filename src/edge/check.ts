@@ -1,8 +1,7 @@
 // Tries the whole way of an edge once, for the person who has just installed it: certificates, clock, spool, broker,
-// charger, one poll, and that poll published and acknowledged. Tells of each step how it went and, where it failed,
-// what to do. Promises to disturb nobody: its client id is not the edge's, the spool is only looked at, and what it
-// publishes changes neither lifetime energy nor any current value (see `publishable`). A step that fails does not keep
-// later ones from being tried.
+// charger, one poll, and the acknowledgement of that poll. For each step it says how it went and, after a failure,
+// what to do. It disturbs nothing: it has its own client id, only looks at the spool, and changes neither lifetime
+// energy nor a current value (see `publishable`). A failed step does not prevent later steps.
 
 import { X509Certificate } from 'node:crypto'
 import { accessSync, constants, existsSync, statfsSync } from 'node:fs'
@@ -27,18 +26,18 @@ import { acceptsEarly } from './uplink/serverCheck.ts'
 
 export interface Step {
   readonly name: 'config' | 'certificate' | 'clock' | 'spool' | 'broker' | 'charger' | 'store'
-  /** `note`: it works, and something is odd. */
+  /** `note`: it works, but something is odd. */
   readonly outcome: 'ok' | 'note' | 'fail' | 'skip'
-  /** What was found, in one line. */
+  /** The finding, in one line. */
   readonly found: string
-  /** One sentence, where it is not ok. */
+  /** One sentence, unless the outcome is ok. */
   readonly whatToDo?: string
   /** The values of a poll. */
   readonly values?: Readonly<Partial<ChargerValues>>
 }
 
 export interface CheckParts {
-  /** A silent one: the steps tell everything. */
+  /** A silent log: the steps say everything. */
   readonly log: Logger
   readonly clock?: Clock
   readonly kernel?: () => Promise<boolean | undefined>
@@ -104,9 +103,7 @@ function clockStep(time: EdgeTime): Step {
 
 const sqliteBusy = 5
 
-/**
- * Reads the file, when there is one, without a lock that a starting edge would have to wait for longer than a moment.
- */
+/** Reads the file if it exists. Its lock is too short to delay a starting edge. */
 function lookAtSpool({ path, maxBytes }: EdgeConfig['spool']): { step: Step; isInUse: boolean } {
   const folder = dirname(path)
   try {
@@ -116,7 +113,8 @@ function lookAtSpool({ path, maxBytes }: EdgeConfig['spool']): { step: Step; isI
     const found = `${path}, ${isInUse ? 'in use by a running edge' : existsSync(path) ? 'not in use' : 'not there yet'}`
     const freeBytes = bavail * bsize
     if (freeBytes > maxBytes) return { step: ok('spool', found), isInUse }
-    const todo = `Only ${mebibytes(freeBytes)} MB are free: make room, or lower spool.maxBytes (${mebibytes(maxBytes)} MB).`
+    const bound = `spool.maxBytes (${mebibytes(maxBytes)} MB)`
+    const todo = `Only ${mebibytes(freeBytes)} MB are free: make room, or lower ${bound}.`
     return { step: { name: 'spool', outcome: 'note', found, whatToDo: todo }, isInUse }
   } catch (error) {
     const { code, message } = error as NodeJS.ErrnoException
@@ -135,7 +133,7 @@ function isLocked(path: string): boolean {
     }
     return false
   } catch (error) {
-    // Whatever else is wrong with the file is the edge's own to repair.
+    // Other faults of the file are repaired by the edge.
     return ((error as { errcode?: number }).errcode ?? 0) % 256 === sqliteBusy
   }
 }
@@ -145,16 +143,18 @@ const existingParent = (folder: string): string => (existsSync(folder) ? folder 
 async function brokerStep(line: CheckLine, config: EdgeConfig, time: EdgeTime): Promise<Step> {
   const names = config.chargers.map(({ name }) => name)
   const answer = await line.listen(names, config.certifiedChargers[0] ?? config.identity)
-  const connected = `${addressOf(config)}, connected in ${line.connectMs} ms${line.attempt > 1 ? ' at the second attempt' : ''}`
+  const attempt = line.attempt > 1 ? ' at the second attempt' : ''
+  const connected = `${addressOf(config)}, connected in ${line.connectMs} ms${attempt}`
   if (answer === 'refused') {
     const todo =
       'The server does not let this certificate read its own chargers: is it the right server and certificate?'
     return fail('broker', `${connected}, subscription refused`, todo)
   }
-  if (answer === 'silent') return ok('broker', `${connected}; it does not tell its time`)
+  if (answer === 'silent') return ok('broker', `${connected}; the server does not tell its time`)
   time.serverSays(answer.serverMs, answer.roundTripMs)
   const offsetMs = Math.round(Date.now() - answer.serverMs - answer.roundTripMs / 2)
-  const found = `${connected}, answers in ${Math.round(answer.roundTripMs)} ms, clocks differ by ${(Math.abs(offsetMs) / 1000).toFixed(1)} s`
+  const offset = `clocks differ by ${(Math.abs(offsetMs) / 1000).toFixed(1)} s`
+  const found = `${connected}, answers in ${Math.round(answer.roundTripMs)} ms, ${offset}`
   if (Math.abs(offsetMs) <= clockOffsetMsMax) return ok('broker', found)
   const todo = "Set this machine's clock, or the server's: until then the edge goes by the server's."
   return { name: 'broker', outcome: 'note', found, whatToDo: todo }
@@ -179,7 +179,7 @@ async function chargerStep(config: ChargerConfig, clock: Clock): Promise<{ step:
   const found = `${where} ${meaning} in ${Math.round(performance.now() - startedMs)} ms${about && ` (${about})`}`
   const { implausible, values } = sample
   if (implausible.length === 0) return { step: { ...ok('charger', found), values }, sample }
-  const todo = `The charger tells what cannot be, and it is left out: ${implausible.join(', ')}.`
+  const todo = `The charger has impossible values, which are left out: ${implausible.join(', ')}.`
   return { step: { name: 'charger', outcome: 'note', found, whatToDo: todo, values }, sample }
 }
 
@@ -209,14 +209,16 @@ async function storeStep(
   }
   const count = `${messages.length} ${messages.length === 1 ? 'value' : 'values'}`
   if (isCurrent) return ok('store', `${charger}: stored in ${ackMs} ms (${count})`)
-  const todo = `The server took it and does not show it: chargelift rejected list --charger ${charger} (on the server) says why.`
+  const list = `chargelift rejected list --charger ${charger}`
+  const todo = `The server accepted it and does not show it: ${list} (on the server) says why.`
   return fail('store', `${charger}: acknowledged in ${ackMs} ms, but not current`, todo)
 }
 
 /**
- * What may be published beside a running edge, which publishes a value only when it changes and would not correct one
- * of ours: what the server has already. Where that is nothing, the state alone; should it change right now, the edge's
- * heartbeat tells. Where no edge runs, all. Never lifetime energy: it is the edge's to add up.
+ * What may be published beside a running edge. That edge publishes a value only when it changes, and would not correct
+ * ours. So only values that the server already has are published, or, without any, the state alone: if it changes
+ * right now, the heartbeat of the edge corrects it. Without a running edge all values are published. Lifetime energy
+ * never is: the edge adds it up.
  */
 export function publishable(
   { TotalEnergyConsumption: _, ...values }: Readonly<Partial<ChargerValues>>,
@@ -228,7 +230,7 @@ export function publishable(
   return same.length > 0 ? Object.fromEntries(same) : { OperationState: values.OperationState ?? 'unknown' }
 }
 
-/** Between two milliseconds, where no edge's sample is: two values of one moment would be a conflict. */
+/** A time between two milliseconds, where no edge has a sample: two values of one moment would be a conflict. */
 function messagesOf(charger: string, timeMs: number, values: Partial<ChargerValues>): Message[] {
   const timeUs = Math.floor(timeMs) * 1000 + 1 + Math.floor(Math.random() * 999)
   return Object.entries(values).map(([name, value]) => ({

@@ -1,6 +1,6 @@
-// The connection of a check to the server: beside that of a running edge, with a client id of its own. Hears what the
-// server has of the chargers, and what its time is; publishes once, and waits for the acknowledgement and for its own
-// values to be current: a PUBACK alone may also mean that they were rejected.
+// The connection of a check to the server, beside that of a running edge, with its own client id. It hears what the
+// server has of the chargers, and its time. It publishes once, and waits for the acknowledgement and for its own
+// values to be current: an acknowledgement alone may also mean that they were rejected.
 
 import { createSecureContext } from 'node:tls'
 import { valueNames } from '../model/wire/chargerState.ts'
@@ -19,16 +19,16 @@ export interface Lost {
 }
 
 export interface Published {
-  /** Until PUBACK of all; undefined: it did not come. */
+  /** ms until the last PUBACK; undefined if one did not come. */
   readonly ackMs?: number
-  /** The server shows one of the values, or has a newer one. */
+  /** The server shows one of the values, or a newer one. */
   readonly isCurrent: boolean
-  /** Why the connection ended meanwhile. */
+  /** Why the connection ended meanwhile, if it did. */
   readonly lost?: string
 }
 
 const attempts = 2
-/** A weak network: worth a second attempt. */
+/** True for faults of a weak network: they deserve a second attempt. */
 const isPassing = (reason: string): boolean => /timeout|ETIMEDOUT|ECONNRESET|EAI_AGAIN|EPIPE/.test(reason)
 
 export class CheckLine {
@@ -52,7 +52,7 @@ export class CheckLine {
     this.#connection = new Connection({
       mqtt,
       broker: config.broker,
-      // Not the CN alone: that would take over the connection of a running edge.
+      // Not the CN alone: the server would close the connection of a running edge.
       identity: `${config.identity}:check-${process.pid}`,
       secureContext: createSecureContext({ ...config.tls, minVersion: 'TLSv1.2' }),
       acceptsEarly,
@@ -79,12 +79,12 @@ export class CheckLine {
     })
   }
 
-  /** ms from the name's look-up to CONNACK. */
+  /** ms from the look-up of the name to CONNACK. */
   get connectMs(): number {
     return this.#connectMs
   }
 
-  /** Tries twice where the network is weak. */
+  /** Tries twice if the network is weak. */
   static async open(config: EdgeConfig, acceptsEarly: AcceptsEarly | undefined): Promise<CheckLine | Lost> {
     const mqtt = await import('mqtt')
     for (let attempt = 1; ; attempt++) {
@@ -96,7 +96,7 @@ export class CheckLine {
     }
   }
 
-  /** Hears what is retained of these chargers, then the server's time at its copy of `own` Connection. */
+  /** Hears the retained values of these chargers, and then the server's time from its copy of `own` Connection. */
   async listen(
     chargers: readonly string[],
     own: string
@@ -116,12 +116,12 @@ export class CheckLine {
     }
   }
 
-  /** An edge is connected that speaks for this charger. */
+  /** True if an edge of this charger is connected. */
   isOnline(charger: string): boolean {
     return this.#heard.get(topicOf(charger, connectionName))?.value === 'online'
   }
 
-  /** What the server has of a charger. */
+  /** The values that the server has of a charger. */
   valuesOf(charger: string): ReadonlyMap<string, unknown> {
     return new Map(
       [...this.#heard].flatMap(([topic, { value }]) => {
@@ -155,7 +155,7 @@ export class CheckLine {
     return heard !== undefined && heard.timeMs >= sent.timeMs
   }
 
-  /** Looks at the condition whenever something happens. */
+  /** Checks the condition whenever something happens. */
   #within(ms: number, isDone: () => boolean): Promise<boolean> {
     return new Promise(resolve => {
       const end = (): void => {

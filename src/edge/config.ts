@@ -1,6 +1,6 @@
-// The edge's configuration: one schema is its type, its validation, its defaults and its documentation.
-// Reads the YAML file and the certificate files that it names, and reports all faults at once, each with its path,
-// what was expected and what was found. A devKey is never shown, in no fault and by no type.
+// The configuration of the edge: one schema is its type, its validation, its defaults and its documentation. It reads
+// the YAML file and the certificate files that it names, and reports all faults at once, each with its path, what was
+// expected and what was found. No fault and no type ever shows a devKey.
 
 import { createPrivateKey, type KeyObject, X509Certificate } from 'node:crypto'
 import { readFileSync } from 'node:fs'
@@ -87,7 +87,7 @@ export const edgeSchema = section(
         maxBytes: wholeNumber(spoolBytesMin, Number.MAX_SAFE_INTEGER, sizeRule)
           .default(spoolBytesDefault)
           .describe(
-            'the spool never grows above this: acknowledged samples go first, then measurements of the oldest unsent ones'
+            'the spool never grows above this; acknowledged samples go first, then measurements of old unsent ones'
           )
       },
       'path and maxBytes'
@@ -120,7 +120,7 @@ export interface EdgeConfig extends Omit<Parsed, 'tls'> {
   readonly certifiedChargers: readonly string[]
   /** When the edge's certificate ends, ms since the Unix epoch. */
   readonly certificateEndsMs: number
-  /** What is accepted and probably not meant. */
+  /** Accepted settings that are probably a mistake. */
   readonly warnings: readonly ConfigFault[]
 }
 
@@ -140,7 +140,7 @@ export function parseEdgeConfig(source: string, folder: string, nowMs: number = 
   const raw = parseYaml(source)
   const parsed = edgeSchema.safeParse(raw)
   const faults = parsed.success ? [] : parsed.error.issues.flatMap(issue => faultsOf(issue, raw))
-  // The certificate is looked at even when other parts are wrong, so that one run tells everything.
+  // The certificate is checked even when other parts are wrong, so that one run reports everything.
   const tls = tlsSchema.safeParse(isMapping(raw) ? raw.tls : undefined)
   const files = tls.success ? readTls(tls.data, folder, nowMs, faults) : undefined
   const names = chargerNamesOf(raw)
@@ -209,7 +209,7 @@ function describe(value: unknown, key: PropertyKey | undefined): string {
   return JSON.stringify(shown).slice(0, 120)
 }
 
-/** Without user, password and query: a pasted URL may carry the DevKey. */
+/** The URL without user, password and query: a pasted URL may hold the DevKey. */
 export const redactUrl = (url: string): string =>
   url.replace(/\/\/[^/@]*@/, '//(not shown)@').replace(/[?#].*$/s, '?(not shown)')
 
@@ -297,8 +297,8 @@ function checkValidity(
   if (to.getTime() <= nowMs) {
     faults.push({ path, expected: 'a certificate that has not expired', found: `one that ended ${to.toISOString()}` })
   } else if (from.getTime() > nowMs) {
-    // No fault: a Raspberry Pi has no battery for its clock and may boot before the certificate was made.
-    warnings.push({ path, expected: 'a certificate that is valid now', found: `one from ${from.toISOString()} on` })
+    // No fault: the clock of a Raspberry Pi has no battery, and may start before the certificate was made.
+    warnings.push({ path, expected: 'a certificate that is valid now', found: `one that begins ${from.toISOString()}` })
   }
 }
 
@@ -315,7 +315,7 @@ function commonNameOf(certificate: X509Certificate, faults: ConfigFault[]): stri
   return undefined
 }
 
-/** The chargers of the SAN URIs, else the CN alone. */
+/** The chargers of the SAN URIs, or else the CN. */
 function allowedChargers(
   certificate: X509Certificate,
   identity: string | undefined,
@@ -331,7 +331,7 @@ function allowedChargers(
   return identity === undefined ? [] : [identity]
 }
 
-/** Node writes an entry with odd characters, commas among them, as a JSON string: a comma always parts two entries. */
+/** Node writes an entry with odd characters, such as commas, as a JSON string: a comma always separates two entries. */
 function uriOf(entry: string): string[] {
   if (!entry.startsWith('URI:')) return []
   const uri = entry.slice('URI:'.length)
@@ -341,14 +341,14 @@ function uriOf(entry: string): string[] {
 const chargersOf = (raw: unknown): readonly unknown[] =>
   isMapping(raw) && Array.isArray(raw.chargers) ? raw.chargers : []
 
-/** The names that are well formed, by index; others have their own fault already. */
+/** The well-formed names, by index; other names have their own fault. */
 const chargerNamesOf = (raw: unknown): readonly (string | undefined)[] =>
   chargersOf(raw).map(charger => {
     const name = isMapping(charger) ? charger.name : undefined
     return typeof name === 'string' && isChargerName(name) ? name : undefined
   })
 
-/** A key that is there has been checked by its schema. */
+/** Finds missing keys; the schema has checked those that exist. */
 function checkKeys(raw: unknown, faults: ConfigFault[]): void {
   for (const [index, charger] of chargersOf(raw).entries()) {
     if (!isMapping(charger) || (charger.devKey ?? undefined) !== undefined) continue

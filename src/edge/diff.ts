@@ -1,14 +1,17 @@
-// What has to be published: the values of a new sample that differ from what was spooled last, and those that have been
-// silent for a heartbeat. Pure; a value that the new sample does not tell stays as it was.
+// Which values of a new sample are published: those that differ from the last spooled value, and those that were not
+// published for a heartbeat. A value that the sample does not have stays as it was. Pure.
 
 import { type ChargerValues, type ValueName, valueNames } from '../model/wire/chargerState.ts'
 
-/** What was spooled last, by value: a value and its own sampling time, ms since the Unix epoch unless it is held. */
+/** The last spooled value of each name, with its own sampling time: ms since the Unix epoch, or undated. */
 export type KnownValues = { readonly [Name in ValueName]?: Known<ChargerValues[Name]> }
 export interface Known<T = number | string> {
   readonly value: T
   readonly timeMs: number
-  /** The time was not known: `timeMs` is of the monotonic clock of this start of the machine. */
+  /**
+   * Set while the sample is undated: `timeMs` is then of the monotonic clock of this start of the machine. Stored by
+   * this name.
+   */
   readonly held?: string
 }
 

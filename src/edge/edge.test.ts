@@ -52,7 +52,7 @@ async function site(t: TestContext, ...names: string[]): Promise<Site> {
   return { broker, boxes, config: loadEdgeConfig(join(folder, 'edge.yaml')) }
 }
 
-test('from the HTTP answer to the broker: only what changed, in order, one write a poll; the key is never logged', async t => {
+test('from HTTP answer to broker: only changes, in order, one write a poll; the key is never logged', async t => {
   const { broker, boxes, config } = await site(t, 'wb')
   const { log, text, events } = readableLog()
   const edge = await startEdge(config, { log })

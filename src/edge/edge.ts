@@ -1,5 +1,5 @@
-// The edge, composed: a spool, a publisher, and per charger a driver, a recorder and a poll loop.
-// Starts what it needs in that order and stops it in reverse: polling first, then publishing, the disk last.
+// The edge, composed: a spool, a publisher, and per charger a driver, a recorder and a poll loop. It starts them in
+// that order and stops them in reverse: first polling, then publishing, and the disk last.
 
 import type { Logger } from 'pino'
 import { readVersion } from '../model/assets.ts'
@@ -21,15 +21,15 @@ import { acceptsEarly } from './uplink/serverCheck.ts'
 import { factsOf, type StatusSource } from './uplink/status.ts'
 
 export interface RunningEdge {
-  /** False when a charger's polls have stood still for minutes, which no charger can bring about. */
+  /** False when the polls of a charger have stood still for minutes. No charger can cause that. */
   isAlive(): boolean
-  /** Nothing waits for an acknowledgement, nor for the time. */
+  /** True when no sample waits for an acknowledgement or for the time. */
   isSettled(): boolean
-  /** What it is like now, for a file on this machine: EdgeStatus of each charger, by name. Counts what is spooled. */
+  /** The current state, for a file on this machine: EdgeStatus of each charger, by name. Counts the spooled samples. */
   report(): { readonly connected: boolean; readonly chargers: Readonly<Record<string, object>> }
   /**
-   * Polls no more, lets spooled samples leave for a few seconds, closes everything. What is left stays on disk. May be
-   * called twice.
+   * Stops polling, gives spooled samples a few seconds to leave, and closes everything. What is left stays on disk.
+   * May be called twice.
    */
   stop(): Promise<void>
 }
@@ -39,17 +39,17 @@ export interface EdgeParts {
   readonly clock?: Clock
   /** Asks the kernel whether its clock is synchronised; see askKernel. */
   readonly kernel?: () => Promise<boolean | undefined>
-  /** Another charger that answers at the address of a known one is that one from now on. */
+  /** A new charger that answers at a known address replaces the old one from now on. */
   readonly acceptsSerial?: boolean
-  /** Wh by charger: the lifetime energy of chargers that this disk does not know, as it is now. */
+  /** By charger, in Wh: the current lifetime energy of chargers that this disk does not know. */
   readonly energyStartWh?: ReadonlyMap<string, number>
-  /** Each charger is polled once and no more; `onRound` tells whether it gave a sample. */
+  /** Each charger is polled once only; `onRound` is told whether the poll gave a sample. */
   readonly once?: { readonly onRound: (charger: string, hasSample: boolean) => void }
-  /** Of a poll, for tests. */
+  /** The limit of a poll, for tests. */
   readonly pollTimeoutMs?: number
 }
 
-/** Loads the code that startEdge is going to need for this configuration. */
+/** Loads the code that startEdge needs for this configuration. */
 export async function loadEdge({ chargers }: Pick<EdgeConfig, 'chargers'>): Promise<void> {
   await Promise.all([import('mqtt'), ...chargers.map(({ driver }) => loadDriver(driver))])
 }
@@ -137,7 +137,7 @@ function newPublisher({ config, spool, time, recorders, log }: Site, status: Sta
     mayPublish: charger => certified.has(charger),
     ownCharger: certifiedChargers[0] ?? identity,
     onServerTime: (serverMs, roundTripMs) => time.serverSays(serverMs, roundTripMs),
-    // A time that nobody has confirmed may be one that the server refuses: it is asked before anything is published.
+    // The server may refuse an unconfirmed time: it is asked for its own before anything is published.
     seedsWanted: () =>
       [...recorders].flatMap(([name, recorder]) => (recorder.wantsSeed || !time.isConfirmed ? [name] : [])),
     onRetained: (charger, retained) => recorders.get(charger)?.seed(retained),
@@ -173,7 +173,7 @@ function stampAll({ recorders, log }: Site, undated: UndatedSamples, publisher: 
     for (const recorder of recorders.values()) recorder.pullBack()
     publisher.wake()
   } catch (error) {
-    // The disk: every sample that is taken tries again.
+    // The disk failed: the next sample tries again.
     log.error({ event: 'spool_failed', err: error }, 'the spool cannot be used')
   }
 }

@@ -1,6 +1,5 @@
-// The lifetime energy of one charger over all that can happen to it: the first reading on a disk that knows nothing, a
-// reading after the other, a gap, another charger in its place. Decides and logs; what has moved is stored by the
-// recorder, with the sample.
+// The lifetime energy of one charger through everything that can happen: the first reading on an empty disk, the
+// readings after it, a gap, a replaced charger. It decides and logs; the recorder stores the result with the sample.
 
 import type { Logger } from 'pino'
 import type { Sample, SessionReading, SessionRecord } from './chargers/charger.ts'
@@ -22,21 +21,21 @@ export interface EnergyLedgerOptions {
   readonly charger: string
   /** From the second file. */
   readonly saved?: EnergyState | undefined
-  /** Wh, as the user says. */
+  /** Wh, given by the user. */
   readonly startWh?: number | undefined
   /** Of the spool. */
   readonly newestSeq: () => number
   readonly log: Logger
 }
 
-/** A reading, and what it changes in the charger's memory. */
+/** A counted reading, and what it changes in the memory of the charger. */
 export interface Counted {
   readonly step: EnergyStep
   readonly addedWh: number
   readonly changes: Partial<ChargerMemory> & { readonly energy: EnergyState }
 }
 
-/** What to add to the totals of all samples after a number. */
+/** Wh to add to the totals of all samples after a number. */
 export interface Seeded {
   readonly offsetWh: number
   readonly afterSeq: number
@@ -47,9 +46,9 @@ type Begun = Accumulated & { readonly seed?: Seed }
 
 export class EnergyLedger {
   readonly #options: EnergyLedgerOptions
-  /** By the clock that never steps; unknown after a restart. */
+  /** By the monotonic clock; unknown after a restart. */
   #countedAtMs: number | undefined
-  /** What the server had, told before the first reading. */
+  /** What the server had, if its answer came before the first reading. */
   #retained: Retained | undefined
 
   constructor(options: EnergyLedgerOptions) {
@@ -61,10 +60,7 @@ export class EnergyLedger {
     return this.#options.startWh === undefined && this.#retained === undefined
   }
 
-  /**
-   * `utcMs`: when, where that is known. `isAnother`: another charger stands there, on purpose. Undefined for no
-   * reading.
-   */
+  /** `utcMs`: the time, if known. `isAnother`: a new charger stands there, on purpose. Undefined without a reading. */
   count(memory: ChargerMemory, sample: Sample, utcMs: number | undefined, isAnother: boolean): Counted | undefined {
     const meterWh = sample.values.TotalEnergyConsumption
     const reading = sample.session ?? (meterWh === undefined ? undefined : { energyWh: meterWh })
@@ -84,7 +80,7 @@ export class EnergyLedger {
     return { step, addedWh, changes: { energy: state, ...countedAt(utcMs), ...(gap && { gap }) } }
   }
 
-  /** What was counted is on disk. */
+  /** The counted reading is on disk now. */
   noteCounted({ step, addedWh, changes }: Counted, monotonicMs: number): void {
     if (step !== 'implausible') this.#countedAtMs = monotonicMs
     if (step === 'same_session' || step === 'same_meter') return
@@ -94,7 +90,7 @@ export class EnergyLedger {
     log[isOdd ? 'warn' : 'info']({ event: 'energy', charger, step, addedWh, totalWh, epochs }, 'energy counter')
   }
 
-  /** The server's answer: what to add to all totals since the first; undefined where there is nothing to add to yet. */
+  /** Wh to add to all totals since the first, by the answer of the server; undefined before the first reading. */
   seed(memory: ChargerMemory, retained: Retained): Seeded | undefined {
     const { energy, seed } = memory
     if (energy === undefined) this.#retained = retained
@@ -106,7 +102,7 @@ export class EnergyLedger {
     return { offsetWh, afterSeq: seed.afterSeq, changes: { energy: { ...energy, totalWh }, ...(gap && { gap }) } }
   }
 
-  /** The lifetime energy with what the records know more of the gap; undefined where that is nothing. */
+  /** The lifetime energy with the energy that the records show for the gap; undefined if that is none. */
   fill(
     { gap, energy }: ChargerMemory,
     records: readonly SessionRecord[] | undefined,
@@ -162,7 +158,7 @@ const countedAt = (utcMs: number | undefined): Pick<ChargerMemory, 'countedAtMs'
   countedAtMs: utcMs === undefined ? undefined : Math.floor(utcMs)
 })
 
-/** A gap that begins, or one that is still open and lasts on. */
+/** A new gap, or an open one that continues. */
 function gapAfter(
   { gap, energy, countedAtMs }: ChargerMemory,
   now: SessionReading,
@@ -177,7 +173,7 @@ function gapAfter(
   return gapMs > energyGapMs ? { sinceMs, last: energy.last, now, addedWh } : undefined
 }
 
-/** From the sample of which the server knew on. */
+/** The gap since the last sample that the server has. */
 function gapSince(
   { totalWh, totalTimeMs, sessionWh, card }: Retained,
   now: SessionReading,

@@ -6,15 +6,13 @@ export const pollIntervalMsKind = 10_000
 /** Edge: how often the status file is written, where there is one. */
 export const statusFileIntervalMs = 10_000
 /**
- * Edge: a poll that is due for this long means that the process is stuck: no request, and no reading of records, takes
+ * Edge: a poll that is due for this long means that the process is stuck. No request, and no reading of records, takes
  * so long.
  */
 export const pollStuckMs = 10 * 60_000
 /** Edge: `--once` waits this long for what is spooled to be acknowledged. */
 export const onceTimeoutMs = 60_000
-/**
- * Edge: a check waits this long for its acknowledgement, and notes a certificate that ends within the time after it.
- */
+/** Edge: a check waits this long for its acknowledgement. It reports a certificate that ends within the second time. */
 export const checkAckTimeoutMs = 30_000
 export const certificateNoteMs = 30 * 86_400_000
 /** Edge: after so long without a reading the charger's own records of sessions are asked, once. */

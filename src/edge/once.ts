@@ -1,5 +1,5 @@
-// One poll of each charger, published and acknowledged, and the end: the edge as a job that something else starts.
-// What is not acknowledged in time stays in the spool for the next run, as always.
+// Polls each charger once, publishes the samples, waits for the acknowledgements and ends: the edge as a job that
+// another program starts. Samples without an acknowledgement stay in the spool for the next run.
 
 import { setTimeout as delay } from 'node:timers/promises'
 import type { EdgeConfig } from './config.ts'
@@ -9,7 +9,7 @@ import { onceTimeoutMs } from './limits.ts'
 export interface OnceResult {
   /** Chargers that gave no sample. */
   readonly missed: readonly string[]
-  /** All that was spooled, now or before, is acknowledged. */
+  /** Every spooled sample, of this run and of earlier ones, is acknowledged. */
   readonly isSettled: boolean
 }
 

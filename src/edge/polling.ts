@@ -1,4 +1,4 @@
-// The loop of one charger: its driver, opened and closed, its poll loop, and what is asked of it besides.
+// The loop of one charger: opens the driver, polls it, asks its records about a gap, and closes it.
 
 import { once } from 'node:events'
 import { setTimeout as delay } from 'node:timers/promises'
@@ -13,17 +13,17 @@ export interface PollingOptions {
   readonly config: ChargerConfig
   readonly recorder: Pick<ChargerRecorder, 'miss' | 'openGap' | 'fill'>
   readonly clock: Clock
-  /** Throws PollError for a sample that is as good as none, and what the spool throws. */
+  /** Throws PollError for a sample that must not be used, and what the spool throws. */
   readonly onSample: (sample: Sample) => void
-  /** A sample was not spooled, by a fault of the disk or of this software. */
+  /** A sample was not spooled because of a fault of the disk or of this software. */
   readonly onFault: (error: unknown) => void
-  /** Polls once and no more; told whether that gave a sample. */
+  /** Polls once only; called with whether the poll gave a sample. */
   readonly once?: ((hasSample: boolean) => void) | undefined
   readonly timeoutMs?: number | undefined
 }
 
 export interface Polling {
-  /** When the next poll begins, or began, by the monotonic clock. */
+  /** When the next poll begins, or the current one began, by the monotonic clock. */
   dueMs(): number
   /** Ends the loop and waits for it. */
   stop(): Promise<void>
@@ -80,7 +80,7 @@ async function untilAborted(signal: AbortSignal): Promise<void> {
   if (!signal.aborted) await once(signal, 'abort')
 }
 
-/** Asks the charger's records of a gap, once, whether they answer or not. */
+/** Asks the records of the charger about a gap, once, even if they do not answer. */
 async function fillGap(charger: Charger, recorder: PollingOptions['recorder']): Promise<void> {
   const gap = recorder.openGap
   if (gap === undefined) return

@@ -1,4 +1,5 @@
-// A value that must not be shown. Apart from the configuration's schema, which a running edge does not hold in memory.
+// A value that must not be shown. It has a file of its own because a running edge does not load the schema of the
+// configuration.
 
 /** A secret that no log line and no error message can show by accident. */
 export class Secret {

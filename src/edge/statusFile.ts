@@ -1,5 +1,6 @@
-// What the edge is like, as JSON in a file on this machine, every ten seconds; whole at any moment, gone when the edge
-// has stopped. For a monitoring agent or a person on site. A disk that fails costs the file, never the edge.
+// Writes the state of the edge as JSON to a file on this machine every ten seconds, for a monitoring agent or a person
+// on site. The file is whole at any moment, and removed when the edge stops. A disk that fails costs the file, and
+// never the edge.
 
 import { renameSync, rmSync, writeFileSync } from 'node:fs'
 import type { Logger } from 'pino'

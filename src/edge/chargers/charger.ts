@@ -1,38 +1,38 @@
-// The nouns of polling: what a driver of one charger model takes, gives and throws.
-// A driver asks, checks and maps one answer; it keeps no history, accumulates nothing and never writes to the charger.
-// A new model is one file in drivers/ and one line in registry.ts.
+// The nouns of polling: what the driver of one charger model takes, gives and throws. A driver asks, checks and maps
+// one answer. It keeps no history, adds nothing up, and never writes to the charger. A new model is one file in
+// drivers/ and one line in registry.ts.
 
 import type { ChargerValues } from '../../model/wire/chargerState.ts'
 import type { Reachability } from '../../model/wire/edgeStatus.ts'
 import type { Clock } from '../time/clock.ts'
 
-/** One answer of a charger in neutral words. A value that it did not tell is absent. */
+/** One answer of a charger in neutral words. A value that the charger did not tell is absent. */
 export interface Sample {
-  /** When the answer arrived, by a clock that never steps, in ms. Only differences mean anything. */
+  /** When the answer arrived, by the monotonic clock, in ms. Only differences have a meaning. */
   readonly arrivedMonotonicMs: number
   /**
-   * `TotalEnergyConsumption` as the charger's meter has it; absent where the model has none: then `session` is
-   * accumulated.
+   * `TotalEnergyConsumption` is the meter of the charger; absent for a model without a meter: then `session` is added
+   * up.
    */
   readonly values: Readonly<Partial<ChargerValues>>
-  /** The counter of the current or last session, where lifetime energy has to be accumulated from it. */
+  /** The counter of the current or last session, for a model without a lifetime meter. */
   readonly session?: SessionReading
-  /** What the charger says about itself, as far as it is known. */
+  /** What the charger says about itself; unknown members are absent. */
   readonly device?: Device
-  /** Values that were left out because no charger can have them, with what was found. */
+  /** Values that were left out because no charger can have them, each with what was found. */
   readonly implausible: readonly string[]
 }
 
 export interface SessionReading {
-  /** Wh since the session began; kept by the charger until the next one begins. */
+  /** Wh since the session began; the charger keeps it until the next session begins. */
   readonly energyWh: number
   /** s. */
   readonly durationSeconds?: number
-  /** The card that authorised the session, "" for none. */
+  /** The card that authorised the session; "" for none. */
   readonly card?: string
 }
 
-/** One session of the charger's own list. Times in ms since the Unix epoch, by the edge's clock. */
+/** One session of the charger's own list. Times in ms since the Unix epoch, by the clock of the edge. */
 export interface SessionRecord {
   readonly startMs: number
   /** Absent while it runs. */
@@ -50,26 +50,26 @@ export interface Device {
 }
 
 export interface Charger {
-  /** One poll, at most one request at a time. Throws PollError when there is no answer that can be trusted. */
+  /** One poll, with at most one request at a time. Throws PollError without a trustworthy answer. */
   poll(): Promise<Sample>
   /**
-   * The sessions that began or ended since, where the model keeps a list. Never while a poll runs: one request at a
-   * time. `nowMs` is the time now; the charger's own clock may be wrong. Throws PollError, as poll does.
+   * The sessions that began or ended since then, if the model keeps a list. Never call it during a poll: one request
+   * at a time. `nowMs` is the time now; the charger's own clock may be wrong. Throws PollError, as poll does.
    */
   records?(sinceMs: number, nowMs: number): Promise<readonly SessionRecord[]>
-  /** Ends a poll that runs (it throws) and gives back the connection. */
+  /** Aborts a running poll (it throws) and releases the connection. */
   close(): Promise<void>
 }
 
 export interface ChargerOptions {
-  /** Without a slash at its end. */
+  /** Without a slash at the end. */
   readonly url: string
-  /** Empty where the model has none. */
+  /** Empty for a model without a key. */
   readonly devKey: string
   /** Overrides what the charger says. */
   readonly phases?: number
   readonly clock: Pick<Clock, 'monotonicMs'>
-  /** Whole poll and connect limits; tests shorten them. */
+  /** Limits of the whole poll and of connecting; tests shorten them. */
   readonly timeoutMs?: number
   readonly connectTimeoutMs?: number
 }
@@ -77,9 +77,8 @@ export interface ChargerOptions {
 export type ChargerDriver = (options: ChargerOptions) => Charger
 
 /**
- * Why a poll gave nothing.
- * `timeout`: no complete answer in time. `refused`: nobody listens there, or the host cannot be reached.
- * `forbidden`: the key is wrong. `wrong_api`: somebody answers who does not speak this API.
+ * Why a poll gave no sample. `timeout`: no complete answer in time. `refused`: nothing listens there, or the host
+ * cannot be reached. `forbidden`: the key is wrong. `wrong_api`: something answers that does not speak this API.
  * `bad_answer`: the right API, but an answer that cannot be trusted. `wrong_serial`: the right API, but another
  * charger.
  */

@@ -1,22 +1,22 @@
-// The bounded HTTP GET that all drivers share: one request in flight, limits on connect, headers, body and size, no
-// redirects, a new connection each time. Every way in which a charger can fail to answer becomes a PollError with one
-// of its causes. No URL ever leaves this file: it may hold the charger's key.
+// The bounded HTTP GET of all drivers: one request at a time, a new connection each time, limits on connect, headers,
+// body and size, no redirects. Every way in which a charger can fail to answer becomes a PollError with its cause. No
+// URL ever leaves this file: it may hold the charger's key.
 
-// Not 'undici': that loads its fetch, WebSocket and mocks, too, which a Pi would hold in memory for nothing (6 MB).
+// Not 'undici': that also loads fetch, WebSocket and mocks, 6 MB that a Pi would hold in memory for nothing.
 import request from 'undici/lib/api/api-request.js'
 import Client from 'undici/lib/dispatcher/client.js'
 import { type ChargerOptions, PollError } from './charger.ts'
 import { chargerAnswerBytesMax, pollConnectTimeoutMs, pollTimeoutMs } from './limits.ts'
 
 export interface Request {
-  /** With its query, after the path of the charger's URL. */
+  /** Path and query, after the path of the charger's URL. */
   readonly path: string
   /** Names the request in errors. */
   readonly call: string
   readonly accept: string
-  /** What 401 and 403 mean. */
+  /** What the statuses 401 and 403 mean. */
   readonly keyIsWrong: string
-  /** An empty body is an answer, too. */
+  /** An empty body counts as an answer. */
   readonly mayBeEmpty?: boolean
 }
 
@@ -24,7 +24,7 @@ export class ChargerHttp {
   readonly #client: Client
   readonly #basePath: string
   readonly #timeoutMs: number
-  /** The request that runs. */
+  /** Aborts the running request. */
   #running: AbortController | undefined
 
   constructor({ url, timeoutMs = pollTimeoutMs, connectTimeoutMs = pollConnectTimeoutMs }: ChargerOptions) {
@@ -40,12 +40,12 @@ export class ChargerHttp {
     })
   }
 
-  /** The body of a 200 as text. Throws PollError. */
+  /** The body of an answer with status 200, as text. Throws PollError. */
   async get({ path, call, accept, keyIsWrong, mayBeEmpty = false }: Request): Promise<string> {
     const abort = new AbortController()
     this.#running = abort
     let timedOut = false
-    // Not AbortSignal.timeout: that cannot be taken back, and fires for every poll that was answered long ago.
+    // Not AbortSignal.timeout: it cannot be cancelled, and would fire for polls that were answered long ago.
     const timer = setTimeout(() => {
       timedOut = true
       abort.abort()
@@ -55,7 +55,7 @@ export class ChargerHttp {
         method: 'GET',
         path: this.#basePath + path,
         headers: { accept },
-        // Whether a box keeps connections alive is not known: a new one per request cannot be a stale one.
+        // It is unknown whether a box keeps connections alive: a new connection per request is never stale.
         reset: true,
         signal: abort.signal
       })
@@ -70,7 +70,7 @@ export class ChargerHttp {
     }
   }
 
-  /** Ends a request that runs. */
+  /** Aborts a running request. */
   async close(): Promise<void> {
     this.#running?.abort()
     await this.#client.destroy()
@@ -86,10 +86,10 @@ function checkStatus(status: number, call: string, keyIsWrong: string): void {
 
 function checkEncoding(encoding: string | string[] | undefined, call: string): void {
   if (encoding === undefined || encoding === 'identity') return
-  throw new PollError('bad_answer', `${call}: expected plain text, found ${encoding}, which nobody asked for`)
+  throw new PollError('bad_answer', `${call}: expected plain text, found the encoding ${encoding}`)
 }
 
-/** The content type is not looked at: no published sample shows which one a box sends. */
+/** Ignores the content type: no published sample shows which one a box sends. */
 function textOf(bytes: Buffer, call: string, mayBeEmpty: boolean): string {
   const text = bytes
     .toString('utf8')
@@ -105,7 +105,7 @@ const timeouts = new Set(['ETIMEDOUT', 'UND_ERR_CONNECT_TIMEOUT', 'UND_ERR_HEADE
 
 function classify(error: unknown, call: string, timedOut: boolean): PollError {
   const { code = '', name, message } = error as NodeJS.ErrnoException
-  // undici's parser errors have a name; any other error without a code is a fault of this software.
+  // A parser error of undici has a name. Any other error without a code is a fault of this software.
   if (!timedOut && code === '' && name !== 'HTTPParserError') throw error
   if (timedOut || timeouts.has(code)) {
     return new PollError('timeout', `${call}: no complete answer in time`, { cause: error })

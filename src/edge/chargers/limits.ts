@@ -14,11 +14,10 @@ export const probeTimeoutMs = 8_000
 /** Edge: longest pause between polls of a charger that does not answer. */
 export const pollBackoffMsMax = 120_000
 /**
- * Edge: how often a charger's master data (error code, phases, serial) is read, and how often while something is odd.
+ * Edge: how often the master data of a charger (error code, phases, serial number) is read, and how often while
+ * something is odd.
  */
 export const deviceInfoIntervalMs = 300_000
 export const deviceInfoOddIntervalMs = 60_000
-/**
- * Edge: polls in a row that fail before the charger's state is published as unknown, and before polls become slower.
- */
+/** Edge: so many failed polls in a row make the state of a charger unknown, and slow the polls down. */
 export const pollMissesMax = 3

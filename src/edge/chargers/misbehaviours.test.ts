@@ -73,7 +73,7 @@ function isGood(name: string, value: unknown): boolean {
   return name === 'TotalEnergyConsumption'
 }
 
-test(`${misbehaviours.length} misbehaviours: the edge stays up, resumes within two polls, publishes nothing false`, async t => {
+test(`${misbehaviours.length} misbehaviours: the edge stays up, resumes in two polls, tells nothing false`, async t => {
   const authority = await TestAuthority.make()
   const broker = await FakeBroker.start({
     ca: authority.ca,

@@ -1,20 +1,20 @@
-// What no charger can have is left out of a sample, and named, so that it is counted. Pure; all drivers share it.
+// Leaves values out that no charger can have, and names them so that they are counted. All drivers share it. Pure.
 
 import { chargerStatusCodePointsMax, connectedVehicleCodePointsMax } from '../../model/wire/limits.ts'
 
 /** Collects what was left out of one answer. */
 export class Plausible {
-  /** As `Sample.implausible` has it. */
+  /** In the form of `Sample.implausible`. */
   readonly found: string[] = []
 
-  /** The value where it lies between 0 and `max`; undefined where it was not told. */
+  /** The value if it lies between 0 and `max`; undefined if the charger did not tell it. */
   number(name: string, value: number | undefined, max: number): number | undefined {
     if (value === undefined || (value >= 0 && value <= max)) return value
     this.found.push(`${name} ${value}`)
     return undefined
   }
 
-  /** A card or vehicle that the wire contract takes. Its text is personal data: only its name is told. */
+  /** The card or vehicle, if the wire contract takes it. Its text is personal data: `found` gets its name alone. */
   card(name: string, word: string | undefined): string | undefined {
     const fits =
       word === undefined ||
@@ -29,7 +29,7 @@ export class Plausible {
 export const chargerWord = (word: string): string =>
   [...word.toWellFormed().replaceAll('\0', '')].slice(0, chargerStatusCodePointsMax).join('')
 
-/** Absent where the value is undefined. */
+/** An object with that member, or an empty one where the value is undefined. */
 export const optional = <Name extends string, T>(name: Name, value: T | undefined): { [K in Name]?: T } =>
   (value === undefined ? {} : { [name]: value }) as { [K in Name]?: T }
 

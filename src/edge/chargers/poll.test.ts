@@ -10,9 +10,7 @@ const sampleOf = (state: OperationState): Sample => ({
   implausible: []
 })
 
-/**
- * Polls through the script, one entry a poll that takes `tookMs`; returns the pauses between starts that it asked for.
- */
+/** Polls through the script, one entry a poll that takes `tookMs`; returns the requested pauses between starts. */
 async function run(script: (OperationState | Error)[], options: Partial<PollOptions> = {}, tookMs = 0) {
   const stop = new AbortController()
   const seen: string[] = []

@@ -1,5 +1,5 @@
-// Asks one charger again and again: one request at a time, never two that overlap, at a steady pace while it answers
-// and at a slower one while it does not. Knows nothing of values; hands every sample, and every failure, to its watch.
+// Polls one charger again and again: one request at a time, at a steady pace while the charger answers and more slowly
+// while it does not. It knows nothing of values: it hands samples and failures to the recorder.
 
 import type { OperationState } from '../../model/wire/chargerState.ts'
 import { type Charger, PollError, type Sample } from './charger.ts'
@@ -7,14 +7,14 @@ import { pollBackoffMsMax, pollIntervalChargingMs, pollIntervalIdleMs, pollMisse
 
 export interface PollOptions {
   readonly charger: Pick<Charger, 'poll'>
-  /** ms from the start of one poll to the start of the next. Given, it holds always; else it depends on the state. */
+  /** ms from the start of one poll to the start of the next. If absent, it depends on the state of the charger. */
   readonly intervalMs?: number
-  /** Throws PollError for a sample that is as good as none. */
+  /** Throws PollError for a sample that must not be used. */
   readonly onSample: (sample: Sample) => void
-  /** After a sample was taken: what else the charger is to be asked, before the next poll. */
+  /** Called after each used sample, before the next poll: to ask the charger more. */
   readonly afterSample?: () => Promise<void>
   readonly onMiss: (error: PollError) => void
-  /** Anything but a PollError: a fault of this software or of the disk. Polling goes on. */
+  /** Called with any other error: a fault of this software or of the disk. Polling continues. */
   readonly onFault: (error: unknown) => void
   readonly monotonicMs: () => number
   /** Resolves after `ms`, or at once when the signal aborts. */
@@ -50,13 +50,11 @@ async function pollOnce(options: PollOptions, signal: AbortSignal): Promise<Samp
   }
 }
 
-/** A charger that charges is watched more closely; its power changes. */
+/** A charging charger is polled more often: its power changes. */
 const intervalOf = (state: OperationState | undefined): number =>
   state === 'charging' ? pollIntervalChargingMs : pollIntervalIdleMs
 
-/**
- * ms; doubles with every miss after the third, up to two minutes. A failing charger may be failing because it is asked.
- */
+/** ms; doubles with every miss after the third, up to two minutes. Polling may be what makes a charger fail. */
 export const pauseMs = (intervalMs: number, misses: number): number =>
   misses < pollMissesMax
     ? intervalMs

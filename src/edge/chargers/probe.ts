@@ -1,8 +1,7 @@
-// Asks an address which charger API answers there: MHCP (HTTP, port 25000), ECU (HTTP, port 80), Modbus TCP (502).
-// One request at a time, and only such as read: the driver's own poll, and one Modbus register. Says of each what came,
-// and in one sentence what that means and what to do. An answer that did not come in time is asked for once more: WLAN
-// is like that. Modbus TCP: "MODBUS Messaging on TCP/IP", 3.1.3; register 100 is the firmware in the ECU's table and
-// nothing elsewhere.
+// Finds out which charger API answers at an address: MHCP (HTTP, port 25000), ECU (HTTP, port 80) or Modbus TCP (port
+// 502). It only reads: the driver's own poll, and one Modbus register, one request at a time. For each API it says in
+// one sentence what came and what to do. After a timeout it asks once more, because WLAN loses packets. Modbus TCP:
+// "MODBUS Messaging on TCP/IP", 3.1.3; register 100 is the firmware in the ECU's table and nothing elsewhere.
 
 import { connect } from 'node:net'
 import type { ChargerConfig } from '../config.ts'
@@ -17,20 +16,20 @@ export interface Finding {
   readonly family: ApiFamily
   /** Without a key. */
   readonly address: string
-  /** `spoken`: it answers, and chargelift has no driver for it. */
+  /** `spoken`: it answers, but chargelift has no driver for it. */
   readonly outcome: 'ok' | 'spoken' | PollFault
   /** One sentence: what came, and what to do. */
   readonly meaning: string
-  /** What goes into chargers[] of the configuration, where it is ok. */
+  /** The driver to write into chargers[] of the configuration, if the outcome is ok. */
   readonly driver?: string
   readonly sample?: Sample
 }
 
 export interface ProbeTarget {
   readonly host: string
-  /** Asked for HTTP only, at this port; else each API at its own. */
+  /** If given, only the HTTP APIs are asked, at this port; else each API at its own port. */
   readonly port?: number
-  /** PIN 1; empty when it is not known. */
+  /** PIN 1; empty if unknown. */
   readonly devKey: string
 }
 
@@ -41,7 +40,7 @@ export interface ProbeLimits {
 
 const attempts = 2
 
-/** Yields a finding for each family as soon as it is there. Never throws for what an address can do. */
+/** Yields a finding for each family as soon as it is known. Never throws because of what an address does. */
 export async function* probe(
   { host, port, devKey }: ProbeTarget,
   limits: ProbeLimits = { timeoutMs: probeTimeoutMs, connectTimeoutMs: probeConnectTimeoutMs }
@@ -52,13 +51,13 @@ export async function* probe(
   if (port === undefined) yield await probeModbus(host, 502, limits)
 }
 
-/** The same for a charger of the configuration. */
+/** The same for one charger of the configuration. */
 export function pollOf({ driver, url, devKey, phases }: ChargerConfig, clock: Clock): Promise<Finding> {
   const options = { url, devKey: devKey?.reveal() ?? '', ...(phases === undefined ? {} : { phases }), clock }
   return probeHttp(driver === 'mennekes-ecu' ? 'ECU' : 'MHCP', driver, options)
 }
 
-/** The driver's poll, and why it gave nothing. */
+/** Polls once with the driver, and says why there is no sample. */
 export async function probeHttp(family: ApiFamily, driver: string, options: ChargerOptions): Promise<Finding> {
   const address = options.url
   const charger = await openCharger(driver, options)
@@ -74,7 +73,7 @@ export async function probeHttp(family: ApiFamily, driver: string, options: Char
   }
 }
 
-/** Again after a timeout, and after nothing else: every other answer is one. */
+/** Tries again after a timeout only: every other result is an answer. */
 async function patiently<T>(work: () => Promise<T>): Promise<{ result: T; attempt: number }> {
   for (let attempt = 1; ; attempt++) {
     try {
@@ -85,21 +84,21 @@ async function patiently<T>(work: () => Promise<T>): Promise<{ result: T; attemp
   }
 }
 
-/** In the order in which they are looked through: code and message of a PollError, and what a person makes of it. */
+/** The first match counts: code and message of a PollError, and what it means to a person. */
 const meanings: readonly (readonly [cause: RegExp, meaning: string])[] = [
   [/^forbidden/, '403: the key is not PIN 1 of this charger: see its set-up sheet ("APP-PIN"), leading zeros included'],
   [/ENOTFOUND|EAI_AGAIN/, 'this name is not known here: use the IP address that the router shows for the charger'],
   [
     /E(HOST|NET)UNREACH|EHOSTDOWN/,
-    'no way to this address: is the charger on, in this network, and is the address right?'
+    'this address cannot be reached: is the charger on, in this network, and is the address right?'
   ],
   [/^refused/, 'refused: the address is in use, but nothing listens on this port'],
   [/^timeout/, 'no answer in time: is the address right, and the WLAN good enough at the charger?'],
   [/found 404/, '404: a web server answers that does not know this API'],
   [/web page/, 'HTML: a web page answers in place of the API; is this another device, or the service interface only?'],
-  [/found 3\d\d/, 'it sends elsewhere (a redirect), as the API never does: this is another device'],
+  [/found 3\d\d/, 'it redirects, and the API never does: this is another device'],
   [/found 5\d\d/, 'the API fails inside the charger (status 5xx): restart the charger, then try again'],
-  [/^wrong_api/, 'somebody answers who does not speak this API: this is another device or another firmware'],
+  [/^wrong_api/, 'what answers there does not speak this API: this is another device or another firmware'],
   [/^bad_answer/, 'an answer came that cannot be trusted: restart the charger, then try again']
 ]
 
@@ -114,7 +113,7 @@ function meaningOf({ code, message }: PollError, family: ApiFamily, hasKey: bool
 const modbusRequest = Buffer.from([0xc4, 0x1f, 0, 0, 0, 6, 0xff, 3, 0, 100, 0, 2])
 const modbusHeaderBytes = 9
 
-/** Any well-formed answer to a read, an exception too, shows that Modbus is spoken. */
+/** Any well-formed answer to a read, even an exception, proves Modbus. */
 export async function probeModbus(host: string, port: number, limits: ProbeLimits): Promise<Finding> {
   const address = `${host}:${port}`
   try {

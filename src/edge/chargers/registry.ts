@@ -4,7 +4,7 @@ import type { Charger, ChargerDriver, ChargerOptions } from './charger.ts'
 
 interface Entry {
   readonly load: () => Promise<ChargerDriver>
-  /** What `devKey` is for this model; absent where there is no key. */
+  /** What `devKey` is for this model; absent if the model has no key. */
   readonly devKey?: string
 }
 
@@ -19,7 +19,7 @@ const drivers: Readonly<Record<string, Entry>> = {
 /** What `chargers[].driver` of the configuration may be. */
 export const driverNames: readonly string[] = Object.keys(drivers)
 
-/** What `chargers[].devKey` has to be; undefined where the driver takes none, or is not known. */
+/** What `chargers[].devKey` must be; undefined for a driver without a key and for an unknown driver. */
 export const devKeyOf = (driver: string): string | undefined => drivers[driver]?.devKey
 
 /** `driver` is one of driverNames: the configuration has checked it. */
@@ -29,7 +29,7 @@ export async function openCharger(driver: string, options: ChargerOptions): Prom
   return (await entry.load())(options)
 }
 
-/** What openCharger would load, ahead of it. */
+/** Loads the code that openCharger needs. */
 export async function loadDriver(driver: string): Promise<void> {
   await drivers[driver]?.load()
 }

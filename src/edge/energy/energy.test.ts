@@ -3,9 +3,7 @@ import { describe, test } from 'node:test'
 import type { SessionReading } from '../chargers/charger.ts'
 import { accumulate, type EnergyState, type EnergyStep } from './energy.ts'
 
-/**
- * What is read after what: [elapsed seconds, or undefined after a restart; Wh; s; card; what it is; the total then].
- */
+/** One reading: [elapsed seconds, or undefined after a restart; Wh; s; card; expected step; expected total]. */
 type Row = [
   elapsed: number | undefined,
   wh: number,

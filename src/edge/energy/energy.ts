@@ -1,26 +1,27 @@
-// The lifetime energy of a charger. Where it only counts sessions: what the session counter gains, across sessions,
-// restarts and gaps, beginning with the session that is seen first. Where it has a meter: the meter, and across a meter
-// that fell or was replaced an offset. It never falls, and adds nothing that the charger cannot have delivered since
-// the sample before. Pure: the caller stores the state together with the sample.
+// The lifetime energy of a charger. If the charger only counts sessions, it is the sum of what the session counter
+// gains, across sessions, restarts and gaps, from the first seen session on. If the charger has a meter, it is the
+// meter, with an offset after a meter that fell or was replaced. It never falls, and never grows by more than the
+// charger can have delivered since the last sample. Pure: the caller stores the state with the sample.
 
 import { powerOutputWattsMax } from '../../model/wire/limits.ts'
 import type { SessionReading } from '../chargers/charger.ts'
 import { energyDoubtsMax } from './limits.ts'
 
-/** What is stored with the samples. Energies in Wh. */
+/** The state that is stored with the samples. Energies in Wh. */
 export interface EnergyState {
   readonly totalWh: number
-  /** The counter, or meter, as it was counted last; its card is the one of that energy, not of a card shown since. */
+  /** The last counted reading. Its card is the card of that energy, and not a card shown later. */
   readonly last: SessionReading
-  /** Readings in a row that could not be. */
+  /** Implausible readings in a row. */
   readonly doubts: number
-  /** How often the meter began anew. */
+  /** How often the meter got a new baseline. */
   readonly epochs?: number
 }
 
 /**
- * What a reading was. `implausible`: it adds nothing. `rebased`: it was that for the third time, and is followed from
- * there. `new_epoch`: the same of a meter that stays below where it was. `caught_up`: of a meter that stays above.
+ * What a reading was. `implausible`: it adds nothing. `rebased`: the third implausible reading in a row became the new
+ * baseline. `new_epoch`: the same for a meter that stays below its last reading. `caught_up`: a meter that stays above
+ * it.
  */
 export type EnergyStep =
   | 'first'
@@ -42,12 +43,12 @@ export interface Accumulated {
 const lagSeconds = 60
 /** s; the same for its duration. */
 const durationLagSeconds = 120
-/** ms; a meter that lags may catch up with what was delivered in this time. */
+/** ms; a lagging meter may catch up with the energy of this time. */
 const catchUpMs = 86_400_000
 
 /**
- * A charger that counts sessions. `elapsedMs` is the time since the reading that was counted last, by a clock that
- * never steps; undefined after a restart, and then a jump of any size counts: it happened while nobody looked.
+ * For a charger that counts sessions. `elapsedMs`: since the last counted reading, by the monotonic clock; undefined
+ * after a restart. Then a jump of any size counts: it happened while the edge did not look.
  */
 export function accumulate(before: EnergyState | undefined, reading: SessionReading, elapsedMs?: number): Accumulated {
   if (before === undefined) return counted(0, reading.energyWh, reading, 'first')
@@ -56,7 +57,7 @@ export function accumulate(before: EnergyState | undefined, reading: SessionRead
   if (addedWh <= deliverableWh(elapsedMs)) {
     return counted(before.totalWh, addedWh, reading, isNew ? 'new_session' : 'same_session', before.last)
   }
-  // A card may be shown before the counter of the old session is cleared: not a new session's energy, a delay.
+  // The box may show a new card before it clears the counter of the old session.
   const gainWh = reading.energyWh - before.last.energyWh
   if (isNew && gainWh >= 0 && gainWh <= deliverableWh(elapsedMs)) {
     return counted(before.totalWh, gainWh, reading, 'same_session', before.last)
@@ -64,7 +65,10 @@ export function accumulate(before: EnergyState | undefined, reading: SessionRead
   return doubted(before, reading)
 }
 
-/** A charger with a lifetime meter. A total that falls, or leaps, is nothing once and twice: a fault of one answer. */
+/**
+ * For a charger with a lifetime meter. A falling or leaping meter is ignored twice; the third such reading becomes the
+ * new baseline.
+ */
 export function accumulateMeter(before: EnergyState | undefined, meterWh: number, elapsedMs?: number): Accumulated {
   const reading = { energyWh: meterWh }
   if (before === undefined) return counted(0, meterWh, reading, 'first')
@@ -82,8 +86,8 @@ export function accumulateMeter(before: EnergyState | undefined, meterWh: number
 }
 
 /**
- * Another box stands there, on purpose: its counter is followed from where it is. What it counted before is not known
- * to be this charger's.
+ * The charger was replaced on purpose: its counter is the new baseline. Its earlier energy may not belong to this
+ * charger.
  */
 export const rebase = (before: EnergyState, reading: SessionReading): EnergyState => ({
   ...before,
@@ -96,10 +100,10 @@ const withState = (accumulated: Accumulated, more: Partial<EnergyState>): Accumu
   state: { ...accumulated.state, ...more }
 })
 
-/** Facts: the counter is kept after a session ends and starts from zero with the next one. */
+/** The counter stays after a session has ended, and starts from zero with the next session. */
 function isNewSession(last: SessionReading, next: SessionReading, elapsedMs: number | undefined): boolean {
   if (next.energyWh < last.energyWh) return true
-  // The counter stands still: whatever else is shown, no energy belongs to it yet.
+  // The counter stands still: the new session has no energy yet.
   if (next.energyWh === last.energyWh) return false
   return durationFell(last, next) || durationLeapt(last, next, elapsedMs) || cardChanged(last, next)
 }
@@ -109,7 +113,7 @@ const durationFell = (last: SessionReading, next: SessionReading): boolean =>
   last.durationSeconds !== undefined &&
   next.durationSeconds < last.durationSeconds
 
-/** A session that waited longer than the time since the sample before began earlier than it was shown. */
+/** A duration that grew by more than the time since the last reading belongs to a session that began before it. */
 const durationLeapt = (last: SessionReading, next: SessionReading, elapsedMs: number | undefined): boolean =>
   elapsedMs !== undefined &&
   next.durationSeconds !== undefined &&
@@ -134,7 +138,7 @@ function counted(
   return { state: { totalWh: totalWh + addedWh, last: { ...reading, ...card }, doubts: 0 }, step, addedWh }
 }
 
-/** Adds nothing. A glitch passes; a counter that stays where it cannot be is followed from there. */
+/** Adds nothing. A glitch passes; a counter that keeps an implausible value gets a new baseline. */
 function doubted(before: EnergyState, reading: SessionReading): Accumulated {
   const doubts = before.doubts + 1
   if (doubts < energyDoubtsMax) return { state: { ...before, doubts }, step: 'implausible', addedWh: 0 }

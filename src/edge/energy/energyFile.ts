@@ -1,7 +1,6 @@
-// The second copy of every charger's lifetime energy, in a small file beside the spool: when the spool is damaged, the
-// energy is not. Written through a temporary file, synced and renamed, so that it is whole or the one before. A little
-// old does no harm: the charger's own counter fills in what was added since. Nothing depends on it: a failure is told
-// once, and not thrown.
+// The second copy of each charger's lifetime energy, in a small file beside the spool: it survives a damaged spool. It
+// is written to a temporary file, synced and renamed, so it is always whole. It may be a little old: the counter of
+// the charger fills in the rest. Nothing depends on it: a failure is logged once and not thrown.
 
 import { closeSync, fsyncSync, openSync, readFileSync, renameSync, writeSync } from 'node:fs'
 import type { Logger } from 'pino'
@@ -22,7 +21,7 @@ export class EnergyFile {
   #isDirty = false
   #hasFailed = false
 
-  /** `spoolPath`: it lies beside the spool. */
+  /** `spoolPath`: the file lies beside the spool. */
   constructor(spoolPath: string, log: Logger, monotonicMs: () => number = () => performance.now()) {
     this.#path = `${spoolPath}.energy.json`
     this.#log = log
@@ -34,7 +33,10 @@ export class EnergyFile {
     return this.#chargers.get(charger)
   }
 
-  /** Notes it, and writes when it pays: at what the counter alone would not tell, and after a while. */
+  /**
+   * Remembers it, and writes the file when needed: at each step that the counter alone would not show, and after a
+   * while.
+   */
   note(charger: string, saved: SavedCharger, step: EnergyStep): void {
     const before = this.#chargers.get(charger)
     if (before?.energy.totalWh === saved.energy.totalWh && before.serial === saved.serial) return
@@ -85,7 +87,7 @@ export class EnergyFile {
   }
 }
 
-/** Chargers without a total that can be are left out: a hand may have been here. */
+/** Leaves out chargers without a possible total: a person may have edited the file. */
 function checked(parsed: unknown): Record<string, SavedCharger> {
   if (typeof parsed !== 'object' || parsed === null) throw new Error('expected a JSON object')
   const isCount = (value: unknown) => typeof value === 'number' && Number.isFinite(value) && value >= 0

@@ -1,28 +1,28 @@
-// How much energy a charger delivered while nobody looked, by its own records of sessions. Pure.
+// How much energy a charger delivered during a gap, by its own records of sessions. Pure.
 
 import { powerOutputWattsMax } from '../../model/wire/limits.ts'
 import type { SessionReading, SessionRecord } from '../chargers/charger.ts'
 
-/** A time without readings, as it is kept until the records were asked. */
+/** A time without readings, kept until the records were asked. */
 export interface Gap {
-  /** When the counter was read last before it, ms since the Unix epoch. */
+  /** The last reading before the gap, ms since the Unix epoch. */
   readonly sinceMs: number
-  /** The counter then, and now. */
+  /** The counter at that time, and now. */
   readonly last: SessionReading
   readonly now: SessionReading
-  /** Wh; what was added since, by the counter alone. */
+  /** Wh added since then by the counter alone. */
   readonly addedWh: number
 }
 
-/** ms; how far times of the charger and of the edge may be apart. */
+/** ms; the tolerated difference between the clocks of charger and edge. */
 const toleranceMs = 120_000
-/** Wh; counters are cut to whole ones. */
+/** Wh; counters are cut to whole numbers. */
 const toleranceWh = 1
 
 /**
- * Wh since the gap began. The session that `last` shows is known by its energy, if it was over then; else by its time,
- * and the rest of it counts. Every later session counts whole, and the one that `now` shows unless it is among the
- * records already.
+ * Wh since the gap began. The session that `last` shows is found by its energy if it was over, and otherwise by its
+ * time; then its rest counts. Every later session counts whole. The session that `now` shows counts unless the records
+ * already have it.
  */
 export function recordedWh({ last, now, sinceMs, addedWh }: Gap, records: readonly SessionRecord[]): number {
   const closed = records.filter(({ endMs }) => endMs !== undefined).sort((a, b) => a.startMs - b.startMs)
@@ -33,11 +33,14 @@ export function recordedWh({ last, now, sinceMs, addedWh }: Gap, records: readon
   const recorded = after.reduce((sum, { energyWh }) => sum + energyWh, Math.max(0, tailWh))
   const newest = after.at(-1) ?? closed[Math.max(known, running)]
   if (newest !== undefined && isOf(newest, now)) return recorded
-  // Nothing of it is recorded: it is the session that ran before.
+  // The records have no session: `now` shows the session that ran before the gap.
   return newest === undefined ? addedWh : recorded + now.energyWh
 }
 
-/** False for what cannot have been delivered since: then the records are of another clock, or another charger. */
+/**
+ * False for more energy than the charger can have delivered: such records have another clock, or belong to another
+ * charger.
+ */
 export const isDeliverable = (energyWh: number, ms: number): boolean =>
   energyWh <= (powerOutputWattsMax * (ms + toleranceMs)) / 3_600_000
 

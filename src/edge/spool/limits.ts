@@ -1,8 +1,6 @@
 // The limits of `edge/spool/`, each with its unit in its name. What can be set by a flag has its default here.
 
-/**
- * Edge: acknowledged samples stay in the spool for this long, as far as there is room, so that they can be sent again.
- */
+/** Edge: acknowledged samples stay in the spool for this long, if there is room, so that they can be sent again. */
 export const settledKeepMs = 14 * 86_400_000
 /** Edge: how often samples older than that are looked for. */
 export const settledPurgeIntervalMs = 3_600_000

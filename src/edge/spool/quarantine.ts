@@ -1,7 +1,7 @@
-// What becomes of a damaged spool: its file is put aside, and what can still be read of it goes on in a new one.
-// Promises: the newest of those files stay for whoever wants to look; nothing is taken over that a charger cannot have
-// said. What was acknowledged and the memory of the chargers are not taken over: the server has the one, and of the
-// other a wrong total would be worse than none (a second copy of it is in energyFile.ts).
+// What happens to a damaged spool: its file is put aside, and a new file takes over what can be read of it. The newest
+// of those files stay, for a person to look at. Nothing is taken over that no charger can have said. Acknowledged
+// samples are not taken over, because the server has them; neither is the memory of the chargers, because a wrong
+// total would be worse than none (energyFile.ts has a second copy).
 
 import { existsSync, readdirSync, renameSync, rmSync, statSync } from 'node:fs'
 import { basename, dirname, join } from 'node:path'
@@ -17,10 +17,7 @@ import { sent } from './spoolRows.ts'
 const suffixes = ['', '-wal', '-shm'] as const
 const rowsAtOnce = 256
 
-/**
- * Returns the name that the file has from now on. Of those put aside earlier only the newest stay: a dying card must
- * not be filled.
- */
+/** Returns the new name of the file. Of earlier ones only the newest stay: a dying card must not be filled. */
 export function putAside(path: string): string {
   const stamp = new Date().toISOString().replace(/[:.]/g, '-')
   const target = `${path}.damaged-${stamp}`
@@ -40,15 +37,15 @@ const putAsideEarlier = (path: string): string[] =>
     .sort()
     .map(name => join(dirname(path), name))
 
-/** Takes unsettled samples over, with their numbers. Returns how many; never throws. */
+/** Takes over unsettled samples, with their numbers. Returns how many; never throws. */
 export function salvage(damaged: string, into: SpoolFile): number {
   let saved = 0
   try {
-    // SQLite would throw its log away.
+    // SQLite would delete the log of an empty file.
     if (statSync(damaged).size === 0) return 0
     const sqlite = new DatabaseSync(damaged, { readOnly: true, defensive: false })
     try {
-      // Else nothing at all is read of a file that is shorter than it should be.
+      // Without it SQLite reads nothing of a file that is too short.
       sqlite.exec('PRAGMA writable_schema = ON')
       const counted = countedChargers(sqlite)
       for (const table of ['backlog', 'held'] as const) {
@@ -63,12 +60,12 @@ export function salvage(damaged: string, into: SpoolFile): number {
       sqlite.close()
     }
   } catch {
-    // What could not be taken over is in the file that was put aside.
+    // The rest is in the file that was put aside.
   }
   return saved
 }
 
-/** Chargers whose totals are lifetime energy already, and do not wait for what the server had. */
+/** Chargers whose totals are lifetime energy, and do not wait for the total of the server. */
 function countedChargers(damaged: DatabaseSync): ReadonlySet<string> {
   const counted = new Set<string>()
   try {
@@ -78,14 +75,14 @@ function countedChargers(damaged: DatabaseSync): ReadonlySet<string> {
       if (energy !== undefined && seed === undefined) counted.add(charger)
     }
   } catch {
-    // Of a charger that cannot be read it is not known.
+    // Unknown for chargers that cannot be read.
   }
   return counted
 }
 
 /**
- * A total is taken over where it is a lifetime's, and as one that was sent: the new file's charger may yet learn an
- * offset, which is not for the old totals. Elsewhere it is left out, and the next sample tells the total.
+ * A total is taken over if it is lifetime energy, and then marked as sent: the new memory may yet learn an offset,
+ * which must not be added to old totals. Otherwise it is left out, and the next sample has the total.
  */
 function lastingRow(row: Row, table: UnsettledTable, counted: ReadonlySet<string>): Row {
   const { TotalEnergyConsumption: total, ...others } = JSON.parse(row.sample_values)
@@ -96,13 +93,13 @@ function lastingRow(row: Row, table: UnsettledTable, counted: ReadonlySet<string
 
 type Keep = (rows: readonly Row[]) => void
 
-/** From the beginning up to the damage, and from the end down to it. */
+/** Reads from the beginning up to the damage, and from the end down to it. */
 function salvageTable(damaged: DatabaseSync, table: UnsettledTable, keep: Keep): void {
   const lastSeq = readRows(damaged, table, 'ASC', 0, keep)
   if (lastSeq !== undefined) readRows(damaged, table, 'DESC', lastSeq, keep)
 }
 
-/** Returns the number of the last row before the damage; undefined where there is none. */
+/** Returns the number of the last row before the damage; undefined without damage. */
 function readRows(
   damaged: DatabaseSync,
   table: UnsettledTable,
@@ -122,7 +119,7 @@ function readRows(
 
 interface ReadRows {
   readonly whole: readonly Row[]
-  /** Of the last one. */
+  /** The number of the last row. */
   readonly seq: number | undefined
   readonly end: 'damage' | 'none left' | undefined
 }
@@ -143,7 +140,7 @@ function nextRows(rows: Iterator<Row>, table: UnsettledTable): ReadRows {
   return { whole, seq, end: undefined }
 }
 
-/** Something that this software wrote. */
+/** True for a row that this software can have written. */
 function isWhole({ seq, charger, time_ms, sample_values, repeats, mark }: Row, table: UnsettledTable): boolean {
   if (!Number.isSafeInteger(seq) || !Number.isSafeInteger(time_ms) || !isChargerName(charger)) return false
   if (typeof repeats !== 'number' || typeof mark !== (table === 'backlog' ? 'number' : 'string')) return false

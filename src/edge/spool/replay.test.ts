@@ -122,7 +122,7 @@ test('a request for a spool that is not there is a fault', t => {
   assert.throws(() => requestReplay(`${path}-not`, 5), /no such file/)
 })
 
-test('the edge takes requests that wait, and those that come, and says what it did and what it could not do', async t => {
+test('the edge takes waiting and new requests, and logs what it did and what it could not do', async t => {
   const { spool, path } = acknowledged(t, 100)
   const { log, lines, events } = readableLog()
   const stop = new AbortController()

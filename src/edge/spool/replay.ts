@@ -1,7 +1,7 @@
-// `chargelift edge replay --since T`: acknowledged samples are sent once more, after the server's database came back
-// from a backup. The running edge has the spool to itself, so the command leaves a request beside it, which the edge
-// takes. Promises: a request is done whole or, after a kill in between, again; what the server has is stored once all
-// the same.
+// `chargelift edge replay --since T` sends acknowledged samples again, after the server's database was restored from a
+// backup. The running edge owns the spool: the command leaves a request beside it, and the edge takes the request. A
+// request is done whole; after a kill in between it is done again. The server stores samples that it already has only
+// once.
 
 import { closeSync, existsSync, fsyncSync, openSync, readFileSync, renameSync, rmSync, writeSync } from 'node:fs'
 import { setImmediate as breathe, setTimeout as delay } from 'node:timers/promises'
@@ -11,9 +11,9 @@ import { replayLookIntervalMs } from './limits.ts'
 import type { Spool } from './spool.ts'
 
 /**
- * Called by the command line. Asks the edge that owns the spool at `spoolPath` to send again what was sampled at
- * `sinceMs` (ms since the Unix epoch) or later; it does so within a minute, or at its next start. Of two requests that
- * wait, the earlier time counts: it is returned. Throws ConfigError where no spool is or nothing can be written.
+ * Called by the command line. Asks the edge that owns the spool at `spoolPath` to send again all samples from
+ * `sinceMs` (ms since the Unix epoch) on; the edge does so within a minute, or at its next start. Of two waiting
+ * requests the earlier time counts; it is returned. Throws ConfigError if there is no spool or nothing can be written.
  */
 export function requestReplay(spoolPath: string, sinceMs: number): number {
   if (!existsSync(spoolPath)) {
@@ -31,7 +31,7 @@ export function requestReplay(spoolPath: string, sinceMs: number): number {
 
 export interface Replayed {
   readonly sinceMs: number
-  /** Samples that are in line again. */
+  /** Samples that are back in line. */
   readonly samples: number
 }
 
@@ -40,13 +40,13 @@ type ReplaySpool = Pick<Spool, 'replayStep' | 'newestSeq'>
 export interface ReplayRequests {
   readonly spool: ReplaySpool
   readonly spoolPath: string
-  /** Samples are in line again: the connection must be made anew, its feed has passed them. */
+  /** Samples are back in line: the connection must be made again, because its feed has passed them. */
   readonly onReplay: () => void
   readonly log: Logger
   readonly lookIntervalMs?: number
 }
 
-/** Called by the edge: takes a request that waits, now and once a minute, until the signal aborts. Never rejects. */
+/** Called by the edge: takes a waiting request, now and once a minute, until the signal aborts. Never rejects. */
 export async function takeReplayRequests(requests: ReplayRequests, signal: AbortSignal): Promise<void> {
   const { lookIntervalMs = replayLookIntervalMs } = requests
   while (!signal.aborted) {
@@ -71,14 +71,14 @@ async function takeAndLog({ spool, spoolPath, onReplay, log }: ReplayRequests, s
 }
 
 /**
- * One call at a time. Puts what a request asks for back in line, in
- * bounded transactions between which polls go on, and then removes the request. Returns undefined where nothing was
- * asked for. Rejects with ConfigError for a request that cannot be read (it is removed), with RetryableError while the
- * disk cannot be written, and when the spool was closed meanwhile; then the request stays and is done again.
+ * One call at a time. Puts the requested samples back in line, in bounded transactions between which polls continue,
+ * and then removes the request. Returns undefined without a request. Rejects with ConfigError for a request that
+ * cannot be read (it is removed). Rejects with RetryableError while the disk cannot be written, and when the spool was
+ * closed meanwhile: then the request stays and is done again.
  */
 export async function takeReplayRequest(spool: ReplaySpool, spoolPath: string): Promise<Replayed | undefined> {
   const { waiting, taken } = filesOf(spoolPath)
-  // Taken by its name: a request that comes in meanwhile is another one.
+  // The new name marks it as taken: a request that comes meanwhile is another one.
   if (!existsSync(taken)) {
     if (!existsSync(waiting)) return undefined
     renameSync(waiting, taken)
@@ -94,7 +94,7 @@ export async function takeReplayRequest(spool: ReplaySpool, spoolPath: string): 
 }
 
 async function replay(spool: ReplaySpool, sinceMs: number): Promise<number> {
-  // What is acknowledged from now on needs no replay.
+  // Samples that are acknowledged from now on need no replay.
   const endSeq = spool.newestSeq
   let samples = 0
   for (let throughSeq: number | undefined = 0; throughSeq !== undefined && throughSeq < endSeq; await breathe()) {
@@ -107,7 +107,7 @@ async function replay(spool: ReplaySpool, sinceMs: number): Promise<number> {
 
 const filesOf = (spoolPath: string) => ({ waiting: `${spoolPath}.replay`, taken: `${spoolPath}.replay-taken` })
 
-/** ms since the Unix epoch; undefined where no request is, or none that can be read. */
+/** ms since the Unix epoch; undefined without a readable request. */
 function sinceOf(file: string): number | undefined {
   if (!existsSync(file)) return undefined
   try {
@@ -120,7 +120,7 @@ function sinceOf(file: string): number | undefined {
   }
 }
 
-/** The file is whole, or is not there. */
+/** Writes the file whole, or not at all. */
 function writeWhole(path: string, text: string): void {
   const draft = `${path}-draft`
   const file = openSync(draft, 'w')

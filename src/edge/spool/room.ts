@@ -1,21 +1,21 @@
-// Keeps the spool below its bound, a little with every append, so that no poll waits long and appends go on for weeks.
-// What goes, in this order: acknowledged samples, oldest first; values, by the rule of thin.ts; whole samples, oldest
-// first. A quarter of the samples, the newest ones, is not touched. Whatever goes is counted, and noted in the same
-// transaction.
+// Keeps the spool below its bound: a little with every append, so that no poll waits long and appends go on for weeks.
+// It removes, in this order: acknowledged samples, oldest first; values, by the rule of thin.ts; whole samples, oldest
+// first. The newest quarter of the samples is not touched. Every loss is counted, and the counters are written in the
+// same transaction.
 
 import { dropCountMax, makeRoomCountMax } from './limits.ts'
 import type { Row, SpoolFile, UnsettledTable } from './spoolFile.ts'
 import { type Left, type Thinner, type ThinRow, type ThinStep, thinSteps } from './thin.ts'
 
 /**
- * Above this part of the bound room is made; the rest is for the transaction itself and for what thinning has not
- * reached yet.
+ * Room is made above this share of the bound; the rest is for the transaction itself and for rows that thinning has
+ * not reached.
  */
 const fullShare = 0.9
 const untouchedShare = 0.25
 const tables: readonly UnsettledTable[] = ['backlog', 'held']
 
-/** Within a transaction. `newestSeq`: the highest number given. */
+/** Call it within a transaction. `newestSeq`: the highest number given. */
 export function makeRoom(file: SpoolFile, thinner: Thinner, maxBytes: number, newestSeq: number): void {
   const isFull = () => file.usedBytes() > maxBytes * fullShare
   if (!isFull()) return
@@ -26,7 +26,7 @@ export function makeRoom(file: SpoolFile, thinner: Thinner, maxBytes: number, ne
   file.noteTally()
 }
 
-/** Returns whether that was enough for now. */
+/** True if that was enough for now. */
 function removeSettled(file: SpoolFile, newestSeq: number, isFull: () => boolean): boolean {
   for (let removed = 0; removed < makeRoomCountMax && isFull(); ) {
     const step = file.removeSettled(makeRoomCountMax / 2, Number.MAX_SAFE_INTEGER, newestSeq)
@@ -36,7 +36,7 @@ function removeSettled(file: SpoolFile, newestSeq: number, isFull: () => boolean
   return true
 }
 
-/** Returns how many of the rows that may be looked at were left over: none when there is more to do. */
+/** Returns how many more rows may be looked at in this append; 0 if work is left for the next. */
 function thinOldest(file: SpoolFile, thinner: Thinner, newestSeq: number, isFull: () => boolean): number {
   let left = makeRoomCountMax
   for (const step of thinSteps) {
@@ -51,7 +51,7 @@ function thinOldest(file: SpoolFile, thinner: Thinner, newestSeq: number, isFull
   return left
 }
 
-/** Applies one step to the rows that follow those it was applied to. Returns how many those were. */
+/** Applies one step to the rows after those it was applied to. Returns their number. */
 function thinSome(
   file: SpoolFile,
   thinner: Thinner,
@@ -96,13 +96,13 @@ function apply(file: SpoolFile, table: UnsettledTable, rows: readonly Row[], cha
   })
 }
 
-/** A row that was looked at before; it may have been acknowledged since. */
+/** A row of an earlier call; it may have been acknowledged since. */
 const changeOne = (file: SpoolFile, table: UnsettledTable, seq: number, left: Left): boolean =>
   (isEmpty(left) ? file.remove(table, seq, seq) : file.setValues(table, seq, left.values)) > 0
 
 const isEmpty = ({ values }: Left): boolean => Object.keys(values).length === 0
 
-/** The newest sample stays: its number must not be given again after a restart. */
+/** Keeps the newest sample: its number must not be given again after a restart. */
 function dropOldest(file: SpoolFile, newestSeq: number): void {
   const fullerFirst = tables.toSorted((a, b) => file.tally[b] - file.tally[a])
   for (const table of fullerFirst) {

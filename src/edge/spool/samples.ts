@@ -1,4 +1,4 @@
-// What the spool is given, and gives back.
+// The types that the spool takes and returns.
 
 import type { ChargerValues } from '../../model/wire/chargerState.ts'
 import type { KnownValues } from '../diff.ts'
@@ -6,19 +6,19 @@ import type { EnergyState } from '../energy/energy.ts'
 import type { Gap } from '../energy/gap.ts'
 import type { Seed } from '../energy/seed.ts'
 
-/** What one charger was like after its last spooled sample. */
+/** The state of a charger after its last spooled sample. */
 export interface ChargerMemory {
   /** The last sampling time, ms since the Unix epoch. */
   readonly timeMs: number
   readonly known: KnownValues
   readonly energy?: EnergyState
-  /** When that energy was counted last, ms since the Unix epoch; absent where the time was not known. */
+  /** When that energy was last counted, ms since the Unix epoch; absent if the time was unknown. */
   readonly countedAtMs?: number | undefined
-  /** The energy began without knowing what was counted before: the server is asked. */
+  /** Set while the energy began without an earlier total: the server is asked for it. */
   readonly seed?: Seed
-  /** A time without readings, of which the charger's records are to be asked. */
+  /** A time without readings: the records of the charger are to be asked about it. */
   readonly gap?: Gap
-  /** The charger's serial number; another one at its address is not this charger. */
+  /** The serial number of the charger; an answer with another number is not from this charger. */
   readonly serial?: string
 }
 
@@ -30,15 +30,15 @@ export interface NewSample {
 }
 
 /**
- * A sample whose time is not known yet, because the clock was not set: it knows its boot and the monotonic clock
- * instead. It is on disk like any other, is not sent, and is given its time with `stampUndated`.
+ * A sample whose time is unknown, because the clock was not set: it has its boot and the monotonic clock instead. It
+ * is on disk like any other sample, is not sent, and gets its time from `stampUndated`.
  */
 export interface UndatedSample {
   readonly charger: string
   readonly undated: {
-    /** Names one run of the monotonic clock: what another boot, or process, measured cannot be compared with it. */
+    /** Names one run of the monotonic clock: times of another boot or process cannot be compared with it. */
     readonly bootId: string
-    /** When the answer arrived, by the monotonic clock; kept to the whole ms. */
+    /** When the answer arrived, by the monotonic clock; stored in whole ms. */
     readonly monotonicMs: number
   }
   readonly values: Readonly<Partial<ChargerValues>>
@@ -46,6 +46,6 @@ export interface UndatedSample {
 
 export interface SpooledSample extends NewSample {
   readonly seq: number
-  /** It was sent before, and no acknowledgement came. */
+  /** It was sent before without an acknowledgement. */
   readonly sentBefore: boolean
 }

@@ -1,8 +1,8 @@
-// The edge's disk: every sample until the server has acknowledged it and two weeks longer, and per charger its last
-// state and its energy. Promises: a sample and the state that it leads to are on disk together, or neither is (one
-// transaction, one fsync); sequence numbers only rise; what was not settled is there after a crash; the file never
-// outgrows its bound: when it is full room.ts says what goes. A damaged file is put aside, and what can be read of it
-// goes on in a new one (quarantine.ts). A disk that cannot be written moves nothing.
+// The disk of the edge. It keeps every sample until two weeks after the server has acknowledged it, and the last state
+// and energy of each charger. Promises: one transaction and one fsync put a sample and the state after it on disk, or
+// neither; sequence numbers only rise; unsettled samples survive a crash; the file never grows above its bound: when
+// it is full, room.ts decides what goes. A damaged file is put aside, and a new one takes over what can be read of it
+// (quarantine.ts). A disk that cannot be written moves nothing.
 
 import { mkdirSync } from 'node:fs'
 import { dirname } from 'node:path'
@@ -22,28 +22,25 @@ export interface SpoolOptions {
   readonly path: string
   readonly maxBytes: number
   /**
-   * Called when a damaged file was put aside, at the start or later, and `saved` of its unsettled samples taken over.
+   * Called when a damaged file was put aside, at the start or later; `saved` of its unsettled samples were taken over.
    */
   readonly onQuarantine?: (file: string, cause: unknown, saved: number) => void
   /**
-   * Called when samples went unsent because the spool was full. With many appends in a row: report at a bounded rate.
+   * Called when whole samples were dropped because the spool was full, possibly with every append: report it at a
+   * bounded rate.
    */
   readonly onDropped?: (samples: number) => void
-  /**
-   * Called when values were left out because the spool was full, by the rule of thin.ts. Report at a bounded rate too.
-   */
+  /** Called when values were left out because the spool was full (thin.ts). Report it at a bounded rate, too. */
   readonly onThinned?: (values: number) => void
-  /**
-   * Called once when the disk cannot be written, full or read-only; every append throws RetryableError until it can.
-   */
+  /** Called once when the disk is full or read-only. Every append throws RetryableError until it can be written. */
   readonly onUnwritable?: (cause: unknown) => void
-  /** Called once when it can be written again. */
+  /** Called once when the disk can be written again. */
   readonly onWritable?: () => void
-  /** Wall clock, for the age of acknowledged samples. */
+  /** The wall clock, for the age of acknowledged samples. */
   readonly nowMs?: () => number
 }
 
-/** Opens the spool, or starts a new one in place of a damaged file. Throws ConfigError where that cannot be. */
+/** Opens the spool, or starts a new file in place of a damaged one. Throws ConfigError if that is impossible. */
 export function openSpool(options: SpoolOptions): Spool {
   try {
     mkdirSync(dirname(options.path), { recursive: true })
@@ -55,15 +52,15 @@ export function openSpool(options: SpoolOptions): Spool {
   }
 }
 
-/** Enough to see past what was just acknowledged. */
+/** Enough to skip samples whose acknowledgement is not on disk yet. */
 const oldestAtOnce = 128
 
 export class Spool {
   readonly #options: SpoolOptions
-  /** Undefined only after reading failed: then it is opened anew. */
+  /** Undefined only after a failed read: then the file is opened again. */
   #file: SpoolFile | undefined
   #thinner = new Thinner()
-  /** Acknowledged since the last transaction. */
+  /** Samples that were acknowledged since the last transaction. */
   #settled = new Set<number>()
   #newestSeq: number
   #purgedAtMs = Number.NEGATIVE_INFINITY
@@ -81,27 +78,27 @@ export class Spool {
     return this.#newestSeq
   }
 
-  /** Samples that went whole since the file began because the spool was full. */
+  /** Whole samples that were dropped since the file began, because the spool was full. */
   get dropped(): number {
     return this.#read(({ tally }) => tally.dropped)
   }
 
-  /** Values left out since the file began because the spool was full. */
+  /** Values that were left out since the file began, because the spool was full. */
   get thinned(): number {
     return this.#read(({ tally }) => tally.thinned)
   }
 
-  /** Samples without acknowledgement, held ones included. Counted, not looked up. */
+  /** Samples without an acknowledgement, undated ones included. Counters give it: no query. */
   unsettledCount(): number {
     return this.#read(({ tally }) => Math.max(0, tally.backlog + tally.held - this.#settled.size))
   }
 
-  /** When the unsettled sample that is first in line was taken, ms since the Unix epoch; held ones do not count. */
+  /** The time of the first unsettled sample in line, ms since the Unix epoch; undated samples do not count. */
   oldestUnsettledMs(): number | undefined {
     return this.page(0, this.#newestSeq, oldestAtOnce)[0]?.timeMs
   }
 
-  /** Bytes in use within the file, acknowledged samples included. */
+  /** Bytes in use in the file, acknowledged samples included. */
   usedBytes(): number {
     return this.#read(file => file.usedBytes())
   }
@@ -111,9 +108,10 @@ export class Spool {
   }
 
   /**
-   * Puts the sample, what the charger is like after it and all pending settlements on disk, in one transaction.
-   * Returns the sample's sequence number; 0 for a held one, which gets its number with its time. When it throws nothing
-   * has changed, and the caller's state must not move: RetryableError while the disk cannot be written.
+   * Puts the sample, the state of the charger after it and all pending settlements on disk, in one transaction.
+   * Returns the sequence number of the sample; 0 for an undated sample, which gets its number with its time. When it
+   * throws, nothing has changed, and the state of the caller must not change: RetryableError while the disk cannot be
+   * written.
    */
   append(sample: NewSample | UndatedSample, memory: ChargerMemory): number {
     const seq = this.#newestSeq + 1
@@ -132,14 +130,14 @@ export class Spool {
   }
 
   /**
-   * Unsettled samples after `afterSeq`, up to and including `throughSeq`, oldest first: none only where there are no
-   * more. Held ones are not among them.
+   * Unsettled samples after `afterSeq` through `throughSeq`, oldest first; empty only if there are no more. Without
+   * undated samples.
    */
   page(afterSeq: number, throughSeq: number, limit: number): SpooledSample[] {
     return this.#read(file => {
       for (let after = afterSeq; ; ) {
         const rows = file.rows('backlog', after, throughSeq, limit)
-        // What was acknowledged and is not written yet must not be sent again.
+        // Acknowledged samples that are not written yet must not be sent again.
         const open = rows.filter(({ seq }) => !this.#settled.has(seq))
         if (open.length > 0 || rows.length < limit) return open.map(sampleOf)
         after = rows.at(-1)!.seq
@@ -147,12 +145,12 @@ export class Spool {
     })
   }
 
-  /** The server has this sample. Written with the next append or flush. */
+  /** The server has this sample. The next append or flush writes it. */
   settle(seq: number): void {
     this.#settled.add(seq)
   }
 
-  /** These were sent and not acknowledged: they stay, and carry that mark from now on. */
+  /** These samples were sent and not acknowledged: they stay, and are marked as sent. */
   giveBack(seqs: Iterable<number>): void {
     const open = [...seqs].filter(seq => !this.#settled.has(seq))
     if (open.length === 0) return
@@ -166,7 +164,7 @@ export class Spool {
     if (this.#settled.size > 0) this.#write(() => {})
   }
 
-  /** Boots of which samples are held, oldest first, each with its newest mark. */
+  /** Boots with undated samples, oldest first, each with its newest mark. */
   undatedBoots(): { readonly bootId: string; readonly newestMonotonicMs: number }[] {
     const sql = 'SELECT boot_id, max(time_ms) AS newest FROM held GROUP BY boot_id ORDER BY min(seq)'
     const boots = this.#read(file => file.all<{ boot_id: string; newest: number }>(sql))
@@ -174,11 +172,10 @@ export class Spool {
   }
 
   /**
-   * Gives all held samples of a boot their time, in the order in which they were appended, in one transaction: they get
-   * new sequence numbers at the end, so that a feed that reads on sees them, and `page` returns them from now on.
-   * `toTimeMs` returns ms since the Unix epoch, rising for each charger; `undefined` drops the sample, counted in
-   * `dropped`. `memories` (by charger) is asked after that, and stored in the same transaction. Returns how many
-   * samples were stamped.
+   * Gives all undated samples of a boot their times, in the order of their appends, in one transaction. They get new
+   * sequence numbers at the end: a feed that reads on sees them, and `page` returns them from now on. `toTimeMs`
+   * returns ms since the Unix epoch, rising for each charger; `undefined` drops the sample and counts it in `dropped`.
+   * Then `memories` (by charger) is called, and stored in the same transaction. Returns the number of stamped samples.
    */
   stampUndated(
     bootId: string,
@@ -208,8 +205,9 @@ export class Spool {
   }
 
   /**
-   * Adds `offsetWh` to TotalEnergyConsumption of every unsettled sample of the charger after `afterSeq` that was never
-   * sent, and of all that are held, and stores `memory`: in one transaction. Returns how many samples have changed.
+   * In one transaction, adds `offsetWh` to TotalEnergyConsumption of every unsettled sample of the charger after
+   * `afterSeq` that was never sent, and of all its undated samples, and stores `memory`. Returns the number of changed
+   * samples.
    */
   addToTotals(charger: string, offsetWh: number, afterSeq: number, memory: ChargerMemory): number {
     return this.#write(file => {
@@ -220,9 +218,9 @@ export class Spool {
   }
 
   /**
-   * Moves samples of the charger that lie after `nowMs`, and were never sent, back, so that the newest is of now: they
-   * were stamped by a clock that was wrong. Their times still rise. Stores what `memoryAt` makes of the newest time, in
-   * the same transaction. Returns how many were moved.
+   * Moves unsent samples of the charger back that lie after `nowMs`, because a wrong clock stamped them; the newest
+   * becomes a sample of now, and their times still rise. Stores `memoryAt(newest time)` in the same transaction.
+   * Returns the number of moved samples.
    */
   pullBack(charger: string, nowMs: number, memoryAt: (newestMs: number) => ChargerMemory): number {
     return this.#write(file => {
@@ -233,9 +231,9 @@ export class Spool {
   }
 
   /**
-   * Puts acknowledged samples with a time of `sinceMs` or later back in line, as sent before: one step of a replay, in
-   * one bounded transaction, for the acknowledged samples that follow `afterSeq`. They keep their numbers, so a feed
-   * that has passed them does not see them: the connection must be made anew when the last step is done.
+   * One step of a replay: puts acknowledged samples with a time of `sinceMs` or later back in line, marked as sent, in
+   * one bounded transaction, beginning after `afterSeq`. They keep their numbers: a feed that has passed them does not
+   * see them, so the connection must be made again after the last step.
    */
   replayStep(sinceMs: number, afterSeq: number): { readonly samples: number; readonly throughSeq: number | undefined } {
     return this.#write(file => {
@@ -247,8 +245,8 @@ export class Spool {
   }
 
   /**
-   * Writes pending settlements, where the disk takes them: else they are sent once more after the next start. May be
-   * called twice.
+   * Writes pending settlements if the disk allows it; otherwise those samples are sent again after the next start. May
+   * be called twice.
    */
   close(): void {
     if (this.#isClosed) return
@@ -262,7 +260,7 @@ export class Spool {
     }
   }
 
-  /** In ranges: what is acknowledged in order costs one statement. */
+  /** In ranges: acknowledgements in order cost one statement. */
   #putSettled(file: SpoolFile): void {
     const nowMs = this.#nowMs()
     for (const [firstSeq, lastSeq] of ranges(this.#settled)) file.settle(firstSeq, lastSeq, nowMs)
@@ -270,7 +268,7 @@ export class Spool {
 
   #purge(file: SpoolFile): void {
     const nowMs = this.#nowMs()
-    // Absolute: a clock that was set back must not put it off for years.
+    // Absolute: a clock that was set back must not delay it for years.
     if (Math.abs(nowMs - this.#purgedAtMs) < settledPurgeIntervalMs) return
     const removed = file.removeSettled(makeRoomCountMax, nowMs - settledKeepMs, this.#newestSeq)
     if (removed < makeRoomCountMax) this.#purgedAtMs = nowMs
@@ -280,7 +278,7 @@ export class Spool {
     return Math.floor(this.#options.nowMs?.() ?? Date.now())
   }
 
-  /** One transaction, which carries the pending settlements. */
+  /** One transaction, with the pending settlements. */
   #write<T>(work: (file: SpoolFile) => T): T {
     try {
       const result = this.#onFile(file =>
@@ -294,7 +292,7 @@ export class Spool {
       this.#isUnwritable = false
       return result
     } catch (error) {
-      // It may remember what was rolled back.
+      // The thinner may remember what was rolled back.
       this.#thinner = new Thinner()
       if (!isDiskFault(error)) throw error
       if (!this.#isUnwritable) this.#options.onUnwritable?.(error)
@@ -308,14 +306,14 @@ export class Spool {
       return this.#onFile(work)
     } catch (error) {
       if (!isDiskFault(error)) throw error
-      // A disk that was gone for a moment is back under another handle. While reading works the handle is kept: on a
-      // disk that is read-only it could not be had again.
+      // A disk that was away for a moment needs a new handle. While reading works, the handle is kept: on a read-only
+      // disk a new one could not be opened.
       if (isIoError(error)) this.#letGo()
       throw diskError('read', error)
     }
   }
 
-  /** When the file turns out to be damaged `work` runs once more, on a new one. */
+  /** If the file is damaged, `work` runs again on a new file. */
   #onFile<T>(work: (file: SpoolFile) => T): T {
     if (this.#isClosed) throw new Error('the spool is closed')
     this.#file ??= this.#open(false)
@@ -333,7 +331,7 @@ export class Spool {
     try {
       this.#file?.close()
     } catch {
-      // It cannot be closed better.
+      // There is nothing more to do.
     }
     this.#file = undefined
   }
@@ -347,7 +345,7 @@ export class Spool {
     }
   }
 
-  /** Numbers go on rising, so that no acknowledgement of an old sample settles a new one. */
+  /** Sequence numbers continue to rise: no acknowledgement of an old sample may settle a new one. */
   #startAnew(cause: unknown, newestSeq: number): SpoolFile {
     const damaged = putAside(this.#options.path)
     const file = new SpoolFile(this.#options, false)
@@ -358,7 +356,7 @@ export class Spool {
   }
 }
 
-/** First and last of each run of numbers that follow each other. */
+/** First and last number of each run of consecutive numbers. */
 function ranges(seqs: Iterable<number>): [number, number][] {
   const runs: [number, number][] = []
   for (const seq of [...seqs].sort((a, b) => a - b)) {

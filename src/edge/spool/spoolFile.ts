@@ -1,7 +1,7 @@
-// The spool's SQLite file: how it is opened and checked, what stands in it, and the statements that spool.ts is made
-// of. Promises: a transaction is on disk (WAL, synchronous FULL) when it returns, and its counts with it, or nothing of
-// it is; the file has at most `maxBytes`. Never decides what goes and when. One append writes three small pages: the
-// backlog's last, the acknowledged samples' last, and the charger's memory.
+// The SQLite file of the spool: opening, checks, and the statements of spool.ts. Promises: when a transaction returns,
+// it is on disk with its counters (WAL, synchronous FULL), or nothing of it is; the file has at most `maxBytes`. It
+// never decides what goes and when. One append writes three small pages: the last of the backlog, the last of the
+// acknowledged samples, and the memory of the charger.
 
 import { statSync } from 'node:fs'
 import { DatabaseSync, type SQLInputValue, type StatementSync } from 'node:sqlite'
@@ -10,10 +10,10 @@ import { prepareSchema, startedAfter } from './spoolSchema.ts'
 import { DamagedError } from './sqliteErrors.ts'
 import type { Values } from './thin.ts'
 
-/** Samples that the server does not have: those with a time, and those that wait for one. */
+/** Tables of samples that the server does not have: with a time, and undated. */
 export type UnsettledTable = 'backlog' | 'held'
 
-/** One row of a table of unsettled samples, in the order of its columns. */
+/** A row of a table of unsettled samples, in the order of its columns. */
 export interface Row {
   readonly seq: number
   readonly charger: string
@@ -21,13 +21,13 @@ export interface Row {
   readonly time_ms: number
   /** JSON object, value name to value. */
   readonly sample_values: string
-  /** 1 when none of its states is a change. */
+  /** 1 if none of its states is a change. */
   readonly repeats: number
   /** `backlog.sent`: 1 when it was, or may have been, sent before. `held.boot_id`. */
   readonly mark: number | string
 }
 
-/** What is counted, and how far each step of thinning has come. */
+/** The counters, and how far each step of thinning has come. */
 export interface Tally {
   backlog: number
   held: number
@@ -41,7 +41,7 @@ const movedRowsAtOnce = 32
 const overfullPages = 64
 const crampedPages = 48
 const rowsAtOnce = 1_024
-/** What makes a `Row`. */
+/** The columns of a `Row`. */
 export const rowColumns = (table: UnsettledTable): string =>
   `seq, charger, time_ms, sample_values, repeats, ${table === 'backlog' ? 'sent' : 'boot_id'} AS mark`
 
@@ -55,7 +55,7 @@ export class SpoolFile {
   readonly #statements = new Map<string, StatementSync>()
   readonly #pageBytes: number
   #pagesMax = 0
-  /** Moves with the transaction that moves it. */
+  /** Changes with its transaction. */
   tally: Tally
 
   /** `check` reads the whole file. Throws DamagedError, or what SQLite throws. */
@@ -92,7 +92,7 @@ export class SpoolFile {
     prepareSchema(this.#sqlite)
   }
 
-  /** The last wall: thinning works far below it. A file that is larger already may grow by what making room takes. */
+  /** The last limit: thinning works far below it. A file that is already larger may grow by what making room takes. */
   #bound(maxBytes: number): void {
     const grown = this.#number('PRAGMA page_count') + overfullPages
     this.#pagesMax = Math.max(Math.floor(maxBytes / this.#pageBytes), grown)
@@ -127,7 +127,7 @@ export class SpoolFile {
       return result
     } catch (error) {
       this.tally = before
-      // Some errors, a full disk among them, have rolled back already.
+      // Some errors, such as a full disk, have rolled back already.
       if (this.#sqlite.isTransaction) this.#sqlite.exec('ROLLBACK')
       throw error
     }
@@ -146,7 +146,7 @@ export class SpoolFile {
     return this.all<Row>(sql, afterSeq, throughSeq, limit)
   }
 
-  /** All rows, by `seq`, in pages; those that were passed may be changed and removed meanwhile. */
+  /** All rows, by `seq`, in pages; rows that were passed may be changed and removed meanwhile. */
   *pages(table: UnsettledTable, afterSeq = 0): Generator<readonly Row[]> {
     for (let after = afterSeq; ; ) {
       const rows = this.rows(table, after, Number.MAX_SAFE_INTEGER, rowsAtOnce)
@@ -157,8 +157,8 @@ export class SpoolFile {
   }
 
   /**
-   * Gives rows that follow each other other values, or removes them: undefined. Written anew, side by side: SQLite
-   * gives no page back that is still half full, and splits full ones.
+   * Gives consecutive rows new values, or removes them (undefined). The rows are written again side by side: SQLite
+   * frees no page that is half full, and splits full pages.
    */
   rewrite(table: UnsettledTable, rows: readonly Row[], valuesOf: (row: Row) => string | undefined): void {
     this.remove(table, rows[0]!.seq, rows.at(-1)!.seq)
@@ -192,7 +192,7 @@ export class SpoolFile {
     }
   }
 
-  /** Back in line, as sent before. Returns how many. */
+  /** Puts samples back in line, marked as sent. Returns their number. */
   unsettle(firstSeq: number, lastSeq: number, sinceMs: number): number {
     const where = 'WHERE seq BETWEEN ? AND ? AND time_ms >= ?'
     const columns = 'seq, charger, time_ms, sample_values, repeats'
@@ -211,8 +211,8 @@ export class SpoolFile {
   }
 
   /**
-   * Of the `limit` oldest acknowledged samples those that were acknowledged before `beforeMs`. The newest sample of all
-   * stays: its number must not be given again after a restart.
+   * Removes those of the `limit` oldest acknowledged samples that were acknowledged before `beforeMs`. The newest
+   * sample of all stays: its number must not be given again after a restart.
    */
   removeSettled(limit: number, beforeMs: number, newestSeq: number): number {
     const oldest = 'SELECT seq FROM settled ORDER BY seq LIMIT ?'
@@ -220,14 +220,14 @@ export class SpoolFile {
     return this.run(sql, limit, beforeMs, newestSeq)
   }
 
-  /** What was put, or undefined. */
+  /** The stored memory, or undefined. */
   memoryOf(charger: string): unknown {
     const row = this.get<{ memory: string }>('SELECT memory FROM chargers WHERE charger = ?', charger)
     return row && JSON.parse(row.memory)
   }
 
   putMemory(charger: string, memory: object): void {
-    // Not REPLACE: that would write the page of the index too.
+    // Not REPLACE: it would also write the page of the index.
     const sql = 'INSERT INTO chargers VALUES (?, ?) ON CONFLICT (charger) DO UPDATE SET memory = excluded.memory'
     this.run(sql, charger, JSON.stringify(memory))
   }
@@ -236,7 +236,7 @@ export class SpoolFile {
     return this.#usedPages() * this.#pageBytes
   }
 
-  /** So little is left below the wall that the next transaction may not find room. */
+  /** True when the next transaction may not find room below the limit. */
   isCramped(): boolean {
     return this.#pagesMax - this.#usedPages() < crampedPages
   }
@@ -245,7 +245,7 @@ export class SpoolFile {
     return this.#number('PRAGMA page_count') - this.#number('PRAGMA freelist_count')
   }
 
-  /** The highest number ever given, as far as the file knows. */
+  /** The highest number ever given that the file knows. */
   newestSeq(): number {
     const started = this.get<{ note: string }>(`SELECT note FROM notes WHERE name = '${startedAfter}'`)
     const newest = (table: string) => this.#number(`SELECT coalesce(max(seq), 0) FROM ${table}`)
@@ -288,10 +288,7 @@ export class SpoolFile {
   }
 }
 
-/**
- * Rows are moved a few at a time, so that a full file needs hardly any room for it: the next take the place of the
- * last.
- */
+/** Moves rows a few at a time, so that a full file needs hardly any room: each step uses the room of the last. */
 function* steps(firstSeq: number, lastSeq: number): Generator<[number, number]> {
   for (let seq = firstSeq; seq <= lastSeq; seq += movedRowsAtOnce) {
     yield [seq, Math.min(lastSeq, seq + movedRowsAtOnce - 1)]
@@ -299,8 +296,8 @@ function* steps(firstSeq: number, lastSeq: number): Generator<[number, number]> 
 }
 
 /**
- * SQLite takes an empty file for a new one and would throw its log away; but a log is only written to a file that has a
- * head.
+ * SQLite takes an empty file for a new one, and would delete its log. But a log is only written for a file with a
+ * header.
  */
 function refuseTruncated(path: string): void {
   const bytes = (file: string) => statSync(file, { throwIfNoEntry: false })?.size

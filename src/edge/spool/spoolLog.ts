@@ -1,6 +1,6 @@
-// What the spool has to say, as lines of the log. A full spool gives something up with every sample: that is told at
-// once, and then at most once a minute, with the sum of what went meanwhile. The exact counts are in EdgeStatus. So is
-// a disk that cannot be written, which is found with every poll.
+// The log lines of the spool. A full spool gives up something with every sample: the first loss is logged at once, and
+// then at most one line a minute with the sum since the last. The exact counts are in EdgeStatus. The same holds for a
+// disk that cannot be written, which every poll finds.
 
 import type { Logger } from 'pino'
 import { spoolLogIntervalMs } from './limits.ts'
@@ -15,24 +15,24 @@ export function spoolLog(log: Logger, monotonicMs: () => number = () => performa
     onQuarantine: (file, cause, saved) =>
       log.error(
         { event: 'spool_quarantined', file, saved, err: cause },
-        'the spool was damaged: put aside, started a new one with what could be read of it'
+        'the spool was damaged: its file was put aside, and a new one has what could be read of it'
       ),
     onDropped: summed(monotonicMs, samples =>
-      log.error({ event: 'spool_full', dropped: samples }, 'the spool is full: oldest samples are given up')
+      log.error({ event: 'spool_full', dropped: samples }, 'the spool is full: the oldest samples are dropped')
     ),
     onThinned: summed(monotonicMs, values =>
-      log.warn({ event: 'spool_thinned', thinned: values }, 'the spool is full: oldest samples are thinned')
+      log.warn({ event: 'spool_thinned', thinned: values }, 'the spool is full: the oldest samples are thinned')
     ),
     onUnwritable: cause =>
       log.error(
         { event: 'spool_unwritable', err: cause },
-        'the spool cannot be written, and nothing is taken until it can: look at the disk'
+        'the spool cannot be written, and no sample is stored until it can: look at the disk'
       ),
     onWritable: () => log.info({ event: 'spool_writable' }, 'the spool can be written again')
   }
 }
 
-/** Samples of a charger that were not spooled: with the newest cause, and how many there were since the last line. */
+/** Logs samples that were not spooled: the newest cause, and their number since the last line. */
 export function faultLog(
   log: Logger,
   charger: string,

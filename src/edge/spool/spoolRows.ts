@@ -1,4 +1,4 @@
-// How samples stand in the spool's file, and back.
+// How samples are written to and read from the spool's file.
 
 import type { ChargerMemory, NewSample, SpooledSample, UndatedSample } from './samples.ts'
 import type { Row, SpoolFile, UnsettledTable } from './spoolFile.ts'
@@ -8,7 +8,7 @@ import { stateNames } from './thin.ts'
 export const unsent = 0
 export const sent = 1
 
-/** Within a transaction, before the charger's memory moves. */
+/** Call it within a transaction, before the memory of the charger moves. */
 export function insertSample(file: SpoolFile, seq: number, sample: NewSample | UndatedSample): void {
   const { charger, values } = sample
   const row = { charger, sample_values: JSON.stringify(values), repeats: Number(isRepeat(file, charger, values)) }
@@ -18,7 +18,7 @@ export function insertSample(file: SpoolFile, seq: number, sample: NewSample | U
   } else file.insert('backlog', { ...row, seq, time_ms: sample.timeMs, mark: unsent })
 }
 
-/** Whether the sample's states are those that were known before: a heartbeat, and not a change. */
+/** True if the sample repeats the known states: a heartbeat, and no change. */
 function isRepeat(file: SpoolFile, charger: string, values: NewSample['values']): boolean {
   const present = stateNames.filter(name => values[name] !== undefined)
   if (present.length === 0) return true
@@ -34,7 +34,7 @@ export const sampleOf = ({ seq, charger, time_ms, sample_values, mark }: Row): S
   sentBefore: mark === sent
 })
 
-/** Adds to the total of the charger's samples after a number that were never sent. Returns how many have changed. */
+/** Adds to the totals of the charger's unsent samples after a number. Returns the number of changed samples. */
 export function shiftTotals(
   file: SpoolFile,
   table: UnsettledTable,
@@ -58,7 +58,7 @@ function shiftTotal({ seq, sample_values, mark }: Row, offsetWh: number): [numbe
   return [[seq, JSON.stringify({ ...values, TotalEnergyConsumption: totalWh + offsetWh })]]
 }
 
-/** Samples of the charger that were never sent and lie after `nowMs`: the newest moves to now, the others with it. */
+/** Moves the unsent samples of the charger that lie after `nowMs` back, so that the newest is of now. */
 export function pullBack(file: SpoolFile, charger: string, nowMs: number): { newestMs: number; moved: number } {
   const where = `FROM backlog WHERE charger = ? AND sent = ${unsent} AND time_ms`
   const ahead = file.all<{ seq: number; time_ms: number }>(

@@ -1,4 +1,4 @@
-// What stands in the spool's file, and how a file of an earlier version becomes one of this.
+// The tables of the spool's file, and how a file of an earlier version is upgraded.
 
 import type { DatabaseSync } from 'node:sqlite'
 import { DamagedError } from './sqliteErrors.ts'
@@ -32,14 +32,14 @@ const schema = `
   CREATE TABLE notes (name TEXT PRIMARY KEY, note TEXT NOT NULL) STRICT;
   PRAGMA user_version = ${schemaVersion};
 `
-/** Version 1 had it too. */
+/** Version 1 has this table, too. */
 const chargersTable = 'CREATE TABLE chargers (charger TEXT PRIMARY KEY, memory TEXT NOT NULL) STRICT;'
 const movedRowsAtOnce = 1_024
 
-/** The number under which `notes` keeps the highest number that was given before any row that is there. */
+/** The note with the highest number given before any row of the file. */
 export const startedAfter = 'started_after'
 
-/** Throws DamagedError for a file of a version that is not known. */
+/** Throws DamagedError for a file of an unknown version. */
 export function prepareSchema(sqlite: DatabaseSync): void {
   const { user_version: version } = sqlite.prepare('PRAGMA user_version').get() as { user_version: number }
   if (version === 0) sqlite.exec(`BEGIN; ${schema} ${chargersTable} COMMIT`)
@@ -48,16 +48,15 @@ export function prepareSchema(sqlite: DatabaseSync): void {
   moveVersion1(sqlite)
 }
 
-/**
- * A file of version 1 keeps its rows; they move in steps, so that a kill in between loses none and needs no room twice.
- */
+/** The rows of a file of version 1 move in steps: a kill in between loses none, and nothing needs room twice. */
 function moveVersion1(sqlite: DatabaseSync): void {
   const old = sqlite.prepare("SELECT 1 FROM sqlite_schema WHERE name = 'samples_v1'").get()
   if (old === undefined) return
   sqlite.exec(
     `INSERT OR REPLACE INTO notes SELECT '${startedAfter}', seq FROM sqlite_sequence WHERE name = 'samples_v1'`
   )
-  const oldest = `WHERE seq <= (SELECT max(seq) FROM (SELECT seq FROM samples_v1 ORDER BY seq LIMIT ${movedRowsAtOnce}))`
+  const first = `SELECT seq FROM samples_v1 ORDER BY seq LIMIT ${movedRowsAtOnce}`
+  const oldest = `WHERE seq <= (SELECT max(seq) FROM (${first}))`
   const copy = sqlite.prepare(
     `INSERT INTO backlog SELECT seq, charger, time_ms, sample_values, 0, sent FROM samples_v1 ${oldest}`
   )

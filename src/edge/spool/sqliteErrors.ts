@@ -1,7 +1,7 @@
-// What SQLite's errors mean to the spool: damage (another file has to be started), a disk that refuses, or another
-// owner.
+// What the errors of SQLite mean to the spool: a damaged file (a new one must be started), a disk that fails, or
+// another owner of the file.
 
-/** The file is not what this software left. */
+/** The file is not as this software left it. */
 export class DamagedError extends Error {}
 
 const sqliteBusy = 5

@@ -1,14 +1,14 @@
-// Which values a full spool gives up, and in which order: the rule, as steps that are each applied to the oldest
-// samples first, and the next one only when there is nothing left for those before it. Knows no disk.
+// Which values a full spool gives up, and in which order. Each step is applied to the oldest samples first, and the
+// next step only when the steps before it have nothing left to give. Knows no disk.
 //
 //   1  Measurements (PowerOutput, OutputCurrent, SessionEnergy): one sample a minute of each charger keeps them.
 //   2  Measurements: one sample a quarter of an hour keeps them.
 //   3  Measurements: none keeps them.
-//   4  All other values but the energy counter, where they only repeat what was known before: heartbeats.
+//   4  All other values but the energy counter, where they only repeat known values: heartbeats.
 //   5  TotalEnergyConsumption: the first and the last sample of every hour keep it.
 //
-// A sample goes when no value is left in it. What remains, changes of state and two totals an hour, is not for
-// thinning: it goes last and whole, oldest first (room.ts).
+// A sample without values is removed. Changes of state and two totals an hour remain: thinning does not touch them.
+// They go last and whole, oldest first (room.ts).
 
 import { type ChargerValues, type ValueName, valueNames } from '../../model/wire/chargerState.ts'
 import { thinCoarseMs, thinFineMs } from './limits.ts'
@@ -21,37 +21,38 @@ export type ThinStep = (typeof thinSteps)[number]
 
 export interface ThinRow {
   readonly seq: number
-  /** Samples of one charger by one clock. */
+  /** Names the samples of one charger by one clock. */
   readonly group: string
   readonly timeMs: number
   readonly values: Values
-  /** None of its states is a change. */
+  /** True if none of its states is a change. */
   readonly repeats: boolean
 }
 
 /** What is left of a sample. */
 export interface Left {
   readonly values: Values
-  /** How many values were taken out. */
+  /** How many values were removed. */
   readonly removed: number
 }
 
 const measurements: readonly ValueName[] = ['PowerOutput', 'OutputCurrent', 'SessionEnergy']
 const energy: ValueName = 'TotalEnergyConsumption'
-/** What describes the charger rather than measures it. */
+/** Values that describe the charger and are no measurements. */
 export const stateNames: readonly ValueName[] = valueNames.filter(
   name => name !== energy && !measurements.includes(name)
 )
 
 const hourMs = 3_600_000
 
-/** Applies one step after the other to one sample after the other. Remembers, per step and group, what it kept last. */
+/** Applies steps to samples. Remembers, per step and group, what it kept last. */
 export class Thinner {
   readonly #keptPeriod = new Map<string, number>()
   readonly #lastEnergy = new Map<string, { row: ThinRow; isFirst: boolean }>()
 
   /**
-   * `rows` rise in `seq` from call to call. Returns what changed, by `seq`; a row of an earlier call may be among it.
+   * `rows` rise in `seq` from call to call. Returns the changed samples by `seq`; a row of an earlier call may be
+   * among them.
    */
   thin(step: ThinStep, rows: readonly ThinRow[]): ReadonlyMap<number, Left> {
     const changed = new Map<number, Left>()

@@ -1,6 +1,6 @@
-// Samples that were taken while nobody knew the time: on disk with a mark of the monotonic clock, and stamped here as
-// soon as the time is known. Those of an earlier start of the machine get an estimate: it ended when the next one
-// began. Times rise.
+// Samples from before the time was known. They are on disk with a mark of the monotonic clock, and are stamped here
+// when the time becomes known. Samples of an earlier start of the machine get an estimate: that start ended when the
+// next one began. Times rise.
 
 import type { Logger } from 'pino'
 import type { KnownValues } from '../diff.ts'
@@ -10,11 +10,11 @@ import type { ChargerMemory, Spool } from './spool.ts'
 export interface UndatedSamplesOptions {
   readonly spool: Pick<Spool, 'undatedBoots' | 'stampUndated' | 'memoryOf'>
   readonly time: Pick<EdgeTime, 'at'>
-  /** Of this start of the machine. */
+  /** Names this start of the machine. */
   readonly bootId: string
-  /** What is known of a charger now; undefined for one that is not configured any more. */
+  /** The current memory of a charger; undefined for one that is no longer configured. */
   readonly memoryOf: (charger: string) => ChargerMemory | undefined
-  /** Its samples were stamped. */
+  /** Called when samples of the charger were stamped. */
   readonly onStamped: (charger: string, memory: ChargerMemory) => void
   readonly log: Logger
 }
@@ -28,12 +28,12 @@ export class UndatedSamples {
     this.#isEmpty = options.spool.undatedBoots().length === 0
   }
 
-  /** A sample was appended without a time. */
+  /** An undated sample was appended. */
   noteAppended(): void {
     this.#isEmpty = false
   }
 
-  /** Stamps what is held when the time is known. Throws what the spool throws: then all are still held. */
+  /** Stamps the undated samples if the time is known. Throws what the spool throws: then all are still undated. */
   settle(): void {
     const { time, spool } = this.#options
     // The machine, and the monotonic clock with it, started then.
@@ -43,7 +43,9 @@ export class UndatedSamples {
     this.#isEmpty = true
   }
 
-  /** UTC at the moment 0 of each boot's monotonic clock, from the newest back, told from the oldest on. */
+  /**
+   * UTC at moment 0 of each boot's monotonic clock: computed from the newest boot back, returned from the oldest on.
+   */
   #bases(boots: ReturnType<Spool['undatedBoots']>, startedMs: number) {
     let nextStartedMs = startedMs
     const bases = boots.toReversed().map(({ bootId, newestMonotonicMs }) => {
@@ -75,12 +77,12 @@ export class UndatedSamples {
   }
 }
 
-/** Times of one charger's samples of one boot, in their order. */
+/** The times of one charger's samples of one boot, in their order. */
 class Stamper {
   readonly #memory: ChargerMemory
   readonly #bootId: string
   readonly #baseMs: number
-  /** By mark; the marks that the memory knows. */
+  /** By mark, for the marks that the memory knows. */
   readonly #times = new Map<number, number | undefined>()
   #lastMs: number
 

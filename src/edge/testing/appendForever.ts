@@ -1,5 +1,5 @@
-// A process of its own that appends until it is killed, and tells the number of every append that has returned.
-// Arguments: path of the spool, its maxBytes, and `settle` for acknowledgements of all but every tenth sample.
+// A process that appends samples until it is killed, and prints the number of every append that has returned.
+// Arguments: path of the spool, its maxBytes, and `settle` to acknowledge all but every tenth sample.
 
 import { writeSync } from 'node:fs'
 import { openSpool } from '../spool/spool.ts'

@@ -1,4 +1,5 @@
-// Certificates for the edge's tests: one CA, and what it, or a stranger, signs. In memory; nothing touches the disk.
+// Certificates for the tests of the edge: one CA, and certificates signed by it or by a stranger. In memory: nothing
+// touches the disk.
 
 import 'reflect-metadata'
 import { createPrivateKey, webcrypto } from 'node:crypto'

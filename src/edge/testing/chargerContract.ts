@@ -1,5 +1,5 @@
-// What every driver promises, whatever it speaks: each fixture becomes exactly its values or its fault, and a charger
-// that misbehaves on the wire gives a named fault, is asked once, and is understood again at the next poll.
+// What every driver promises: each fixture becomes exactly its values or its fault. A charger that misbehaves on the
+// wire gives a named fault, is asked once, and is understood again at the next poll.
 
 import assert from 'node:assert/strict'
 import { readdirSync, readFileSync } from 'node:fs'

@@ -1,6 +1,6 @@
-// An MQTT server for the edge's tests: real TLS with client certificates, and every misbehaviour a test asks for.
-// Records what arrives and in how many TLS records (one per socket write of the edge); acknowledges when told to.
-// Serves retained messages, and a stamped copy of Connection, to those who subscribe.
+// An MQTT server for the tests of the edge: real TLS with client certificates, and every misbehaviour that a test
+// needs. It records the messages and the number of TLS records (one per socket write of the edge). It acknowledges
+// when told to, and serves retained messages and a stamped copy of Connection to subscribers.
 
 import { once } from 'node:events'
 import { type AddressInfo, connect, createServer, type Server, type Socket } from 'node:net'

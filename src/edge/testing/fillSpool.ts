@@ -1,4 +1,4 @@
-// Many samples in a spool at once, in one transaction: a long outage in a moment.
+// Puts many samples into a spool in one transaction, as a long outage does.
 
 import type { ChargerValues } from '../../model/wire/chargerState.ts'
 import { SpoolFile } from '../spool/spoolFile.ts'

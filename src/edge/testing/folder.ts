@@ -1,4 +1,4 @@
-// A folder of its own for each test, gone when the test is over.
+// A temporary folder for each test, removed when the test is over.
 
 import { existsSync, mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'

@@ -1,5 +1,5 @@
-// A publisher with its real spool and real TLS in front of a broker that misbehaves on demand: what the publisher's
-// tests stand on.
+// The bench of the publisher's tests: a publisher with its real spool and real TLS in front of a broker that
+// misbehaves on demand.
 
 import { join } from 'node:path'
 import type { TestContext } from 'node:test'

@@ -1,7 +1,7 @@
-// The edge's clocks: the one that never steps, and what the time is by it, as far as that can be known.
-// Promises: no time before it can be trusted; a wall clock that leaps is not followed before the kernel or the server
-// says so; where the server's clock is far from this one it is the server's that counts, as it is the server that takes
-// or refuses a sample by its time. Never sets a clock.
+// The clocks of the edge: the monotonic clock, and the time of day as far as it can be known. Promises: no time before
+// it can be trusted; a wall clock that leaps is not followed until the kernel or the server confirms it; if the clocks
+// of edge and server are far apart, the server's counts, because the server accepts or refuses a sample by its time.
+// The edge never sets a clock.
 
 import { execFile } from 'node:child_process'
 import { randomUUID } from 'node:crypto'
@@ -30,11 +30,11 @@ export const systemClock: Clock = {
 }
 
 /**
- * No sample is older than this software: a clock that says so was never set (a Raspberry Pi keeps none without power).
+ * No sample is older than this software: an earlier clock was never set (a Raspberry Pi loses its time without power).
  */
 export const builtMs = Date.UTC(2026, 9, 1)
 
-/** Names the run of the monotonic clock: of this start of the machine, else of this process. */
+/** Names the run of the monotonic clock: this start of the machine, or else this process. */
 export function readBootId(file = '/proc/sys/kernel/random/boot_id'): string {
   try {
     return readFileSync(file, 'utf8').trim() || randomUUID()
@@ -43,7 +43,7 @@ export function readBootId(file = '/proc/sys/kernel/random/boot_id'): string {
   }
 }
 
-/** True or false as the kernel has it (NTP), undefined where nobody tells: no systemd, no timedatectl. */
+/** Whether the kernel is synchronised (NTP); undefined if nobody can tell: no systemd, no timedatectl. */
 export const askKernel = (command = 'timedatectl'): Promise<boolean | undefined> =>
   new Promise(resolve => {
     const args = ['show', '--property=NTPSynchronized', '--value']
@@ -58,10 +58,9 @@ export const nextSamplingTime = (arrivedMs: number, lastMs: number | undefined):
   lastMs === undefined ? Math.floor(arrivedMs) : Math.max(Math.floor(arrivedMs), lastMs + 1)
 
 /**
- * `unset`: before the date of this software. `unsynchronised`: the kernel says so. Both: there is no time yet.
- * `system`: nobody can say whether this machine's clock is right. `leapt`: it was left for the time that it told
- * before. `synchronised`: it is right by the kernel, or within a minute of the server. `server`: the time is the
- * server's.
+ * `unset`: before the date of this software. `unsynchronised`: the kernel says so. In both, there is no time yet.
+ * `system`: nobody can say whether the clock of this machine is right. `leapt`: the clock leapt and is not followed.
+ * `synchronised`: right by the kernel, or within a minute of the server. `server`: the time is the server's.
  */
 export type ClockState = 'unset' | 'unsynchronised' | 'system' | 'leapt' | 'synchronised' | 'server'
 
@@ -70,33 +69,33 @@ export interface EdgeTimeOptions {
   readonly log: Logger
   /** Asks the kernel; see askKernel. */
   readonly kernel?: () => Promise<boolean | undefined>
-  /** The time is known now, or is known better: held samples can be stamped. */
+  /** The time has become known, or better known: undated samples can be stamped. */
   readonly onKnown?: () => void
 }
 
-/** UTC at the moment 0 of the monotonic clock, in ms, to half the round trip. */
+/** UTC at moment 0 of the monotonic clock, in ms, give or take half the round trip. */
 interface ServerBase {
   readonly baseMs: number
   readonly uncertaintyMs: number
 }
 
 /*
- * A base is UTC minus the monotonic clock, so that the time of any moment is one addition. `own` is the wall clock's
- * base.
+ * A base is UTC minus the monotonic clock: one addition gives the time of any moment. `own` is that of the wall clock.
  *
- *   server has told its time, own is near it        own      near: one minute; where the kernel is synchronised, almost
- * as
- *   server has told its time, own is far from it    server's far as the server takes samples from the future
+ *   server has told its time, own is near it        own
+ *   server has told its time, own is far from it    the server's
  *   own is before the date of this software         none
  *   kernel is not synchronised, and never was       none
  *   own has leapt since the last look               the base before the leap; the kernel is asked again
  *   else                                            own
+ *
+ * Near is one minute. If the kernel is synchronised, it is almost the time by which a sample may lie in the future.
  */
 export class EdgeTime {
   readonly #options: EdgeTimeOptions
   #kernel: boolean | undefined
   #server: ServerBase | undefined
-  /** The base in force, undefined while there is none. */
+  /** The base in use; undefined while there is none. */
   #baseMs: number | undefined
   #state: ClockState = 'unset'
   #hasStarted = false
@@ -113,13 +112,13 @@ export class EdgeTime {
     return this.#state
   }
 
-  /** Somebody else has confirmed this time: the kernel or the server. */
+  /** The kernel or the server has confirmed this time. */
   get isConfirmed(): boolean {
     const { state } = this
     return state === 'synchronised' || state === 'server'
   }
 
-  /** Asks the kernel for the first time, and then until it is synchronised. */
+  /** Asks the kernel now, and then until it is synchronised. */
   async start(): Promise<void> {
     await this.#askKernel()
     this.#hasStarted = true
@@ -130,7 +129,7 @@ export class EdgeTime {
     clearTimeout(this.#timer)
   }
 
-  /** ms since the Unix epoch at that moment; undefined while that is not known. */
+  /** ms since the Unix epoch at that moment; undefined while the time is unknown. */
   at(monotonicMs: number): number | undefined {
     this.#look()
     return this.#baseMs === undefined ? undefined : this.#baseMs + monotonicMs
@@ -147,11 +146,15 @@ export class EdgeTime {
     this.#server = { baseMs, uncertaintyMs: roundTripMs / 2 }
     const offsetMs = Math.round(this.#ownBaseMs() - baseMs)
     const isFar = Math.abs(offsetMs) > clockOffsetMsMax + roundTripMs / 2
-    if (isFar) log.warn({ event: 'clock_offset', offsetMs }, "this machine's clock is far from the server's")
+    if (isFar)
+      log.warn(
+        { event: 'clock_offset', offsetMs },
+        "this machine's clock differs from the server's by more than a minute"
+      )
     this.#look()
   }
 
-  /** Decides anew. Cheap: it is done for every sample. */
+  /** Decides again. Cheap: it runs for every sample. */
   #look(): void {
     if (!this.#hasStarted) return
     const before = this.#state
@@ -175,12 +178,12 @@ export class EdgeTime {
     }
     if (this.#leaps(ownMs)) return ['leapt', this.#baseMs]
     if (!isSet) return ['unset', undefined]
-    // A time that was known stays known.
+    // A known time stays known.
     if (this.#kernel === false && this.#baseMs === undefined) return ['unsynchronised', undefined]
     return [this.#kernel === true ? 'synchronised' : 'system', ownMs]
   }
 
-  /** True from a leap of the wall clock on, until it is back or the kernel is synchronised. */
+  /** True after a leap of the wall clock, until the clock is back or the kernel is synchronised. */
   #leaps(ownMs: number): boolean {
     if (this.#baseMs === undefined) return false
     if (Math.abs(ownMs - this.#baseMs) <= clockStepMsMax) {
@@ -191,7 +194,7 @@ export class EdgeTime {
       const leapMs = Math.round(ownMs - this.#baseMs)
       this.#options.log.warn(
         { event: 'clock_leapt', leapMs },
-        "this machine's clock leapt: not followed unless confirmed"
+        'the clock of this machine leapt: it is not followed until it is confirmed'
       )
       void this.#askKernel()
     }
@@ -206,7 +209,7 @@ export class EdgeTime {
   async #askKernel(): Promise<void> {
     clearTimeout(this.#timer)
     const answer = await this.#options.kernel?.()
-    // Once synchronised it stays so: a clock that has lost its source drifts by seconds a day, and the server tells.
+    // A synchronised clock stays trusted: without its source it drifts by seconds a day, and the server shows it.
     if (answer === undefined && this.#kernel !== undefined) return
     this.#kernel = answer
     if (answer === false) {

@@ -3,11 +3,13 @@
 /** Edge: a wall clock that moves by more than this between two looks has leapt. */
 export const clockStepMsMax = 60_000
 /**
- * Edge: how often the kernel is asked whether its clock is synchronised, until it is; after the server told; and for
- * how long.
+ * Edge: how often the kernel is asked until it is synchronised; how often after the server has told its time; and the
+ * time for an answer.
  */
 export const kernelProbeIntervalMs = 10_000
 export const kernelProbeIntervalMsMax = 600_000
 export const kernelProbeTimeoutMs = 5_000
-/** Edge: a clock that is further from the server's than this is told, and not used where nobody else confirms it. */
+/**
+ * Edge: a clock that differs from the server's by more is reported. It is not used unless somebody else confirms it.
+ */
 export const clockOffsetMsMax = 60_000

@@ -1,7 +1,7 @@
-// What the edge asks the server: what time it is, and, for chargers that this disk does not know (a new Pi, a dead SD
-// card), what was stored of them last. Both are retained messages: asked for by SUBSCRIBE, and let go of by
-// UNSUBSCRIBE, because the server works for every subscription. Promises that `onRetained` comes only when the server
-// has said all that it has, and that garbage is ignored. One object per connection.
+// What the edge asks the server: the time, and, for chargers that this disk does not know (a new Pi, a dead SD card),
+// their last stored energy. Both are retained messages. SUBSCRIBE asks for them, and UNSUBSCRIBE ends it, because
+// every subscription costs the server work. `onRetained` comes only when the server has sent all that it has; garbage
+// is ignored. One object per connection.
 
 import { setTimeout as delay } from 'node:timers/promises'
 import type { Logger } from 'pino'
@@ -18,13 +18,13 @@ import {
 } from './limits.ts'
 
 export interface AskOptions {
-  /** The server answers a subscription to this charger's `Connection` with a copy that it stamps at that moment. */
+  /** The server answers a subscription to this charger's `Connection` with a copy that has the current time. */
   readonly ownCharger: string
-  /** Chargers that must not be published before `onRetained` was called for them. */
+  /** Chargers of which nothing may be published before `onRetained` was called for them. */
   readonly wanted: readonly string[]
   /** The server's clock read `serverMs` at some moment of the last `roundTripMs`. */
   readonly onServerTime?: ((serverMs: number, roundTripMs: number) => void) | undefined
-  /** Once per charger; again when it throws, after a pause. */
+  /** Called once per charger; again after a pause if it throws. */
   readonly onRetained: (charger: string, retained: Retained) => void
   /** `onRetained` was called for all of `wanted`. */
   readonly onDecided: () => void
@@ -39,9 +39,9 @@ export interface AskLimits {
   readonly retry: number
 }
 
-/** What it needs of a connection. */
+/** The part of a connection that it needs. */
 export interface Line {
-  /** Resolves when all are granted; rejects when one is refused or the line is cut. */
+  /** Resolves when all topics are granted; rejects when one is refused or the line is cut. */
   subscribe(topics: readonly string[]): Promise<void>
   unsubscribe(topics: readonly string[]): void
 }
@@ -50,17 +50,15 @@ type HeardValues = Partial<Record<(typeof seedNames)[number], Heard>>
 const seedNames = ['TotalEnergyConsumption', 'SessionEnergy', 'ConnectedVehicle'] as const
 
 /*
- * One connection's questions go through these steps.
+ * The questions of one connection go through these steps.
  *
  * seeds   SUBSCRIBE to the three values of each wanted charger. When that is granted, SUBSCRIBE to the own Connection:
- * its
- *         stamped copy left the server after the retained values began to, so when it is here, they are here, or come
- * within
- *         a short grace. Then all are told, and the publisher may go on. Refused, or no answer in time: nothing is
- * told, the
- *         step is repeated after a pause that doubles up to two minutes. The connection stays: other chargers go on
- * meanwhile. time    SUBSCRIBE to the own Connection (the end of `seeds` has told it already), and again once an hour.
- *         A server that does not answer tells no time, and is asked again an hour later.
+ *         its copy left the server after the first retained values, so when it is here, they are here, or come within a
+ *         short grace. Then the answers are handed over, and the publisher may continue. Without an answer in time, or
+ *         after a refusal, the step is repeated after a pause that doubles up to two minutes. The connection stays:
+ *         other chargers continue meanwhile.
+ * time    SUBSCRIBE to the own Connection, and again once an hour (the end of `seeds` has already told the time).
+ *         A server that does not answer is asked again an hour later.
  */
 export class Questions {
   readonly #line: Line
@@ -68,10 +66,10 @@ export class Questions {
   readonly #limits: AskLimits
   readonly #over = new AbortController()
   readonly #timeTopic: string
-  /** What was heard of each wanted charger. */
+  /** The messages heard of each wanted charger. */
   readonly #heard: ReadonlyMap<string, HeardValues>
   #onHeard = () => {}
-  /** When the time was asked for, by the clock that never steps; undefined when it was told. */
+  /** When the time was asked for, by the monotonic clock; undefined after the answer. */
   #askedMs: number | undefined
 
   constructor(line: Line, options: AskOptions) {
@@ -100,7 +98,7 @@ export class Questions {
 
   /** A message of the server. */
   hear(topic: string, payload: Buffer, retained: boolean): void {
-    // What is news on a subscription is of no use here: the answer to SUBSCRIBE is retained [MQTT-3.3.1-8].
+    // The answer to SUBSCRIBE is retained [MQTT-3.3.1-8]; new messages are of no use here.
     if (!retained) return
     const message = readHeard(payload)
     if (message === undefined) return
@@ -114,7 +112,7 @@ export class Questions {
     this.#onHeard()
   }
 
-  /** True when seeds were asked for: then the time was told, too. */
+  /** True if seeds were asked for: then the server has also told its time. */
   async #askSeeds(): Promise<boolean> {
     const { wanted, onDecided, log } = this.#options
     if (wanted.length === 0) return false
@@ -122,7 +120,7 @@ export class Questions {
     for (let pauseMs = this.#limits.retry; !((await this.#seedsAnswered()) && this.#handOver(undecided)); ) {
       log.warn(
         { event: 'seed_unanswered', chargers: [...undecided], retryInMs: pauseMs },
-        'the server does not say how much energy these chargers had counted: their samples wait on this disk'
+        'the server does not tell the lifetime energy of these chargers: their samples wait on this disk'
       )
       await this.#pause(pauseMs)
       pauseMs = Math.min(2 * pauseMs, reconnectDelayMsMax)
@@ -131,7 +129,7 @@ export class Questions {
     return true
   }
 
-  /** Removes who was told; true when nobody is left. */
+  /** Hands over the answers, and removes those chargers from the set. True if none is left. */
   #handOver(undecided: Set<string>): boolean {
     for (const charger of undecided) {
       const retained = retainedOf(this.#heard.get(charger)!)
@@ -140,7 +138,7 @@ export class Questions {
     return undecided.size === 0
   }
 
-  /** Who is told writes it to a disk, and a disk may fail. */
+  /** The callback writes to a disk, and a disk may fail. */
   #tries(work: () => void): boolean {
     try {
       work()
@@ -155,7 +153,7 @@ export class Questions {
     const topics = this.#options.wanted.flatMap(charger => seedNames.map(name => topicOf(charger, name)))
     try {
       const isGranted = await this.#granted(topics)
-      // Asked for in any case: the time is of use without the seeds.
+      // Always: the time is useful without the seeds.
       if (!(await this.#askTime()) || !isGranted) return false
       await this.#waitForSeeds()
       return true
@@ -170,7 +168,7 @@ export class Questions {
     await this.#heardWithin(this.#limits.grace, isComplete)
   }
 
-  /** True when the server has told its time. */
+  /** True if the server has told its time. */
   async #askTime(): Promise<boolean> {
     this.#askedMs = performance.now()
     try {
@@ -199,7 +197,7 @@ export class Questions {
     this.#onHeard()
   }
 
-  /** False when it is refused or not answered in time. */
+  /** False if it is refused or not answered in time. */
   async #granted(topics: readonly string[]): Promise<boolean> {
     const granted = this.#line.subscribe(topics).then(
       () => true,
@@ -214,7 +212,7 @@ export class Questions {
     }
   }
 
-  /** Looks at the condition whenever something is heard; false when it does not hold in time. */
+  /** Checks the condition whenever a message is heard; false if it does not hold in time. */
   async #heardWithin(ms: number, isDone: () => boolean): Promise<boolean> {
     await new Promise<void>(resolve => {
       const timer = setTimeout(resolve, ms).unref()
@@ -240,7 +238,7 @@ export interface Heard {
   readonly value: unknown
 }
 
-/** Undefined for what is no message of the contract. */
+/** Undefined for a payload that is no message of the contract. */
 export function readHeard(payload: Buffer): Heard | undefined {
   try {
     const { SamplingTime, Value } = decodeObject(payload)

@@ -1,6 +1,6 @@
-// How long the edge waits before it connects: long enough that ten thousand of them do not meet at a server that comes
-// back. The first pause is hashed from the name, so that a fleet that loses its server in one moment is spread evenly;
-// later ones are full jitter below a bound that doubles. Pure but for its count of failures; waits for nothing itself.
+// How long the edge waits before it connects: so long that ten thousand edges do not all meet a server that comes
+// back. The first pause is hashed from the name: a fleet that loses its server in one moment is spread evenly. Later
+// pauses are random, below a bound that doubles. It only computes: the caller waits.
 
 import { createHash } from 'node:crypto'
 import {
@@ -11,7 +11,7 @@ import {
   reconnectLostDelayMsMax
 } from './limits.ts'
 
-/** Bounds of the pause in ms; jitter lies between 0 and one that doubles from `min` to `max`. */
+/** Bounds of the pause in ms; the random pause lies between 0 and a bound that doubles from `min` to `max`. */
 export interface ReconnectDelay {
   readonly min: number
   readonly max: number
@@ -27,7 +27,7 @@ export class Backoff {
   readonly #share: number
   readonly #random: () => number
   readonly #delay: ReconnectDelay
-  /** Connections in a row that were not proven good. */
+  /** Connections in a row that were not good. */
   #failures = 0
 
   constructor(
@@ -40,12 +40,14 @@ export class Backoff {
     this.#delay = delay
   }
 
-  /** Before the first connection: an installer waits for it, but a region's power may just have come back. */
+  /**
+   * The pause before the first connection: short for an installer who waits, spread for a region whose power is back.
+   */
   startMs(): number {
     return Math.floor(this.#share * Math.min(connectStartDelayMsMax, this.#delay.min))
   }
 
-  /** After a connection. */
+  /** The pause after a connection. */
   nextMs(ending: Ending): number {
     const { min, max } = this.#delay
     const bound = reconnectBoundMs(this.#failures, this.#delay)
@@ -58,7 +60,7 @@ export class Backoff {
     return Math.round(floor + this.#random() * (ceiling - floor))
   }
 
-  /** The connection was a good one. */
+  /** The connection was good. */
   proven(): void {
     this.#failures = 0
   }
@@ -70,5 +72,5 @@ export const reconnectBoundMs = (
   { min, max }: ReconnectDelay = { min: reconnectDelayMsMin, max: reconnectDelayMsMax }
 ): number => Math.min(max, min * 2 ** Math.min(failures, 30))
 
-/** 0 to 1, always the same for a name, spread evenly over names that differ in one character. */
+/** 0 to 1: always the same for a name, and spread evenly over similar names. */
 const shareOf = (name: string): number => createHash('sha256').update(name).digest().readUInt32BE(0) / 2 ** 32

@@ -1,8 +1,7 @@
-// One connection to the MQTT server: TLS with both certificates, one mqtt.js client object, one window.
-// Promises: parcels of one send leave in one socket write; a parcel counts as delivered only when every message of it
-// has its PUBACK; `onOver` comes exactly once, with what was not acknowledged. It never reconnects and never resends:
-// redelivery belongs to the spool (mqtt.js with a store of its own would keep ids of a dead connection taken).
-// Subscriptions end with it.
+// One connection to the MQTT server: mutual TLS, one mqtt.js client object, one window. Promises: the parcels of one
+// send leave in one socket write; a parcel is delivered when every message has its PUBACK; `onOver` comes exactly
+// once, with the unacknowledged parcels. It never reconnects and never sends again: that is the task of the spool (a
+// store in mqtt.js would keep the ids of a dead connection in use). Its subscriptions end with it.
 
 import { isIP } from 'node:net'
 import { connect, type SecureContext, type TLSSocket } from 'node:tls'
@@ -19,25 +18,26 @@ export interface ConnectionOptions {
   readonly broker: { readonly host: string; readonly port: number }
   /** MQTT client id. */
   readonly identity: string
-  /** CA, certificate and key, made once for all connections. */
+  /** CA, certificate and key; made once for all connections. */
   readonly secureContext: SecureContext
-  /** A TLS session of an earlier connection, which saves the server most of the handshake. */
+  /** A TLS session of an earlier connection: it saves the server most of the handshake. */
   readonly session?: Buffer | undefined
   /**
-   * Given where this machine's clock cannot be trusted: may a certificate be taken that is not yet valid by that clock?
+   * Given if the clock of this machine cannot be trusted: whether to accept a certificate that is not yet valid by
+   * that clock.
    */
   readonly acceptsEarly?: AcceptsEarly | undefined
   readonly ackTimeoutMs?: number
   readonly onSession: (session: Buffer) => void
-  /** CONNACK said yes. */
+  /** CONNACK has accepted the connection. */
   readonly onConnected: () => void
   /** All messages of this parcel are acknowledged. */
   readonly onDelivered: (parcel: Parcel) => void
-  /** What the server sent on a subscription; `retained`: it was there before the subscription. */
+  /** A message of the server on a subscription; `retained`: it existed before the subscription. */
   readonly onMessage?: (topic: string, payload: Buffer, retained: boolean) => void
   /** An acknowledgement made room. */
   readonly onRoom: () => void
-  /** The connection is gone; `unacknowledged` in the order in which they were sent. */
+  /** The connection has ended; `unacknowledged` in sending order. */
   readonly onOver: (reason: string, unacknowledged: readonly Parcel[]) => void
 }
 
@@ -67,7 +67,7 @@ export class Connection {
       reconnectPeriod: 0,
       resubscribe: false,
       queueQoSZero: false,
-      // The cache holds a buffer for each of 65,536 numbers; a Pi has little memory.
+      // The cache holds a buffer for each of 65,536 numbers, and a Pi has little memory.
       writeCache: false,
       messageIdProvider: new options.mqtt.UniqueMessageIdProvider(),
       log: () => {}
@@ -75,12 +75,12 @@ export class Connection {
     this.#client.on('connect', () => this.#connected())
     const { onMessage } = options
     if (onMessage) this.#client.on('message', (topic, payload, { retain }) => onMessage(topic, payload, retain))
-    // mqtt.js leaves the connection open after some errors, garbage from the server among them.
+    // mqtt.js leaves the connection open after some errors, such as garbage from the server.
     this.#client.on('error', error => this.fail(reasonOf(error)))
     this.#client.on('close', () => this.#finish('closed by the server'))
   }
 
-  /** Messages that may still be sent before the next acknowledgement. */
+  /** Number of messages that may be sent before the next acknowledgement. */
   get room(): number {
     return publishWindowMax - this.#outstanding
   }
@@ -89,7 +89,7 @@ export class Connection {
     return this.#outstanding === 0
   }
 
-  /** At most `room` messages in all, after onConnected. */
+  /** Call it after onConnected, with at most `room` messages in all. */
   send(parcels: readonly Parcel[]): void {
     const sentMs = performance.now()
     const { stream } = this.#client
@@ -107,33 +107,33 @@ export class Connection {
   }
 
   /**
-   * Resolves when the server has granted all of them; rejects when it refuses one, and when the connection ends before.
+   * Resolves when the server has granted all topics. Rejects when it refuses one, and when the connection ends first.
    */
   async subscribe(topics: readonly string[]): Promise<void> {
     await Promise.all(chunksOf(topics).map(chunk => this.#client.subscribeAsync(chunk, { qos: 0 })))
   }
 
-  /** Sends it; nothing depends on the answer. */
+  /** Does not wait for the answer. */
   unsubscribe(topics: readonly string[]): void {
     if (this.#over || !this.#client.connected) return
     for (const chunk of chunksOf(topics)) this.#client.unsubscribe(chunk, () => {})
   }
 
-  /** Gives the connection up. */
+  /** Gives up the connection. */
   fail(reason: string): void {
     this.#reason ??= reason
     this.#client.end(true)
-    // Where an end is under way already, mqtt.js does nothing on the second one.
+    // mqtt.js ignores a second end.
     this.#client.stream.destroy()
     this.#finish(reason)
   }
 
   /**
-   * Says goodbye; onOver comes when that is sent, or at once when messages are unacknowledged or CONNACK has not come.
+   * Sends DISCONNECT; onOver comes when it is sent, or at once if messages are unacknowledged or CONNACK has not come.
    */
   end(): void {
     this.#reason ??= 'stopped'
-    // mqtt.js would wait for acknowledgements, and they may never come.
+    // mqtt.js would wait for acknowledgements that may never come.
     if (this.isIdle && this.#client.connected) this.#client.end(false)
     else this.fail('stopped')
   }
@@ -143,7 +143,7 @@ export class Connection {
     const socket = connect({
       host: broker.host,
       port: broker.port,
-      // An address has no SNI; its name is checked against the certificate's IP entries all the same.
+      // An IP address has no SNI; it is checked against the IP entries of the certificate all the same.
       ...(isIP(broker.host) === 0 ? { servername: broker.host } : {}),
       secureContext,
       ...(session === undefined ? {} : { session }),
@@ -151,7 +151,7 @@ export class Connection {
     })
     socket.setNoDelay(true)
     if (acceptsEarly !== undefined) socket.once('secureConnect', () => judge(socket, acceptsEarly))
-    // A session keeps what was found wrong with the certificate.
+    // A TLS session remembers the fault of the certificate.
     socket.on('session', session => (acceptsEarly === undefined || socket.authorized) && onSession(session))
     return socket
   }
@@ -187,7 +187,7 @@ export class Connection {
   }
 }
 
-/** In place of TLS: ends a connection to whoever is not the server, before anything that he sends is read. */
+/** In place of TLS: ends the connection if the other side is not the server, before anything of it is read. */
 function judge(socket: TLSSocket, acceptsEarly: AcceptsEarly): void {
   if (socket.authorized) return
   const code = String(socket.authorizationError)
@@ -196,7 +196,7 @@ function judge(socket: TLSSocket, acceptsEarly: AcceptsEarly): void {
   socket.destroy(Object.assign(new Error(`the server's certificate: ${code}`), { code }))
 }
 
-/** So many topics of the longest kind are well within the largest packet that a server takes. */
+/** So many of the longest topics stay well within the largest packet that a server accepts. */
 const topicsPerPacket = 128
 
 const chunksOf = (topics: readonly string[]): string[][] =>

@@ -1,6 +1,6 @@
-// What a connection sends, and in which order: first what is current of all chargers, then whatever is appended from
-// now on, and between that the backlog, oldest first. Reads the spool in pages, so that a backlog of weeks needs no
-// memory. Decides nothing about when: the publisher asks for the next parcel that fits into its window.
+// What a connection sends, and in which order: first the current state of all chargers, then new samples as they are
+// appended, and between them the backlog, oldest first. It reads the spool in pages: a backlog of weeks needs no
+// memory. The publisher decides when: it asks for the next parcel that fits into its window.
 
 import type { ChargerValues } from '../../model/wire/chargerState.ts'
 import { encodeEnvelope } from '../../model/wire/envelope.ts'
@@ -10,12 +10,12 @@ import type { Spool, SpooledSample } from '../spool/spool.ts'
 
 /** Messages that belong together and leave in one write. */
 export interface Parcel {
-  /** What an acknowledgement of all messages settles; none for the current state and for statuses. */
+  /** The sample that is settled when all messages are acknowledged; none for the current state and for statuses. */
   readonly seq?: number
   readonly messages: readonly Message[]
-  /** The server keeps it as the current value: only for what is current. */
+  /** The server keeps the messages as current values: only for the newest values. */
   readonly retain: boolean
-  /** It was, or may have been, sent before. */
+  /** The messages were, or may have been, sent before. */
   readonly dup: boolean
 }
 
@@ -33,9 +33,9 @@ export type FeedSpool = Pick<Spool, 'page' | 'newestSeq'>
 
 export interface FeedOptions {
   readonly spool: FeedSpool
-  /** An earlier process may have sent this sample: it leaves no mark when it is killed. */
+  /** True if an earlier process may have sent this sample: a killed process leaves no mark. */
   readonly mayHaveBeenSent: (seq: number) => boolean
-  /** What the edge tells about itself, one message at a time; undefined when that is told. */
+  /** The next EdgeStatus to send, one message at a time; undefined if there is none. */
   readonly nextStatus: () => Parcel | undefined
 }
 
@@ -52,8 +52,8 @@ export class Feed {
   }
 
   /**
-   * From now on the chargers that `owns` names are fed, beginning with what they are like `now`. No charger twice.
-   * What nobody owns stays in the spool: a topic that the certificate does not allow would end the connection.
+   * From now on feeds the chargers that `owns` names, beginning with their state `now`. Add no charger twice. Samples
+   * that nobody owns stay in the spool: a topic that the certificate does not allow would end the connection.
    */
   add(now: readonly ChargerNow[], owns: (charger: string) => boolean): void {
     const { spool } = this.#options
@@ -64,9 +64,7 @@ export class Feed {
     this.#backlog.push(new Cursor(spool, owns, 0, () => newestSeq))
   }
 
-  /**
-   * The next parcel if it has at most `room` messages. A parcel that does not fit is never overtaken by a later one.
-   */
+  /** The next parcel, if it has at most `room` messages. A later parcel never overtakes one that does not fit. */
   next(room: number): Parcel | undefined {
     const current = this.#current[0]
     if (current !== undefined) return current.messages.length <= room ? this.#current.shift() : undefined
@@ -102,7 +100,7 @@ class Cursor {
     this.#through = through
   }
 
-  /** The sample at this place, undefined at the end. */
+  /** The sample at this place; undefined at the end. */
   peek(): SpooledSample | undefined {
     for (let sample = this.#read(); sample !== undefined; sample = this.#read()) {
       if (this.#owns(sample.charger)) return sample
@@ -121,7 +119,7 @@ class Cursor {
     if (this.#after >= through) return undefined
     this.#page = this.#spool.page(this.#after, through, pageSamples)
     this.#index = 0
-    // An empty page: all up to here was acknowledged or dropped.
+    // After an empty page all samples up to here were acknowledged or dropped.
     this.#after = this.#page.at(-1)?.seq ?? through
     return this.#page[0]
   }

@@ -10,18 +10,14 @@ export const ackTimeoutMs = 5 * 60_000
 /** Edge: bounds of the pause before the next connection; full jitter lies between 0 and the current bound. */
 export const reconnectDelayMsMin = 1_000
 export const reconnectDelayMsMax = 120_000
-/**
- * Edge: after a connection that was good is lost, and at process start, the pause is hashed from the name, below these.
- */
+/** Edge: after a good connection is lost, and at process start, the pause is hashed from the name, below these. */
 export const reconnectLostDelayMsMax = 10_000
 export const connectStartDelayMsMax = 1_000
 /** Edge: a server that says no to this very client is asked again after this long at the earliest. */
 export const reconnectDeniedDelayMsMin = 30_000
 /** Edge: a connection that lived this long was a good one: the pause after it starts small again. */
 export const connectionProvenMs = 20_000
-/**
- * Edge: CONNECT asks for this keepalive; TLS handshake and CONNACK together must be complete within the time after it.
- */
+/** Edge: the keepalive that CONNECT asks for; TLS handshake and CONNACK together must end within the second time. */
 export const edgeKeepaliveSeconds = 30
 export const edgeConnectTimeoutMs = 20_000
 /** Edge: how often the server is asked for its time on a connection that lives. */

@@ -328,8 +328,7 @@ describe('nothing is sent to a server that is not the one', () => {
 
 describe('after a kill, what may have been in flight carries DUP', () => {
   /**
-   * Spools, sends, and leaves the disk as a killed process does. The values that the next process sends, with their
-   * marks.
+   * Spools, sends, and leaves the disk as a killed process does. Returns what the next process sends, with the marks.
    */
   async function killed(t: TestContext, polls: number): Promise<Map<unknown, boolean>> {
     const path = join(memoryFolder(t), 'spool.sqlite')
@@ -352,7 +351,7 @@ describe('after a kill, what may have been in flight carries DUP', () => {
     )
   })
 
-  test('of a long one the oldest and the newest: what lies between was never sent, and is stored faster unmarked', async t => {
+  test('of a long one the oldest and the newest: the rest was never sent, and is stored faster unmarked', async t => {
     const marks = [...(await killed(t, 3_500))].filter(([timeMs]) => timeMs !== startMs + 1_000)
     const runs = marks.map(([, dup]) => dup).filter((dup, i, all) => dup !== all[i - 1])
     assert.deepEqual(runs, [true, false, true])

@@ -1,8 +1,8 @@
-// Takes samples from the spool to the server, and their acknowledgements back: nothing else settles a sample.
-// Promises: at most one connection, at most 512 messages without acknowledgement, each charger's samples in sampling
-// order, after every connect the current state first, and nothing of a charger whose seed is asked for before that is
-// answered. Waits between connections, longer each time, never in step with others. Never loses and never keeps a
-// sample: it reads the spool when there is room, and gives back what a connection leaves.
+// Takes samples from the spool to the server, and acknowledgements back: nothing else settles a sample. Promises: at
+// most one connection; at most 512 messages without acknowledgement; the samples of each charger in sampling order;
+// after every connect the current state first; nothing of a charger before the answer about its seed. Pauses between
+// connections grow, and edges do not pause in step. It neither loses nor keeps a sample: it reads the spool when there
+// is room, and gives back what a connection leaves.
 
 import { createSecureContext, type SecureContext } from 'node:tls'
 import type { Logger } from 'pino'
@@ -30,22 +30,23 @@ export interface PublisherOptions {
   /** PEM. */
   readonly tls: { readonly ca: string; readonly cert: string; readonly key: string }
   readonly spool: Pick<Spool, 'page' | 'newestSeq' | 'settle' | 'giveBack' | 'flush'>
-  /** Asked at every connect; see serverCheck.ts. */
+  /** Called at every connect; see serverCheck.ts. */
   readonly acceptsEarly?: () => AcceptsEarly | undefined
-  /** What every charger is like now, as far as it is spooled. */
+  /** The current state of every charger, as far as it is spooled. */
   readonly currentState: () => readonly ChargerNow[]
   readonly mayPublish: (charger: string) => boolean
   /** The first charger of the certificate: its `Connection` tells the server's time. Default: the identity. */
   readonly ownCharger?: string
   /**
-   * At every connect, and once an hour: the server's clock read `serverMs` at some moment of the last `roundTripMs`.
+   * Called at every connect and once an hour: the server's clock read `serverMs` at some moment of the last
+   * `roundTripMs`.
    */
   readonly onServerTime?: (serverMs: number, roundTripMs: number) => void
-  /** Asked at every connect: chargers of which nothing may be published before `onRetained` was called for them. */
+  /** Called at every connect: chargers of which nothing may be published before `onRetained` was called for them. */
   readonly seedsWanted?: () => readonly string[]
-  /** What the server had of such a charger, once per connect; nothing in it: the charger never published. */
+  /** Called once per connect with what the server has of such a charger; empty if the charger never published. */
   readonly onRetained?: (charger: string, retained: Retained) => void
-  /** What EdgeStatus is made of; without it none is sent. */
+  /** The source of EdgeStatus; without it none is sent. */
   readonly status?: StatusSource
   readonly log: Logger
   /** For tests: 0 to 1, and limits in ms. */
@@ -60,18 +61,15 @@ export interface PublisherOptions {
  * The publisher is in one of four states.
  *
  * stopped     Before start and after stop. Nothing happens.
- * connecting  A connection object exists, CONNACK has not come. -> connected on CONNACK 0; -> waiting on anything else.
- * connected   The server is asked for its time, and for the seeds that are wanted. The feed is pumped into the window
- * whenever
- *             something is appended or acknowledged, or a seed is decided: until then it leaves that charger out.
- *             -> waiting when the connection is over, for whatever reason: its window goes back to the spool.
- * waiting     A timer runs (backoff.ts). At process start and after a good connection its length is hashed from the
- * name, at
- *             most 1 s and 10 s; else it is full jitter between 0 and a bound that doubles from 1 s to 2 min with every
- *             connection that was not proven good by 20 s of life. An acknowledgement proves nothing: a server that
- * closes at
- *             one certain message acknowledges others before it. Who is denied by name waits for 30 s at least. ->
- * connecting.
+ * connecting  A connection object exists; CONNACK has not come. -> connected on CONNACK 0; otherwise -> waiting.
+ * connected   The publisher asks the server for its time and for the wanted seeds. The feed fills the window whenever a
+ *             sample is appended or acknowledged, or a seed is decided; until then it leaves that charger out.
+ *             -> waiting when the connection ends, for any reason: its window goes back to the spool.
+ * waiting     A timer runs (backoff.ts). At process start and after a good connection, the pause is hashed from the
+ *             name, at most 1 s and 10 s. Otherwise it is random, between 0 and a bound that doubles from 1 s to 2 min
+ *             with every connection that did not live for 20 s. An acknowledgement does not make a connection good: a
+ *             server that closes at one certain message acknowledges others before it. A client that the server denies
+ *             waits for at least 30 s. -> connecting.
  */
 export class Publisher {
   readonly #options: PublisherOptions
@@ -112,20 +110,22 @@ export class Publisher {
     this.#wait(this.#backoff.startMs())
   }
 
-  /** Something was appended to the spool. */
+  /** A sample was appended to the spool. */
   wake(): void {
     if (this.#pumpIsDue || this.#state !== 'connected') return
     this.#pumpIsDue = true
-    // Acknowledgements of one read, and appends of one tick, become one pump and one write.
+    // The acknowledgements of one read, and the appends of one tick, become one write.
     setImmediate(() => this.#pump())
   }
 
-  /** Something was put in line before what was sent already: a new connection reads the spool from its beginning. */
+  /**
+   * Samples were put in line before those that were already sent: a new connection reads the spool from its beginning.
+   */
   rewind(): void {
     if (this.#state === 'connected') this.#connection?.fail('sends from the beginning')
   }
 
-  /** Lets what is spooled leave for at most `drainMs`, then says goodbye. The spool stays open. */
+  /** Gives spooled samples at most `drainMs` to leave, and then disconnects. The spool stays open. */
   async stop(drainMs: number): Promise<void> {
     if (this.#state === 'connected') await this.#drain(drainMs)
     clearTimeout(this.#retryTimer)
@@ -224,7 +224,7 @@ export class Publisher {
       if (parcels.length > 0) connection.send(parcels)
       else if (connection.isIdle) this.#onDrained?.()
     } catch (error) {
-      // The disk failed: the samples are still on it, or lost with it. Either way this connection has nothing to send.
+      // The disk failed: the samples are still on it, or lost with it. This connection has nothing to send.
       this.#options.log.error({ event: 'spool_failed', err: error }, 'the spool cannot be read')
       connection.fail('spool_failed')
     }
@@ -246,7 +246,7 @@ export class Publisher {
     this.#options.spool.settle(seq)
     this.#unflushed++
     if (this.#unflushed >= settleCountMax) this.#flush()
-    // Where samples keep coming, the next append carries the settlements to disk and the timer finds nothing.
+    // While samples keep coming, the next append writes the settlements, and the timer finds none.
     else this.#settleTimer ??= setTimeout(() => this.#flush(), settleDelayMsMax).unref()
   }
 
@@ -304,7 +304,7 @@ export class Publisher {
     })
   }
 
-  /** A settlement or a mark that does not reach the disk costs a duplicate at the server; a status comes again. */
+  /** A settlement or mark that is not written costs a duplicate at the server; a status is sent again. */
   #tryDisk(work: () => void): void {
     try {
       work()
@@ -315,10 +315,10 @@ export class Publisher {
 }
 
 /**
- * Which samples a killed process may have sent: it leaves no mark on disk. Only marks that may be true are worth
- * setting, as the server looks for every marked sample before it stores it: the oldest that could be in flight, or
- * acknowledged and not yet settled on disk, and as many of the newest. A sample that is sent again without a mark costs
- * the server more, and nothing else.
+ * Which samples a killed process may have sent: it leaves no mark on disk. The server looks for every marked sample
+ * before it stores it, so only likely marks are set: for the oldest samples that could be in flight, or acknowledged
+ * and not yet settled on disk, and for as many of the newest. Sending a sample again without a mark costs the server
+ * more, and nothing else.
  */
 function leftInFlight(spool: Pick<Spool, 'page' | 'newestSeq'>): (seq: number) => boolean {
   const { newestSeq } = spool

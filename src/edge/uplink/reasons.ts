@@ -1,20 +1,20 @@
 // Why a connection to the server ended, in stable words, and what a person can do about it. Pure tables.
 
-/** System and TLS codes as they are, CONNACK codes as `CONNACK 5`, else the message. */
+/** System and TLS codes unchanged, CONNACK codes as `CONNACK 5`, otherwise the message. */
 export function reasonOf(error: Error): string {
   const { code } = error as { code?: string | number }
   if (typeof code === 'number') return `CONNACK ${code}`
   return typeof code === 'string' ? code : error.message
 }
 
-/** The server refused this very client, by CONNACK or by a TLS alert: asking again soon changes nothing. */
+/** True if the server refused this very client, by CONNACK or by a TLS alert: asking again soon changes nothing. */
 export const isDenied = (reason: string): boolean =>
   /^CONNACK [1245]$/.test(reason) || /^ERR_SSL_.*ALERT.*(CERTIFICATE|UNKNOWN_CA|ACCESS_DENIED)/.test(reason)
 
 const advice: readonly (readonly [reason: RegExp, whatToDo: string])[] = [
   [/^CONNACK 1$/, 'the server does not speak MQTT 3.1.1: check the address in broker'],
   [/^CONNACK 2$/, "the server refuses the client id: it must be the certificate's CN, and is; check the server"],
-  [/^CONNACK 3$/, 'the server is not ready or has too much to do; nothing to do here'],
+  [/^CONNACK 3$/, 'the server is not ready or overloaded: nothing to do here, the edge tries again'],
   [
     /^CONNACK 4$/,
     'the server wants a user name and password, which this edge does not have: check the address in broker'
@@ -24,9 +24,9 @@ const advice: readonly (readonly [reason: RegExp, whatToDo: string])[] = [
     "the server refuses this edge's certificate: was it revoked? Issue a new one (chargelift certs issue)"
   ],
   [/ALERT.*EXPIRED/, "this edge's certificate has expired: issue a new one (chargelift certs issue)"],
-  [/ALERT/, "the server refuses this edge's certificate: is it of the server's own authority, and not revoked?"],
+  [/ALERT/, "the server refuses this edge's certificate: is it signed by the server's authority, and not revoked?"],
   [/^CERT_HAS_EXPIRED$/, "the server's certificate has expired, or this machine's clock is wrong"],
-  [/^CERT_NOT_YET_VALID$/, "this machine's clock is wrong, or the server's certificate is of the future"],
+  [/^CERT_NOT_YET_VALID$/, "this machine's clock is wrong, or the server's certificate begins in the future"],
   [/ALTNAME_INVALID/, "the server's certificate is for another host than the one in broker"],
   [
     /^(UNABLE_TO_|SELF_SIGNED_|DEPTH_ZERO_)|SIGNATURE/,
@@ -44,5 +44,5 @@ const advice: readonly (readonly [reason: RegExp, whatToDo: string])[] = [
   ]
 ]
 
-/** What to do where no connection came about; undefined where there is no telling. */
+/** What to do about a failed connection; undefined if unknown. */
 export const whatToDo = (reason: string): string | undefined => advice.find(([pattern]) => pattern.test(reason))?.[1]

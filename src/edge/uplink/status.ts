@@ -1,7 +1,7 @@
-// What the edge tells about itself, for each of its chargers: `chargers/{charger}/EdgeStatus`, retained.
-// Sent at every connect, on news at most once a minute, and once an hour as a sign of life. What moves with every poll
-// (bytes in the spool, samples on their way) is no news; a backlog that doubles or halves is.
-// Never spooled: the next status replaces one that got lost. Says nothing while the clock cannot be trusted.
+// The status of the edge, for each of its chargers: `chargers/{charger}/EdgeStatus`, retained. It is sent at every
+// connect, on news at most once a minute, and once an hour as a sign of life. Numbers that move with every poll (bytes
+// in the spool, samples in flight) are no news; a backlog that doubles or halves is. It is never spooled: the next
+// status replaces a lost one. Nothing is sent while the clock cannot be trusted.
 
 import type { EdgeStatus, Reachability } from '../../model/wire/edgeStatus.ts'
 import { edgeStatusName, topicOf } from '../../model/wire/topics.ts'
@@ -9,7 +9,7 @@ import { nextSamplingTime } from '../time/clock.ts'
 import type { Parcel } from './feed.ts'
 import { statusIntervalMsMax, statusIntervalMsMin } from './limits.ts'
 
-/** What the status is made of. Every function is cheap or asked for at most once a minute. */
+/** The sources of the status. Every function is cheap, or called at most once a minute. */
 export interface StatusSource {
   readonly version: string
   readonly certificateEndsMs: number
@@ -39,7 +39,7 @@ export interface SpoolStatus {
 type Facts = Omit<EdgeStatus, 'SamplingTime'>
 interface Sent {
   readonly facts: Facts
-  /** By the clock that never steps. */
+  /** By the monotonic clock. */
   readonly atMs: number
   /** SamplingTime, ms since the Unix epoch. */
   readonly timeMs: number
@@ -57,19 +57,19 @@ export class StatusReporter {
     this.#monotonicMs = monotonicMs
   }
 
-  /** At every connect: nobody knows whether the last one arrived. */
+  /** Call it at every connect: the last status may not have arrived. */
   connected(): void {
     this.#spool = undefined
     for (const charger of this.#source.chargers) this.#due.add(charger)
   }
 
-  /** Looks for news; true when there is something to tell. Call it every few seconds. */
+  /** Looks for news; true if there is a status to send. Call it every few seconds. */
   look(): boolean {
     for (const charger of this.#source.chargers) if (this.#isDue(charger)) this.#due.add(charger)
     return this.#due.size > 0
   }
 
-  /** What has to be sent, a charger at a time, as it is now. */
+  /** The next status to send, one charger at a time, with the current facts. */
   next(): Parcel | undefined {
     const [charger] = this.#due
     const nowMs = charger === undefined ? undefined : this.#source.nowMs()
@@ -97,7 +97,7 @@ export class StatusReporter {
     return factsOf(this.#source, charger, this.#spoolStatus())
   }
 
-  /** Counting a backlog of weeks costs a Pi's disk something: once a minute, for all chargers together. */
+  /** Counts at most once a minute, for all chargers together: a backlog of weeks is work for the disk of a Pi. */
   #spoolStatus(): SpoolStatus {
     const nowMs = this.#monotonicMs()
     if (this.#spool === undefined || nowMs - this.#spool.atMs >= statusIntervalMsMin) {
@@ -107,7 +107,7 @@ export class StatusReporter {
   }
 }
 
-/** A charger's status without its time. */
+/** The status of a charger, without its time. */
 export function factsOf(source: StatusSource, charger: string, spool: SpoolStatus): Facts {
   const { version, certificateEndsMs, clock } = source
   const { usedBytes, unsettledCount, oldestUnsettledMs, thinned, dropped } = spool
@@ -127,7 +127,7 @@ export function factsOf(source: StatusSource, charger: string, spool: SpoolStatu
   }
 }
 
-/** Samples that are on their way at any moment, and what a spool takes with nothing in it. */
+/** Samples that are usually in flight, and the bytes of an empty spool. */
 const samplesOnTheWay = 32
 const bytesOfAnEmptySpool = 1024 * 1024
 
@@ -148,12 +148,12 @@ const isNews = (sent: Sent, now: Facts, nowMs: number): boolean =>
   hasMoved(sent.facts.UnsentSamples, now.UnsentSamples, samplesOnTheWay) ||
   hasMoved(sent.facts.SpoolBytes, now.SpoolBytes, bytesOfAnEmptySpool)
 
-/** ms. A sample that waits longer than this is not just on its way. */
+/** ms. A sample that waits longer is not just in flight. */
 const behindAfterMs = 60_000
 const isBehind = ({ OldestUnsent }: Facts, nowMs: number): boolean =>
   OldestUnsent !== undefined && nowMs - Date.parse(OldestUnsent) > behindAfterMs
 
-/** It doubled or halved since it was sent, and is, or was, more than the usual. */
+/** True if it has doubled or halved since the last status, and was or is above the usual. */
 const hasMoved = (sent: number, now: number, usual: number): boolean =>
   Math.max(sent, now) > usual && (now >= 2 * sent || 2 * now <= sent)
 

@@ -1,9 +1,9 @@
-// Mennekes Amtron Xtra, Trend and Premium (controller HCC3) over its HTTP API "MHCP 1.0".
-// Reads ChargeData at every poll, DevInfo at the start, every five minutes, after a failed poll and when something is
-// odd, and ChargeRecords when asked to. Only GET: it never commands the charger. The DevKey is part of the URL,
-// therefore no URL ever leaves this file. Facts: the API is not documented by the vendor. github.com/lephisto/amtron
-// and orlopau/amtron (fields, units, 403 on a wrong key), ioBroker.amtronwallbox (samples), Mennekes "HCC3 Modbus TCP"
-// 2021-06-25 (error codes, meaning of registers).
+// Mennekes Amtron Xtra, Trend and Premium (controller HCC3) over its HTTP API "MHCP 1.0". It reads ChargeData at every
+// poll; DevInfo at the start, every five minutes, after a failed poll and when something is odd; ChargeRecords on
+// request. Only GET: it never commands the charger. The DevKey is part of the URL, therefore no URL leaves http.ts.
+// Facts: the vendor does not document the API. github.com/lephisto/amtron and orlopau/amtron (fields, units, 403 on a
+// wrong key), ioBroker.amtronwallbox (samples), Mennekes "HCC3 Modbus TCP" 2021-06-25 (error codes, meaning of
+// registers).
 
 import type { ChargerValues, OperationState } from '../../../model/wire/chargerState.ts'
 import { powerOutputWattsMax } from '../../../model/wire/limits.ts'
@@ -22,21 +22,21 @@ import { chargerWord, currentAmperesMax, optional, Plausible, sessionEnergyWhMax
 
 export const mennekesAmtron = (options: ChargerOptions): Charger => new MennekesAmtron(options)
 
-/** The fields of ChargeData that are used. Absent where the charger left them out or said null. */
+/** The used fields of ChargeData. Absent if the charger left them out or said null. */
 interface ChargeData {
   readonly ChgState?: string
   readonly Uid?: string
   /** s. */
   readonly ChgDuration?: number
-  /** Wh of the current or last session, kept until the next one; not a lifetime total. */
+  /** Wh of the current or last session, kept until the next one; no lifetime total. */
   readonly ChgNrg?: number
   /** W. */
   readonly ActPwr?: number
-  /** A per phase: the limit in force, not a measurement. */
+  /** A per phase: the limit in force, and not a measurement. */
   readonly ActCurr?: number
 }
 
-/** The fields of DevInfo that are used. */
+/** The used fields of DevInfo. */
 interface DeviceInfo {
   readonly Err?: number
   readonly Phases?: number
@@ -67,7 +67,7 @@ class MennekesAmtron implements Charger {
     return { arrivedMonotonicMs, ...mapped, device: this.#info.device }
   }
 
-  /** After a failed poll another box may stand there: who it is, is asked again. */
+  /** After a failed poll another box may stand there: DevInfo is read again. */
   async #getChargeData(): Promise<Record<string, unknown>> {
     try {
       return await this.#get('ChargeData')
@@ -78,8 +78,8 @@ class MennekesAmtron implements Charger {
   }
 
   /**
-   * Behind a lock of the box: Open, Read ten at a time while it has more, Close; each within two seconds of the one
-   * before.
+   * The box locks the list: Open, Read ten at a time while there are more, Close; each within two seconds of the last
+   * call.
    */
   async records(sinceMs: number, nowMs: number): Promise<readonly SessionRecord[]> {
     const { LocTime } = await this.#get('DevInfo')
@@ -97,7 +97,7 @@ class MennekesAmtron implements Charger {
       }
       return records
     } finally {
-      // It falls by itself after two seconds.
+      // The lock ends by itself after two seconds.
       await call('Close').catch(() => {})
     }
   }
@@ -113,14 +113,14 @@ class MennekesAmtron implements Charger {
     return odd && (state !== this.#lastState || age >= deviceInfoOddIntervalMs)
   }
 
-  /** Master data is a bonus: a charger that answers ChargeData and not DevInfo is polled all the same. */
+  /** Master data is optional: a charger that answers ChargeData and not DevInfo is polled all the same. */
   async #readInfo(nowMs: number): Promise<void> {
     this.#infoReadMs = nowMs
     try {
       this.#info = checkDeviceInfo(await this.#get('DevInfo'))
     } catch (error) {
       if (!(error instanceof PollError)) throw error
-      // An error code of long ago must not hold a charger down.
+      // An old error code must not keep a charger down.
       const { Err: _, ...rest } = this.#info
       this.#info = rest
     }
@@ -169,7 +169,7 @@ function checkChargeData(raw: Record<string, unknown>): ChargeData {
   return data
 }
 
-/** Wrong types are ignored here: nothing of DevInfo is published. */
+/** Ignores wrong types: nothing of DevInfo is published. */
 function checkDeviceInfo(raw: Record<string, unknown>): DeviceInfo {
   const numberOf = (name: string) => (typeof raw[name] === 'number' ? raw[name] : undefined)
   const wordOf = (name: string) =>
@@ -191,7 +191,7 @@ function checkDeviceInfo(raw: Record<string, unknown>): DeviceInfo {
 const text = (raw: Record<string, unknown>, name: string): string | undefined => field(raw, name, 'string')
 const number = (raw: Record<string, unknown>, name: string): number | undefined => field(raw, name, 'number')
 
-/** Missing and null are "not told". Anything else of another type makes the whole answer one that cannot be trusted. */
+/** Missing and null mean "not told". A value of another type makes the whole answer untrustworthy. */
 function field(raw: Record<string, unknown>, name: string, type: 'string'): string | undefined
 function field(raw: Record<string, unknown>, name: string, type: 'number'): number | undefined
 function field(raw: Record<string, unknown>, name: string, type: string): unknown {
@@ -201,9 +201,9 @@ function field(raw: Record<string, unknown>, name: string, type: string): unknow
   throw new PollError('bad_answer', `ChargeData: expected a ${type} as ${name}, found a ${typeof value}`)
 }
 
-/** ms; a session that runs when a gap begins began within this time. */
+/** ms; a session that runs when a gap begins has begun within this time. */
 const sessionMsMax = 3 * 86_400_000
-/** Of one reading of the list; more than a box of one charger makes in a year. */
+/** Records of one reading of the list: more than one box makes in a year. */
 const recordsMax = 2_000
 
 /** Start and Stop in s since the Unix epoch by the box's clock; Stop is 0 or null while the session runs. */
@@ -215,7 +215,7 @@ function checkRecords(raw: Record<string, unknown>): { records: SessionRecord[];
   return { records: Transactions.map(checkRecord), remaining: typeof RemEntries === 'number' ? RemEntries : 0 }
 }
 
-/** One document calls the energy ChrNr; code that ran against a box reads ChgNrg. */
+/** One document calls the energy ChrNr; code that was tried on a box reads ChgNrg. */
 function checkRecord(raw: unknown): SessionRecord {
   const { Start, Stop, ChgNrg, ChrNr, Uid } = (raw ?? {}) as Record<string, unknown>
   const energyWh = ChgNrg ?? ChrNr
@@ -235,7 +235,7 @@ const shifted = (record: SessionRecord, ms: number): SessionRecord => ({
 
 type Mapped = Pick<Sample, 'values' | 'session' | 'implausible'>
 
-/** Pure: from the box's words to ours. `phases` of the configuration overrides what the box says. */
+/** Maps the words of the box to ours. Pure. `phases` of the configuration overrides what the box says. */
 export function mapAnswer(data: ChargeData, info: Omit<DeviceInfo, 'device'>, phases?: number): Mapped {
   const plausible = new Plausible()
   const energyWh = plausible.number('ChgNrg', data.ChgNrg, sessionEnergyWhMax)
@@ -256,7 +256,7 @@ export function mapAnswer(data: ChargeData, info: Omit<DeviceInfo, 'device'>, ph
   return { values, ...optional('session', session), implausible: plausible.found }
 }
 
-/** A per phase; what the largest Amtron can, taken where the box does not say. */
+/** A per phase; the rating of the largest Amtron, used if the box does not tell its own. */
 const ratedAmperesDefault = 32
 /** V; well above the 230 V of a phase, because ActPwr is an average with "heavy overshoots" (HCC3 Modbus, 0x030F). */
 const boundVolts = 400
@@ -281,8 +281,8 @@ const statesOfWords: ReadonlyMap<string | undefined, OperationState> = new Map<s
 const isOdd = (word: string | undefined): boolean => word === 'Error' || !statesOfWords.has(word)
 
 /**
- * Err holds HCC3 codes (HCC3 Modbus, 0x0304): 0 none, 30 starting up, 102 maintenance, 103 disabled, all others faults.
- * It is up to five minutes old, so a box that charges now is charging, whatever Err was.
+ * Err holds HCC3 codes (HCC3 Modbus, 0x0304): 0 none, 30 starting up, 102 maintenance, 103 disabled, all others
+ * faults. It is up to five minutes old: a box that charges now is charging, whatever Err was.
  */
 function operationStateOf(word: string | undefined, err: number | undefined): OperationState {
   const state = statesOfWords.get(word) ?? 'unknown'

@@ -1,8 +1,8 @@
 // Mennekes Amtron Charge Control and Professional, Amedio, and other boxes with the ECU of Bender (CC612, CC613), over
-// `GET /rest/full_state` (firmware 5.13 or newer): lines of `key:value`. It has a real lifetime meter and measured
-// currents. Lines are read by their key: a firmware update inserted one (ioBroker.amtronwallbox #423), so their order
-// means nothing. The API needs no key, and tells no serial number. Only GET: it never commands the charger. Facts:
-// adminlabs.de, ioBroker.amtronwallbox, evcc #12646 (samples of 5.22 and 5.33); not documented by the vendor.
+// `GET /rest/full_state` (firmware 5.13 or newer): lines of `key:value`. The box has a lifetime meter and measures
+// currents. Lines are found by their key: a firmware update inserted one (ioBroker.amtronwallbox #423), so their order
+// means nothing. The API needs no key and tells no serial number. Only GET: it never commands the charger. Facts:
+// adminlabs.de, ioBroker.amtronwallbox, evcc #12646 (samples of 5.22 and 5.33); the vendor does not document it.
 
 import type { ChargerValues, OperationState } from '../../../model/wire/chargerState.ts'
 import { powerOutputWattsMax } from '../../../model/wire/limits.ts'
@@ -31,7 +31,7 @@ const request = {
   keyIsWrong: 'the box wants a log-in here'
 }
 
-/** Key to value, both trimmed. A value may hold colons, and be empty. */
+/** Key to value, both trimmed. A value may hold colons, and may be empty. */
 type State = ReadonlyMap<string, string>
 
 function parseState(text: string): State {
@@ -49,7 +49,7 @@ function parseState(text: string): State {
   return state
 }
 
-/** Pure: from the box's lines to our values. `phases` bounds the plausible power. */
+/** Maps the lines of the box to our values. Pure. `phases` bounds the plausible power. */
 export function mapState(state: State, phases = 3): Pick<Sample, 'values' | 'implausible'> {
   const plausible = new Plausible()
   const number = (key: string, max: number) => plausible.number(key, numberOf(state.get(key)), max)
@@ -68,20 +68,20 @@ export function mapState(state: State, phases = 3): Pick<Sample, 'values' | 'imp
   return { values, implausible: plausible.found }
 }
 
-/** V, generously: a phase has 230 V. */
+/** V; generous: a phase has 230 V. */
 const boundVolts = 400
 /** Wh; 0xFFFFFFFF means "no meter" in all registers of this family. */
 const meterWhMax = 1_000_000_000
 
-/** NaN, which no bound lets pass, for what is no number; an empty text is not told. */
+/** NaN, which no bound accepts, for a text that is no number; undefined for an empty text. */
 const numberOf = (text: string | undefined): number | undefined =>
   !text ? undefined : /^[+-]?\d+(\.\d+)?$/.test(text) ? Number(text) : Number.NaN
 
-/** A per phase: one number, or one for each phase. */
+/** A per phase: one number, or one per phase. */
 const highestOf = (text: string | undefined): number | undefined =>
   !text ? undefined : Math.max(...text.split(',').map(part => numberOf(part.trim()) ?? Number.NaN))
 
-/** What is signalled to the vehicle; while there is none, what would be. */
+/** The limit that is signalled to the vehicle; without a vehicle, the limit that would be. */
 function limitOf(state: State, number: (key: string, max: number) => number | undefined): number | undefined {
   const signalled = number('sig_current', currentAmperesMax)
   if (signalled !== undefined && (signalled > 0 || isPlugged(state))) return signalled
@@ -103,8 +103,8 @@ function operationStateOf(state: State): OperationState {
 }
 
 /**
- * The text of `errors` is in the language of the box: where it is not known to mean "none" it is shown in place of the
- * state, and nothing is concluded from it.
+ * The text of `errors` is in the language of the box. Unless it is known to mean "none", it replaces the state, and
+ * nothing is concluded from it.
  */
 function statusOf(state: State): string | undefined {
   const errors = state.get('errors')
