@@ -125,7 +125,7 @@ export const unexpectedWord = (command: string, shown: string): ConfigFault => (
 export function unknownCommand(noun: string, names: readonly string[], found: string): ConfigFault {
   const full = (name: string): string => [noun, name].filter(Boolean).join(' ')
   const meant = nearest(found, names)
-  const list = `${names.slice(0, -1).join(', ')} or ${names.at(-1)}`
+  const list = [names.slice(0, -1).join(', '), names.at(-1)].filter(Boolean).join(' or ')
   const sentence =
     found === ''
       ? `${noun} needs a command: ${list}. ${helpHint(noun, 'explains them')}`
