@@ -165,6 +165,7 @@ describe('typing errors', () => {
 })
 
 describe('files', () => {
+  delete process.env.DATABASE_URL
   const isRoot = process.getuid?.() === 0
   mkdirSync(at('folder'))
   writeFileSync(at('locked'), '')

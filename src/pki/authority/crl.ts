@@ -1,5 +1,5 @@
 // Writes certificate revocation lists (RFC 5280, 5): version 2, ECDSA with SHA-256.
-// Promises that a list of tens of thousands takes milliseconds: the certificate library takes minutes, so DER is written here.
+// A list of tens of thousands takes milliseconds: the certificate library takes minutes, so DER is written here.
 // Never touches a file, and never forgets: the entries of the former list are taken over as they are.
 
 import { createHash, createPublicKey, type KeyObject, sign } from 'node:crypto'
@@ -30,8 +30,8 @@ export const makeCrlEntry = (serialHex: string, revokedAtMs: number): Buffer =>
   writeDer(tagSequence, writeInteger(serialHex), writeTime(revokedAtMs))
 
 /**
- * A list in PEM. `entries`: of `makeCrlEntry`, or of a former list. Its number is the time in ms: it rises even when the
- * former list is lost.
+ * A list in PEM. `entries`: of `makeCrlEntry`, or of a former list. Its number is the time in ms: it rises even when
+ * the former list is lost.
  */
 export function makeCrl(
   { certificate, key }: Issuer,
