@@ -1,8 +1,8 @@
 #!/bin/sh
-# Installs chargelift on a 64-bit Linux (x86_64 or aarch64): the Debian package where there is dpkg, else the binary alone.
+# Installs chargelift on a 64-bit Linux (x86_64 or aarch64): the Debian package where dpkg exists, else the binary alone.
 #   sh install.sh [--from FOLDER-OR-URL] [--binary-only] [--prefix DIR]
-# FOLDER-OR-URL holds SHA256SUMS and what it names (`npm run build` makes it; default: the folder of this script, or
-# dist/ in it). Nothing is installed whose SHA-256 is not the one in SHA256SUMS.
+# FOLDER-OR-URL holds SHA256SUMS and the files that it names (`npm run build` makes them; default: the folder of this
+# script, or dist/ in it). A file is installed only when its SHA-256 is the one in SHA256SUMS.
 set -eu
 
 say() { printf 'chargelift: %s\n' "$1"; }
@@ -14,24 +14,26 @@ binary_only=''
 prefix=/usr/local
 while [ $# -gt 0 ]; do
   case "$1" in
-    --from) [ $# -gt 1 ] || fail 'expected a folder or a URL after --from'; from=$2; shift 2 ;;
-    --prefix) [ $# -gt 1 ] || fail 'expected a folder after --prefix'; prefix=$2; shift 2 ;;
+    --from) [ $# -gt 1 ] || fail '--from needs a value (a folder or a URL)'; from=$2; shift 2 ;;
+    --prefix) [ $# -gt 1 ] || fail '--prefix needs a value (a folder)'; prefix=$2; shift 2 ;;
     --binary-only) binary_only=yes; shift ;;
-    *) fail "expected --from, --prefix or --binary-only, found $1" ;;
+    *) fail "unknown flag $1: expected --from, --prefix or --binary-only" ;;
   esac
 done
 
-# What the programs of this system are made for: a Raspberry Pi may have a 64-bit kernel under 32-bit programs.
+# The kernel alone does not decide: a Raspberry Pi may have a 64-bit kernel under 32-bit programs.
+needs_64='chargelift needs a 64-bit system (x86_64 or aarch64)'
+advice='install the 64-bit version of its operating system'
 machine=$(uname -m)
 bits=$(getconf LONG_BIT 2>/dev/null || echo 64)
 case "$machine" in
   x86_64 | amd64) arch=x64; debian=amd64 ;;
   aarch64 | arm64) arch=arm64; debian=arm64 ;;
-  *) fail "chargelift needs a 64-bit system (x86_64 or aarch64), this one is $machine: install the 64-bit version of its operating system" ;;
+  *) fail "$needs_64, this one is $machine: $advice" ;;
 esac
 userland=$(dpkg --print-architecture 2>/dev/null || echo "$debian")
 if [ "$bits" != 64 ] || [ "$userland" != "$debian" ]; then
-  fail "chargelift needs a 64-bit system, this one has a 64-bit kernel ($machine) under 32-bit programs ($userland, $bits bits): install the 64-bit version of its operating system"
+  fail "$needs_64, this one has a 64-bit kernel ($machine) under 32-bit programs ($userland, $bits bits): $advice"
 fi
 
 work=$(mktemp -d)
@@ -40,9 +42,12 @@ trap 'rm -rf "$work"' EXIT
 fetch() {
   case "$from" in
     http://* | https://*)
-      if command -v curl >/dev/null; then curl -fsSL -o "$work/$1" "$from/$1"; else wget -q -O "$work/$1" "$from/$1"; fi ||
-        fail "expected $from/$1, found nothing that can be loaded" ;;
-    *) [ -f "$from/$1" ] && cp "$from/$1" "$work/$1" || fail "expected $from/$1, found no such file" ;;
+      if command -v curl >/dev/null; then
+        curl -fsSL -o "$work/$1" "$from/$1"
+      else
+        wget -q -O "$work/$1" "$from/$1"
+      fi || fail "$from/$1: cannot be downloaded" ;;
+    *) [ -f "$from/$1" ] && cp "$from/$1" "$work/$1" || fail "$from/$1: no such file" ;;
   esac
 }
 
@@ -58,9 +63,11 @@ if [ -z "$binary_only" ] && command -v dpkg >/dev/null; then
   [ -n "$name" ] || fail "expected a package for $debian in SHA256SUMS, found none (--binary-only installs the binary)"
   fetch "$name"
   verify "$name"
-  [ "$(id -u)" = 0 ] || fail 'must be root to install the package: sudo sh install.sh (or --binary-only --prefix ~/.local)'
+  [ "$(id -u)" = 0 ] ||
+    fail 'only root can install the package: sudo sh install.sh (or --binary-only --prefix ~/.local)'
   dpkg -i "$work/$name"
-  say "installed. A server: /etc/chargelift/server.env; an edge: unpack its bundle in /etc/chargelift/edge (/usr/share/doc/chargelift/README)"
+  say 'installed. A server: edit /etc/chargelift/server.env. An edge: unpack its bundle in /etc/chargelift/edge.'
+  say 'More: /usr/share/doc/chargelift/README'
 else
   name=chargelift-linux-$arch
   if grep -q "  $name.xz\$" "$work/SHA256SUMS" && command -v xz >/dev/null; then

@@ -1,6 +1,6 @@
-// `npm run build`: the binaries, their compressed downloads, Debian packages and checksums, in dist/. The same commit
-// makes the same bytes.
-//   npm run build -- [--arch x64]... [--out DIR] [--quick]      quick: nothing is compressed
+// `npm run build`: makes binaries, compressed downloads, Debian packages and checksums in dist/.
+// The same commit makes the same bytes.
+//   npm run build -- [--arch x64]... [--out DIR] [--quick]      --quick compresses nothing
 
 import { createHash } from 'node:crypto'
 import { copyFileSync, existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
@@ -56,7 +56,7 @@ async function build(arch: Arch): Promise<string[]> {
   await makePackage(root, parts, workFolder, join(out, debian))
   rmSync(workFolder, { recursive: true })
   if (values.quick) return [name, debian]
-  // Two threads, whatever the machine has: their number decides how the file is cut, and so its bytes.
+  // Always two threads: their number decides how xz cuts the file, and so its bytes.
   await runProgram('xz', ['--keep', '--force', '-6', '--threads=2', name], { cwd: out })
   return [name, `${name}.xz`, debian]
 }
@@ -73,7 +73,7 @@ function assetsOf(licences: string): Map<string, Uint8Array> {
   ])
 }
 
-/** With a mark when it is not what was committed. Of an unpacked release, which has no repository, nothing is known. */
+/** Marked when files differ from the commit; 'unknown' in an unpacked release, which has no repository. */
 async function commitOf(): Promise<string> {
   if (!existsSync(join(root, '.git'))) return 'unknown'
   const git = (...args: string[]): Promise<string> => outputOf('git', args, { cwd: root })
@@ -81,13 +81,13 @@ async function commitOf(): Promise<string> {
   return (await git('status', '--porcelain')) === '' ? hash : `${hash}, changed`
 }
 
-/** Of the commit; without a repository the beginning of time. */
+/** Of the commit; 0 without a repository. */
 async function commitTimeOf(): Promise<number> {
   if (!existsSync(join(root, '.git'))) return 0
   return Number(await outputOf('git', ['log', '-1', '--format=%ct'], { cwd: root }))
 }
 
-/** Of all that was made, in the format of `sha256sum`. */
+/** SHA256SUMS of all products, in the format of `sha256sum`. */
 function writeSums(names: readonly string[]): void {
   const lines = names.map(name => {
     const bytes = readFileSync(join(out, name))

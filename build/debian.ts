@@ -1,5 +1,5 @@
-// Makes a Debian package of a binary with `dpkg-deb`: the program, its systemd units, settings with comments, and
-// scripts that make users and keep what was measured. The same commit makes the same bytes.
+// Makes a Debian package of a binary with `dpkg-deb`: the program, its systemd units, commented settings, and scripts
+// that make users and keep what was measured. The same commit makes the same bytes.
 
 import { chmodSync, mkdirSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs'
 import { dirname, join } from 'node:path'
@@ -56,9 +56,9 @@ export async function makePackage(
   put('DEBIAN/control', controlOf(parts, Math.ceil(sizeOf(workFolder) / 1024)))
   put('DEBIAN/conffiles', `${settings.join('\n')}\n`)
   for (const script of scripts) put(`DEBIAN/${script}`, readFileSync(join(root, 'build/debian', script)))
-  // Whatever the umask is.
+  // The umask must not decide the modes.
   for (const { path, isFolder } of entriesOf(workFolder)) chmodSync(path, isFolder || isProgram(path) ? 0o755 : 0o644)
-  // Two threads, whatever the machine has: their number is seen in the bytes.
+  // Always two threads: their number changes the bytes.
   const how = parts.compress ? ['-Zxz', '-z6'] : ['-Znone']
   const env = { ...process.env, SOURCE_DATE_EPOCH: String(parts.timeS), DPKG_DEB_THREADS_MAX: '2' }
   await runProgram('dpkg-deb', [...how, '--root-owner-group', '--build', workFolder, outfile], { env })

@@ -1,5 +1,5 @@
-// The licences of everything that a binary holds, as one text: ours, Node's with all that is in Node, and those of the
-// packages. A package without a licence text, or with a licence that asks for more than its text, fails the build.
+// The licences of everything in a binary as one text: ours, those of Node and its parts, and those of the packages.
+// A package without a licence text, or with a licence that asks for more than its text, fails the build.
 
 import { readdirSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'

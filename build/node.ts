@@ -1,5 +1,5 @@
-// The Node that a binary is made of: the one that package-lock.json pins, of whatever architecture. The one of this
-// machine is installed; another comes from npm, is checked against the lock file, and stays in node_modules/.cache.
+// Finds the Node of a binary: the version that package-lock.json pins, of any architecture. That of this machine is
+// installed; another is downloaded from npm, checked against the lock file, and kept in node_modules/.cache.
 
 import { createHash } from 'node:crypto'
 import { existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, renameSync, rmSync } from 'node:fs'

@@ -1,4 +1,4 @@
-// Runs a program to its end; what it writes goes to the terminal. A program that fails, fails the build.
+// Runs a program to its end; its output goes to the terminal. A program that fails makes the build fail.
 
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'

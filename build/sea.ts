@@ -1,5 +1,5 @@
-// Makes a single binary: a copy of Node with a blob inside that holds the bundle and the assets (Node's "single
-// executable applications"). Nothing in it depends on where or when it was made.
+// Makes a single binary: a copy of Node with a blob that holds the bundle and the assets (Node's "single executable
+// applications"). The binary does not depend on where or when it was made.
 
 import { chmodSync, copyFileSync, mkdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs'
 import { dirname, join } from 'node:path'
@@ -40,8 +40,7 @@ export async function makeBinary(
     assets: Object.fromEntries([...assets.keys()].map(name => [name, join('assets', name)]))
   }
   writeFileSync(join(workFolder, 'sea.json'), JSON.stringify(config))
-  // Under the flags under which it will be read: V8 takes no other code cache. Its hash seed decides the order in
-  // there.
+  // V8 accepts a code cache only under the flags that made it. Its hash seed decides the order of the bytes.
   const flags = [...serverLean.flags, '--random-seed=1', '--experimental-sea-config', 'sea.json']
   await runProgram(process.execPath, flags, { cwd: workFolder })
   const binary = join(workFolder, 'binary')

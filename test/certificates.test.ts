@@ -1,6 +1,5 @@
-// Certificates that must not open the door: on full and on resumed handshakes, with TLS 1.2 and 1.3. Each attempt
-// behaves as if it were let in, as the victim, and is judged by what happens to the victim; and at the listener, by who
-// was let in at all.
+// Certificates that must not open the door: on full and on resumed handshakes, with TLS 1.2 and 1.3. Each attempt acts
+// as if it were let in, as the victim, and is judged by what happens to the victim, and by whom the listener let in.
 
 import assert from 'node:assert/strict'
 import { createPrivateKey, randomBytes, X509Certificate } from 'node:crypto'

@@ -72,9 +72,22 @@ describe('command line', () => {
     const cwd = folder()
     const [command, flag] = await Promise.all([run(cwd, 'fly'), run(cwd, 'server', '--mqtt-prot', '1')])
     assert.equal(command.code, 78)
-    assert.match(command.stderr, /expected one of server, edge, .*demo, found fly/)
+    assert.match(command.stderr, /^Unknown command fly\. Expected server, edge, .* or demo\.\n$/)
     assert.equal(flag.code, 78)
-    assert.match(flag.stderr, /--mqtt-prot/)
+    assert.equal(flag.stderr, 'Unknown flag --mqtt-prot. Did you mean --mqtt-port?\n')
+  })
+
+  it('the help of a subcommand is its own, exit 0; a mistyped one exits 78', async () => {
+    const cwd = folder()
+    const [help, typo, file] = await Promise.all([
+      run(cwd, 'certs', 'renew', '--help'),
+      run(cwd, 'certs', 'renwe', '--help'),
+      run(cwd, 'import', 'sites', 'none.csv')
+    ])
+    assert.equal(help.code, 0)
+    assert.match(help.stdout, /^Usage: chargelift certs renew NAME/)
+    assert.deepEqual([typo.code, typo.stderr], [78, 'Unknown command certs renwe. Did you mean certs renew?\n'])
+    assert.deepEqual([file.code, file.stderr], [78, 'none.csv: no such file\n'])
   })
 
   it('bad configuration exits 78 with all faults at once, without secrets', async () => {
@@ -102,8 +115,14 @@ describe('command line', () => {
     const cwd = folder()
     const missing = await run(cwd, 'server', ...anyPorts)
     assert.equal(missing.code, 78)
-    for (const flag of ['--tls-ca', '--tls-cert', '--tls-key', '--tls-crl'])
-      assert.match(missing.stderr, new RegExp(`^${flag}: .*certs/`, 'm'))
+    for (const [flag, file] of [
+      ['--tls-ca', 'ca.pem'],
+      ['--tls-cert', 'server.pem'],
+      ['--tls-key', 'server.key'],
+      ['--tls-crl', 'crl.pem']
+    ] as const) {
+      assert.match(missing.stderr, new RegExp(`^certs/${file}: no such file \\(${flag}\\)`, 'm'))
+    }
     await initAuthority({ dir: join(cwd, 'certs') })
     await issueDevice({ dir: join(cwd, 'certs'), name: 'other' })
     const other = await run(cwd, 'server', ...anyPorts, '--tls-key', 'certs/devices/other.key')

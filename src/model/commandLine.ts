@@ -1,6 +1,5 @@
-// Reads a command line: its flags, and the words between them. Finds every fault at once; each says what to write
-// instead. Not parseArgs of node:util: that stops at the first fault, or else takes "--json" as the value of the flag
-// before it.
+// Reads a command line: its flags, and the words between them. Finds every fault at once; each says what to do.
+// Not parseArgs of node:util: that stops at the first fault, or else takes "--json" as the value of the flag before it.
 
 import type { ConfigFault } from './errors.ts'
 import { nearest } from './nearest.ts'
@@ -33,8 +32,8 @@ export interface CommandLine<Flags extends FlagSpecs> {
 }
 
 /**
- * `command`: as typed, without the name of the program; faults name its help. A flag that is nearly one of `flags` is a
- * fault, and then read as the flag that was meant: it hides no fault of its value, and causes none by its absence.
+ * `command`: as typed, without the name of the program; faults name its help. A mistyped flag is a fault, and is then
+ * read as the flag that was meant, so that its value is no lost word and its absence no second fault.
  */
 export function readCommandLine<Flags extends FlagSpecs>(
   command: string,
@@ -122,14 +121,11 @@ export const unexpectedWord = (command: string, shown: string): ConfigFault => (
   sentence: `Unexpected argument ${shown}. ${helpHint(command, 'shows the usage')}`
 })
 
-/**
- * `noun`: the command whose subcommands are `names`; "" for the commands of the program itself. `found` "": nothing was
- * typed.
- */
+/** `noun`: the command with the subcommands `names`; "" for the program itself. `found` "": nothing was typed. */
 export function unknownCommand(noun: string, names: readonly string[], found: string): ConfigFault {
   const full = (name: string): string => [noun, name].filter(Boolean).join(' ')
   const meant = nearest(found, names)
-  const list = `${names.slice(0, -1).join(', ')} or ${names.at(-1)}`
+  const list = [names.slice(0, -1).join(', '), names.at(-1)].filter(Boolean).join(' or ')
   const sentence =
     found === ''
       ? `${noun} needs a command: ${list}. ${helpHint(noun, 'explains them')}`

@@ -101,8 +101,7 @@ const lockPauseMs = 20
 
 /**
  * Runs `work` while no other process, and no other caller in this one, changes the folder, which is made if need be.
- * The lock is one of the operating system (SQLite's, on an empty file): it goes with the process, so none is ever
- * stale.
+ * The lock is one of the operating system (SQLite's, on an empty file): it ends with the process, so it is never stale.
  */
 export async function withLock<T>(dir: string, work: () => Promise<T>): Promise<T> {
   const lock = await takeLock(dir)

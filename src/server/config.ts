@@ -265,14 +265,11 @@ export const serverFlagsHelp = (): string => {
   const indent = ' '.repeat(nameWidth + 5)
   return (Object.entries(flags) as [FlagName, Flag][])
     .map(([name, flag]) => {
-      const lines = [...wrapped(flag.help, helpWidth - indent.length), environmentName(name, flag)]
-      return `  --${name.padEnd(nameWidth)} ${lines.join(`\n${indent}`)}`
+      const help = flag.help.replace(new RegExp(`(.{1,${helpWidth - indent.length}})(?: |$)`, 'g'), `$1\n${indent}`)
+      return `  --${name.padEnd(nameWidth)} ${help}${environmentName(name, flag)}`
     })
     .join('\n')
 }
-
-const wrapped = (text: string, width: number): string[] =>
-  text.match(new RegExp(`\\S.{0,${width - 1}}(?= |$)`, 'g')) ?? []
 
 const environmentName = (name: string, { env }: Flag): string =>
   env ?? `CHARGELIFT_${name.toUpperCase().replaceAll('-', '_')}`
@@ -404,12 +401,9 @@ function readHttpTls(
 
 /** Values by flag. An unknown flag, or one without its value, is a fault. */
 function parseFlags(command: string, args: readonly string[], faults: ConfigFault[]): Map<string, string | string[]> {
-  const specs = Object.fromEntries(
-    (Object.entries(flags) as [string, Flag][]).map(([name, { expected, isSwitch = false, repeatable = false }]) => [
-      name,
-      { type: 'string', expected, multiple: repeatable, ...(isSwitch && { alone: 'true' }) } as const
-    ])
-  )
+  const specOf = ([name, { expected, isSwitch = false, repeatable: multiple = false }]: [string, Flag]) =>
+    [name, { type: 'string', expected, multiple, ...(isSwitch && { alone: 'true' }) }] as const
+  const specs = Object.fromEntries(Object.entries(flags).map(specOf))
   const { values, words } = readCommandLine(command, args, specs, faults)
   for (const word of words) faults.push(unexpectedWord(command, withoutSecrets(word)))
   return new Map(Object.entries(values as Record<string, string | string[]>))

@@ -114,7 +114,7 @@ describe('rejected messages', () => {
     const { code, out } = await chargelift('lost', '--charger', 'a b', '--since', 'yesterday', '--shift-seconds', '1h')
     assert.equal(code, 78)
     for (const fault of [
-      /^Unknown command rejected lost\. Expected list or replay\.$/m,
+      /^Unknown command rejected lost\. Did you mean rejected list\?$/m,
       /--charger: expected/,
       /--since: expected/,
       /--shift-seconds: expected/

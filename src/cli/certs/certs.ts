@@ -32,5 +32,5 @@ export async function run(args: readonly string[]): Promise<void> {
   const [name = '', ...rest] = args
   if (name === 'help') return print(certsHelp.overview)
   if (Object.hasOwn(commands, name)) return commands[name]!(rest)
-  throw new ConfigError([unknownCommand('certs', Object.keys(commands), name)])
+  throw new ConfigError([unknownCommand('certs', Object.keys(commands), name.startsWith('-') ? '' : name)])
 }

@@ -33,7 +33,8 @@ function nextAfterInit({ files, ca }: InitReport): string[] {
   const backup = `Keep ${files.caKey} secret and a copy of ${files.dir} in a safe place: it signs for the whole fleet.`
   return [
     ...(ca === 'created' ? [backup] : []),
-    `The server needs ${files.server}, ${files.serverKey}, ${files.ca} and ${files.crl}; it does not need ${files.caKey}.`,
+    `The server needs ${files.server}, ${files.serverKey}, ${files.ca} and ${files.crl}; ` +
+      `it does not need ${files.caKey}.`,
     `Next: certs issue NAME${files.dir === dirDefault ? '' : ` --dir ${files.dir}`}, once for each device.`
   ]
 }

@@ -1,4 +1,4 @@
-// `chargelift db status|migrate`: what the database is and has, and how it is brought to this program's schema.
+// `chargelift db status|migrate`: shows the state of the database, and brings it to the schema of this program.
 
 import type pg from 'pg'
 import { type DatabaseStatus, databaseStatus } from '../../history/query/databaseStatus.ts'
@@ -71,8 +71,8 @@ function linesOf(engine: Engine, status: DatabaseStatus, settings: string): stri
   ]
   if (columnstore) {
     const line = compression
-      ? `${compression.days} of ${days.count} days, ${sizeOf(compression.bytesBefore)} became ${sizeOf(compression.bytesAfter)}: ` +
-        `${compression.ratio.toFixed(1)} to 1`
+      ? `${compression.days} of ${days.count} days, ${sizeOf(compression.bytesBefore)} became ` +
+        `${sizeOf(compression.bytesAfter)}: ${compression.ratio.toFixed(1)} to 1`
       : 'no day yet'
     lines.push(['compressed', line])
   }

@@ -114,9 +114,7 @@ const banner = (
   Each line is a row that is committed (time UTC). Ctrl-C stops everything; the next start goes on with the same data.
 `
 
-/**
- * A warning of the log as text. The demo polls faster than a real charger likes, on purpose: of that it does not warn.
- */
+/** Prints a warning of the log as text, except that the demo polls too fast for a real charger, which is on purpose. */
 function printWarning(line: string): void {
   const { event, msg, reason } = JSON.parse(line)
   if (event !== 'config_warning') print(`! ${msg}${reason === undefined ? '' : `: ${reason}`}`)

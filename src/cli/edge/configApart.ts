@@ -1,6 +1,5 @@
 // Reads the edge's configuration in a process of its own, which then ends: YAML parser and schema are a sixth of the
-// memory of a running edge, and needed once. What the file says, keys included, goes through a pipe and touches nothing
-// else.
+// memory of a running edge, and needed once. The configuration, keys included, goes through a pipe and nowhere else.
 
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'

@@ -1,6 +1,5 @@
-// `chargelift export sessions|readings|energy|month`: all rows of a range, as CSV or JSON, to a file or to standard
-// output. Reads the database itself, so it needs no server that runs. Progress goes to standard error, and to a
-// terminal alone.
+// `chargelift export sessions|readings|energy|month`: writes all rows of a range as CSV or JSON. Reads the database
+// itself, so no server need run. Progress goes to standard error, and only to a terminal.
 
 import { createWriteStream } from 'node:fs'
 import { rename, rm } from 'node:fs/promises'

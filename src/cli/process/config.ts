@@ -18,15 +18,13 @@ export const secondEnvironment = (env: NodeJS.ProcessEnv = process.env): Record<
 
 /** Variables of glibc's malloc, without their prefix MALLOC_. */
 export interface Malloc {
-  /** Each keeps what it had, and threads that share one wait for each other. */
+  /** Arenas. Each keeps memory that it had once; threads that share an arena wait for each other. */
   readonly ARENA_MAX: number
-  /**
-   * From this size on a piece of memory is a mapping of its own: only those of its pages count that were written to.
-   */
+  /** Bytes. A larger piece is a mapping of its own, of which only the written pages take memory. */
   readonly MMAP_THRESHOLD_?: number
-  /** At most so many of them. */
+  /** Mappings at most. */
   readonly MMAP_MAX_?: number
-  /** What is asked of the system beyond what is needed now. */
+  /** Bytes that malloc takes from the system beyond the need. */
   readonly TOP_PAD_?: number
 }
 

@@ -1,7 +1,7 @@
-// Makes a process that runs for long a small one. It starts itself anew under the same process id (execve) with Node's
-// code cache and with flags of V8 that can only be given at start. With the cache Node need not load its TypeScript
-// stripper, which keeps 18 MB; a start that filled the cache has it loaded already, and so starts once more. Where
-// execve or the cache is not to be had the process runs all the same.
+// Makes a long-running process small. The process starts itself anew under the same process id (execve), with Node's
+// code cache and with flags of V8 that can only be given at start. With the cache Node does not load its TypeScript
+// stripper, which keeps 18 MB. A start that filled the cache has the stripper loaded, and so starts once more. Where
+// execve or the cache is missing the process runs all the same.
 
 import { statSync } from 'node:fs'
 import { flushCompileCache, getCompileCacheDir } from 'node:module'
@@ -16,14 +16,14 @@ export interface Lean {
 }
 
 /**
- * --max-semi-space-size (MB), --initial-old-space-size (MB), --heap-growing-percent: by itself V8 lets the new space
- * grow to 128 MB and old garbage to about as much before it collects. Measured: 70 to 150 MB less in spool-drain, for
- * no more CPU per message, and 140 MB less after 5,000 connections that came and went. They count for the workers, too.
- * The single binary has these flags inside, for every command: its code cache is good for one set of flags.
+ * --max-semi-space-size (MB), --initial-old-space-size (MB), --heap-growing-percent: by default V8 lets the new space
+ * grow to 128 MB, and old garbage to about as much, before it collects. Measured with these flags: 70 to 150 MB less in
+ * spool-drain, for no more CPU per message, and 140 MB less after 5,000 connections that came and went. The flags also
+ * count for the workers. The single binary has them inside, for every command: its code cache needs one set of flags.
  *
- * MMAP_THRESHOLD_, TOP_PAD_: for the first bytes of a TLS connection Node takes 64 KB, and keeps them as long as it
- * lives. A mapping of its own is one page of memory then. Measured with 5,000 connections: 65 KB each instead of 83.
- * MMAP_MAX_: the system bounds the mappings of a process, and V8 needs some.
+ * MMAP_THRESHOLD_, TOP_PAD_: for the first bytes of a TLS connection Node takes 64 KB, and keeps them as long as the
+ * connection lives. As a mapping of its own this is one page of memory. Measured with 5,000 connections: 65 KB each
+ * instead of 83. MMAP_MAX_: the system bounds the mappings of a process, and V8 needs some.
  */
 export const serverLean: Lean = {
   flags: ['--max-semi-space-size=8', '--initial-old-space-size=48', '--heap-growing-percent=100'],
@@ -38,8 +38,8 @@ export function startLean({ flags, malloc }: Lean): void {
 }
 
 /**
- * When what was loaded since `before` had to be compiled: starts once more, this time from the cache. `loadLater` loads
- * what threads will load: one module that the cache lacks brings the stripper into the process.
+ * Starts once more, from the cache, when modules had to be compiled since `before`. `loadLater` loads the modules of
+ * threads: a single module that the cache lacks brings the stripper into the process.
  */
 export async function startFromCache(before: CodeCache, loadLater?: () => Promise<void>): Promise<void> {
   if (before.changedMs === undefined || isSecondStart() || !canStartAgain()) return

@@ -1,6 +1,6 @@
-// How this program is started once more, with more flags for Node and V8: as Node with its entry, or as the single
-// binary, which takes them in one argument (execArgvExtension in build/sea.ts), has some inside already, and shows its
-// arguments alone.
+// How this program starts itself once more with more flags for Node and V8. From source it is Node with its entry. The
+// single binary takes the flags in one argument (execArgvExtension in build/sea.ts), has some inside already, and hides
+// them from its arguments.
 
 import { existsSync, readFileSync } from 'node:fs'
 import { isBinary } from '../../model/assets.ts'
@@ -11,8 +11,8 @@ export interface Start {
 }
 
 /**
- * False where this machine only emulates the one that the program was made for (qemu-user): its kernel need not know
- * how to start such a program, and an execve that fails ends the process.
+ * False where this machine emulates the architecture of the program (qemu-user): its kernel may not know how to start
+ * such a program, and an execve that fails ends the process.
  */
 export function canStartAgain(arch: string = process.arch, file = '/proc/sys/kernel/arch'): boolean {
   if (!existsSync(file)) return true // a kernel before 6.1

@@ -1,5 +1,5 @@
-// Waiting for the order to stop: the first SIGTERM or SIGINT is a request, the second is obeyed at once. A process of
-// several is also told by the one that looks after it, which is no second order.
+// Waits for the order to stop. The first SIGTERM or SIGINT is a request, the second ends the process at once. A process
+// of several is also told by its parent, which is no second order.
 
 const forcedExitCode = 130
 

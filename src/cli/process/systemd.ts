@@ -1,7 +1,6 @@
-// Tells systemd that the edge or the server is ready, alive and stopping (sd_notify), when it asks to be told. Node has
-// no datagram sockets of the AF_UNIX kind, so `systemd-notify` of the same systemd sends them: the unit needs
-// NotifyAccess=all. The watchdog is fed twice in its time: by the edge while polls go on, by the server while its event
-// loop turns.
+// Tells systemd that the edge or the server is ready, alive and stopping (sd_notify), where systemd asks for it. Node
+// has no datagram sockets of the AF_UNIX kind, so `systemd-notify` sends the messages: the unit needs NotifyAccess=all.
+// The watchdog is fed twice in its time: by the edge while polls go on, by the server while its event loop turns.
 
 import { execFile } from 'node:child_process'
 import type { Logger } from 'pino'

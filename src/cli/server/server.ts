@@ -26,10 +26,7 @@ export async function run(args: readonly string[]): Promise<void> {
   await runServer(args)
 }
 
-/**
- * Loads the modules the way the threads do: Piscina uses require, and the cache has one entry for require, one for
- * import.
- */
+/** Loads modules as the threads do: Piscina uses require, and the cache has separate entries for require and import. */
 async function loadThreads(): Promise<void> {
   createRequire(import.meta.url)('../../ingest/worker/writer.ts')
   await import('../../history/derive/thread.ts')

@@ -1,5 +1,4 @@
-// A noun with several commands, such as `tokens add|list|revoke`: which command is meant, what its flags are, and its
-// help.
+// A noun with several commands, such as `tokens add|list|revoke`: its commands, their flags, and their help.
 
 import {
   type FlagSpecs,

@@ -1,5 +1,4 @@
-// `chargelift tokens add|list|revoke`: the tokens for the HTTP port. A new token is printed once, alone on standard
-// output.
+// `chargelift tokens add|list|revoke`: the tokens for the HTTP port. A new token is printed once, alone on stdout.
 
 import type pg from 'pg'
 import { ConfigError, type ConfigFault } from '../../model/errors.ts'

@@ -54,7 +54,9 @@ export async function makeBundle(
   const key = parseKey(keyPem ?? '')
   const hasKey = key !== undefined && certificate?.checkPrivateKey(key) === true
   if (!hasKey && device.ownKey === undefined && certificate !== undefined) {
-    const expected = `the key of ${name}, which was made here (or, for a key that the device makes: edge enroll there, certs sign here)`
+    const expected =
+      `the key of ${name}, which was made here ` +
+      '(or, for a key that the device makes: edge enroll there, certs sign here)'
     fault(paths.key, expected, key === undefined ? 'none' : 'the key of another certificate')
   }
   const chargers = device.chargers.length > 0 ? device.chargers : [name]

@@ -59,9 +59,7 @@ export async function makeCa(key: KeyObject, notAfterMs: number, nowMs: number):
   return certificatePem(certificate)
 }
 
-/**
- * `hosts`: at least one, in normal form. IP addresses become IP entries, for clients do not look for them elsewhere.
- */
+/** `hosts`: at least one, in normal form. IP addresses become IP entries: clients look for them only there. */
 export async function makeServerCertificate(
   issuer: Issuer,
   hosts: readonly string[],

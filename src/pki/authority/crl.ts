@@ -1,6 +1,6 @@
 // Writes certificate revocation lists (RFC 5280, 5): version 2, ECDSA with SHA-256.
-// Promises that a list of tens of thousands takes milliseconds: the certificate library takes minutes, so DER is
-// written here. Never touches a file, and never forgets: the entries of the former list are taken over as they are.
+// A list of tens of thousands takes milliseconds: the certificate library takes minutes, so DER is written here.
+// Never touches a file, and never forgets: the entries of the former list are taken over as they are.
 
 import { createHash, createPublicKey, type KeyObject, sign } from 'node:crypto'
 import {

@@ -1,6 +1,6 @@
-// Certificate signing requests (PKCS #10, RFC 2986): made where the key is, read where the CA is. What a request is
-// trusted for is its key and its name alone, after its signature; role and chargers are the CA's to say. Pure; reads
-// and writes DER itself, so that an edge loads no library for it.
+// Certificate signing requests (PKCS #10, RFC 2986): made where the key is, read where the CA is. A request is trusted
+// only for its key and its name, after its signature was checked; the CA decides role and chargers. Pure; reads and
+// writes DER itself, so that an edge loads no library for it.
 
 import { createPublicKey, type KeyObject, sign, verify } from 'node:crypto'
 import type { ConfigFault } from '../../model/errors.ts'

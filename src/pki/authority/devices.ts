@@ -97,9 +97,9 @@ export interface RenewRequest {
 }
 
 /**
- * Issues anew to devices that have a certificate, with the role and chargers that they have. The former certificates
- * stay valid until they end or are revoked. Throws ConfigError with all faults, also for a device whose newest one is
- * revoked: whoever lost the right does not get it back by a renewal.
+ * Issues anew to devices that have a certificate, with the same role and chargers. The former certificates stay valid
+ * until they end or are revoked. Throws ConfigError with all faults, also for a device whose newest certificate is
+ * revoked: a renewal does not give a lost right back.
  */
 export async function renewDevices({ dir, whom, days, faults: before = [], nowMs = Date.now() }: RenewRequest) {
   const faults = [...before]

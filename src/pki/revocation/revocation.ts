@@ -35,9 +35,7 @@ export interface Revocation {
   readonly issuers: readonly string[]
   /** When the oldest of the issuers' lists was made, ms since the Unix epoch. */
   readonly thisUpdateMs: number
-  /**
-   * When the first of the issuers has only an expired list left, ms since the Unix epoch; Infinity where none says so.
-   */
+  /** When the first list ends that has no successor, ms since the Unix epoch; Infinity where no list ends. */
   readonly nextUpdateMs: number
   /** Certificates revoked in all. */
   readonly count: number

@@ -1,8 +1,9 @@
-// Whom a server lets in: its CA certificates and revocation lists together, asked on every connection.
-// Promises that nobody passes whose certificate, or an intermediate above it, is revoked, is of a CA that is not
-// trusted any more, or has ended; on full and on resumed handshakes alike, for resuming skips all verification of TLS.
-// Signatures are verified where TLS has not just done so. An intermediate counts when it stands in the file of CAs
-// beside its root: what a client sends along cannot be seen here, so it could not be revoked. Never reads a file.
+// Decides which certificates a server accepts, from its CA certificates and revocation lists, on every connection.
+// Refuses a certificate that has ended, that is revoked or under a revoked intermediate, or whose CA is no longer
+// trusted; on full and on resumed handshakes alike, because resuming skips all verification of TLS.
+// Verifies signatures where TLS has not just done so. An intermediate counts only when it stands in the file of CAs
+// beside its root: intermediates that a client sends cannot be seen here, so they could not be revoked.
+// Never reads a file.
 
 import { X509Certificate } from 'node:crypto'
 import { ConfigError, type ConfigFault, DeniedError } from '../../model/errors.ts'
@@ -16,10 +17,7 @@ export interface TrustOptions {
   readonly crlPem: string
   readonly paths: RevocationPaths
   readonly nowMs: number
-  /**
-   * Refuse whose CA has no list that is still in force. Default: an expired list counts as long as there is no newer
-   * one.
-   */
+  /** Refuses certificates of a CA without a list in force. Without it an expired list counts until a newer one comes. */
   readonly crlStrict: boolean
   /** What is in force: the new one must not say less than it. */
   readonly former?: Trust | undefined
@@ -40,10 +38,7 @@ export class Trust {
   /** Of `ca.pem`, by subject: several CAs may have one name. */
   readonly #authorities: ReadonlyMap<string, readonly Authority[]>
 
-  /**
-   * Throws ConfigError with all faults: garbage, no CA that is valid now, a list of another signer, older or missing
-   * lists.
-   */
+  /** Throws ConfigError with all faults: garbage, no valid CA, a list of another signer, older or missing lists. */
   static parse(options: TrustOptions): Trust {
     const { caPem, crlPem, paths, nowMs, former } = options
     const authorities = parseAuthorities(caPem, paths.ca, nowMs)
@@ -145,10 +140,7 @@ function parseAuthorities(caPem: string, path: string, nowMs: number): X509Certi
   return authorities
 }
 
-/**
- * A list is exchanged for a newer one only, and one in force never for one that has ended: a copy that went wrong, as a
- * rule.
- */
+/** Only a newer list replaces a list, and an ended one never replaces one in force: it is usually a bad copy. */
 function datesFaults(trust: Trust, former: Trust | undefined, path: string, nowMs: number): ConfigFault[] {
   const next = trust.revocation
   const fromFuture = next.issuers.filter(issuer => next.datesOf(issuer)!.thisUpdateMs > nowMs + clockSkewMs)
