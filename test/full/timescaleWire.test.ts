@@ -145,6 +145,7 @@ describe('the wire server over TimescaleDB in WebAssembly', () => {
     await admin.query('CREATE DATABASE other')
     const other = await connect({ connectionString: server.url.replace(/postgres$/, 'other') })
     await assert.rejects(other.query('SELECT FROM rows'), { code: '42P01' })
+    await other.query('BEGIN')
     const ended = new Promise<void>(resolve => other.on('end', resolve))
     await admin.query('DROP DATABASE IF EXISTS other WITH (FORCE)')
     await ended
