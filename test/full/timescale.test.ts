@@ -88,9 +88,7 @@ const suites: Readonly<Record<string, Readonly<Record<string, string>>>> = {
     'derives sessions, gives them a cost, and closes a month': 'makes a TimescaleDB of its own anyway'
   },
   'test/full/readings.test.ts': {},
-  'test/full/sessionArrival.test.ts': {
-    'give the sessions that they give at once; the same rows again write nothing': 'takes a minute in WebAssembly'
-  }
+  'test/full/sessionArrival.test.ts': {}
 }
 
 describe('on hypertables', () => {

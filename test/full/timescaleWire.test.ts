@@ -70,6 +70,22 @@ describe('the wire server over TimescaleDB in WebAssembly', () => {
     assert.deepEqual(await valuesOf(client, 'SELECT id FROM rows ORDER BY id'), [1, 2])
   })
 
+  it('an exchange of any length is answered, also where a message ends with a block of the instance', async () => {
+    const client = await connect()
+    for (const around of [8_192, 32_768]) {
+      for (let length = around - 120; length <= around; length++) {
+        const value = 'x'.repeat(length)
+        assert.deepEqual(await valuesOf(client, `SELECT ${length}`), [length])
+        const { rows } = await client.query('SELECT length($1) AS length', [value])
+        assert.deepEqual(rows, [{ length }])
+        const { rows: parsed } = await client.query(`SELECT length('${value}') + $1::integer AS length`, [0])
+        assert.deepEqual(parsed, [{ length }])
+      }
+    }
+    await assert.rejects(client.query('SELECT $1::integer', ['x'.repeat(8_192)]), { code: '22P02' })
+    assert.deepEqual(await valuesOf(client, 'SELECT 1'), [1])
+  })
+
   it('a COPY that its client gives up stores nothing', async () => {
     const client = await connect()
     const stream = client.query(copyFrom('COPY rows (id) FROM STDIN'))
@@ -145,6 +161,7 @@ describe('the wire server over TimescaleDB in WebAssembly', () => {
     await admin.query('CREATE DATABASE other')
     const other = await connect({ connectionString: server.url.replace(/postgres$/, 'other') })
     await assert.rejects(other.query('SELECT FROM rows'), { code: '42P01' })
+    await other.query('BEGIN')
     const ended = new Promise<void>(resolve => other.on('end', resolve))
     await admin.query('DROP DATABASE IF EXISTS other WITH (FORCE)')
     await ended

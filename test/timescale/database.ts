@@ -28,7 +28,7 @@ export interface Client {
 /** The instance's own defaults are those of initdb. */
 const forget = `RESET ALL; DISCARD TEMP; DEALLOCATE ALL;
   SET search_path = "$user", public; SET client_min_messages = notice`
-const held = "SELECT count(*) FROM pg_locks WHERE locktype = 'advisory' AND objsubid = 1"
+const held = "SELECT count(*) FROM pg_locks WHERE locktype = 'advisory'"
 const setsUp = /^\s*(SET|RESET|CREATE\s+TEMP)\b/i
 const mentionsLocks = /advisory/i
 
@@ -44,12 +44,14 @@ export class Database {
   #owner: Client | undefined
   /** Who has advisory locks. */
   #holder: Client | undefined
+  #isClosed = false
 
   constructor(make: () => Promise<Instance>) {
     this.#make = make
   }
 
   ask(client: Client, exchange: Exchange): void {
+    if (this.#isClosed) return
     this.#waiting.push({ client, ...exchange })
     this.#go()
   }
@@ -71,6 +73,7 @@ export class Database {
   }
 
   async close(): Promise<void> {
+    this.#isClosed = true
     this.#waiting.length = 0
     await this.#running
     await (await this.#instance)?.close()
