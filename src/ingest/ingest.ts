@@ -89,7 +89,8 @@ export class Ingest implements Admission {
   }
 
   /**
-   * Stores and acknowledges the admitted messages, for at most `timeoutMs`, then ends the workers. True if nothing is left.
+   * Stores and acknowledges the admitted messages, for at most `timeoutMs`, then ends the workers. True if nothing is
+   * left.
    */
   async close(timeoutMs: number): Promise<boolean> {
     const drained = this.#drain()

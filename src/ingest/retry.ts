@@ -1,6 +1,6 @@
-// What an error of the database means for the batch, in one table. After an unknown error the batch is kept and retried:
-// only errors of classes 22 and 23 can be the fault of a row.
-// Source: PostgreSQL documentation, appendix A, "PostgreSQL Error Codes".
+// What an error of the database means for the batch, in one table. After an unknown error the batch is kept and
+// retried: only errors of classes 22 and 23 can be the fault of a row. Source: PostgreSQL documentation, appendix A,
+// "PostgreSQL Error Codes".
 
 export type Verdict =
   /** Some row is stored already: take the merge. */

@@ -38,7 +38,10 @@ export async function makeTemplate(): Promise<() => Promise<Instance>> {
 /** What an instance reads at once: where a message ends with it, the instance takes this for the end of all. */
 const blockBytes = 8_192
 
-/** Several where a message that is not the last one ends with a block; the data of a COPY is read to its end in any case. */
+/**
+ * Several where a message that is not the last one ends with a block; the data of a COPY is read to its end in any
+ * case.
+ */
 function partsOf(bytes: Buffer): Buffer[] {
   const { messages } = cut(bytes)
   if (messages[0]?.type === 'Q') return [bytes]

@@ -10,11 +10,11 @@ import { readConfigApart } from './configApart.ts'
 import { energyStartOf, readFlags } from './flags.ts'
 
 /**
- * --liftoff-only: undici's HTTP parser is WebAssembly. Optimising it takes 20 MB for a moment and keeps 9, for one small
- * answer a poll. --no-opt: code and memory of V8's last compiler are 6 MB; without it 30,000 messages a second are
- * possible. --max-semi-space-size, --heap-growing-percent: garbage is collected early, also while a backlog of weeks
- * leaves. --initial-old-space-size: overrides that of the server, which is inside the binary. One arena: the edge's
- * threads allocate little.
+ * --liftoff-only: undici's HTTP parser is WebAssembly. Optimising it takes 20 MB for a moment and keeps 9, for one
+ * small answer a poll. --no-opt: code and memory of V8's last compiler are 6 MB; without it 30,000 messages a second
+ * are possible. --max-semi-space-size, --heap-growing-percent: garbage is collected early, also while a backlog of
+ * weeks leaves. --initial-old-space-size: overrides that of the server, which is inside the binary. One arena: the
+ * edge's threads allocate little.
  */
 const lean: Lean = {
   flags: [

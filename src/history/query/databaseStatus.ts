@@ -152,7 +152,7 @@ async function compression(db: Queryable): Promise<DatabaseStatus['compression']
 }
 
 /** All of this database, failed or not; none where there is no TimescaleDB. */
-async function backgroundJobs(db: Queryable): Promise<BackgroundJob[]> {
+export async function backgroundJobs(db: Queryable): Promise<BackgroundJob[]> {
   const { installed } = await one<{ installed: boolean }>(
     db,
     "SELECT to_regclass('timescaledb_information.job_stats') IS NOT NULL AS installed"

@@ -64,7 +64,7 @@ const bucketSql: Readonly<Record<EnergyResolution, string>> = {
 const widthMs = { '15m': 900_000, '1h': 3_600_000 } as const
 
 /** Begin of the bucket that holds this moment. */
-function bucketStart(ms: number, resolution: EnergyResolution, zone: Zone): number {
+export function bucketStart(ms: number, resolution: EnergyResolution, zone: Zone): number {
   if (resolution === '15m' || resolution === '1h') return Math.floor(ms / widthMs[resolution]) * widthMs[resolution]
   const day = zone.dayOf(ms)
   return zone.startOfDay(resolution === '1d' ? day : `${day.slice(0, 8)}01`)

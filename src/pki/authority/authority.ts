@@ -84,7 +84,10 @@ async function survey(files: AuthorityFiles, wanted: readonly string[] | undefin
   return { ...found, crl, crlEndsSoon: crlEndsSoon(files, found, crl, nowMs), server, serverFault, hosts }
 }
 
-/** Also checks that the list is of a CA. A list of another CA cannot be renewed here; a missing list of ours can be made. */
+/**
+ * Also checks that the list is of a CA. A list of another CA cannot be renewed here; a missing list of ours can be
+ * made.
+ */
 function crlEndsSoon(files: AuthorityFiles, { ca, caPem }: CaFound, crl: string | undefined, nowMs: number): boolean {
   if (ca === undefined || crl === undefined) return false
   const { nextUpdateMs } = parseRevocation(crl, caPem, files).datesOf(ca.subject) ?? { nextUpdateMs: 0 }

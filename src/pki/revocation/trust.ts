@@ -17,7 +17,9 @@ export interface TrustOptions {
   readonly crlPem: string
   readonly paths: RevocationPaths
   readonly nowMs: number
-  /** Refuses certificates of a CA without a list in force. Without it an expired list counts until a newer one comes. */
+  /**
+   * Refuses certificates of a CA without a list in force. Without it an expired list counts until a newer one comes.
+   */
   readonly crlStrict: boolean
   /** What is in force: the new one must not say less than it. */
   readonly former?: Trust | undefined
