@@ -22,8 +22,9 @@ describe('dashboard with history', { skip: missing }, () => {
   let server: RunningServer
   const url = (path: string): string => `http://127.0.0.1:${server.httpPort}${path}`
   const get = async <Answer>(path: string): Promise<Answer> => (await (await fetch(url(path))).json()) as Answer
-  /** Where every charger is on that day. */
-  const month = new Intl.DateTimeFormat('en-CA', { timeZone, year: 'numeric', month: '2-digit' }).format(Date.now())
+  /** Of the week that is seeded at least three days, whatever today is. */
+  const within = Date.now() - 3 * 86_400_000
+  const month = new Intl.DateTimeFormat('en-CA', { timeZone, year: 'numeric', month: '2-digit' }).format(within)
   const next = new Date(Date.UTC(Number(month.slice(0, 4)), Number(month.slice(5)), 1)).toISOString().slice(0, 10)
   const range = `from=${month}-01&to=${next}`
 

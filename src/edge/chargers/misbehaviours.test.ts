@@ -108,15 +108,17 @@ test(`${misbehaviours.length} misbehaviours: the edge stays up, resumes in two p
     broker.published.filter(({ topic }) => topic.startsWith(`chargers/${charger}/`)).sort((a, b) => a.timeMs - b.timeMs)
   const powersOf = (charger: string) =>
     of(charger).flatMap(({ name, value }) => (name === 'PowerOutput' ? [value as number] : []))
-  await broker.until(() =>
-    names.every(name => powersOf(name)[0] === 6_000 && powersOf(name).some(watts => watts > 7_000))
-  )
+  const resumedAt = (charger: string) =>
+    powersOf(charger)
+      .slice(1)
+      .find(watts => watts !== 6_000)
+  // The current state leaves before the backlog: a slow broker has the fifth good poll before the first.
+  await broker.until(() => names.every(name => powersOf(name)[0] === 6_000 && resumedAt(name)! <= 7_002))
 
   for (const [i, [name, , isTrue]] of misbehaviours.entries()) {
     const published = of(names[i]!)
-    const [first, ...later] = powersOf(names[i]!)
-    assert.equal(first, 6_000, name)
-    const resumed = later.find(watts => watts !== 6_000)!
+    assert.equal(powersOf(names[i]!)[0], 6_000, name)
+    const resumed = resumedAt(names[i]!)!
     assert.ok(resumed <= 7_002, `${name}: resumed at its good poll ${resumed - 7_000}`)
     const wrong = published.filter(
       ({ name, value }) => !isGood(name, value) && !isTrue?.[name]?.includes(value as number)
