@@ -69,7 +69,7 @@ export interface Emitter {
 interface AedesInside {
   readonly clients: Record<string, object | undefined>
   readonly mq: Emitter
-  on(event: 'error', failed: (error: Error) => void): void
+  on(name: 'error', failed: (error: Error) => void): void
 }
 
 /** Whether a client with this id is connected. */
