@@ -17,12 +17,13 @@ import { terminalReport } from './report/terminal.ts'
 import { describeMachine, describeVersions } from './rig/machine.ts'
 import { productName } from './rig/product.ts'
 import { Bench, folder, type Scenario } from './scenarios/scenario.ts'
-import { scenarios } from './scenarios/scenarios.ts'
+import { longScenarios, scenarios } from './scenarios/scenarios.ts'
 import { flagsHelp, readSettings, type Settings, shownSettings } from './settings.ts'
 
 const exitCodeInterrupted = 130
 
 const usage = (): string => `Usage: npm run bench -- SCENARIO [flags]
+       npm run bench -- long NAME [flags]: minutes to hours, by hand (${Object.keys(longScenarios).join(', ')})
        npm run bench -- compare BEFORE.json AFTER.json
        npm run bench -- fleet-model [RESULT.json ...]: the machines that a fleet needs
 
@@ -42,6 +43,7 @@ that what was acknowledged is what is stored. Method and results: bench/README.m
 `
 
 async function main([name, ...args]: readonly string[]): Promise<number> {
+  if (name === 'long') return runNamed(longScenarios, args, Object.keys(longScenarios))
   if (name === 'fleet-model' && args.includes('--help')) {
     process.stdout.write(fleetModelHelp())
     return 0
@@ -58,10 +60,17 @@ async function main([name, ...args]: readonly string[]): Promise<number> {
     process.stdout.write(compareFiles(args))
     return 0
   }
-  const scenario = Object.hasOwn(scenarios, name) ? scenarios[name] : undefined
+  return runNamed(scenarios, [name, ...args], [...Object.keys(scenarios), 'long', 'compare', 'fleet-model'])
+}
+
+async function runNamed(
+  table: Readonly<Record<string, Scenario>>,
+  [name = 'nothing', ...args]: readonly string[],
+  known: readonly string[]
+): Promise<number> {
+  const scenario = Object.hasOwn(table, name) ? table[name] : undefined
   if (scenario === undefined) {
-    const expected = `one of ${[...Object.keys(scenarios), 'compare', 'fleet-model'].join(', ')}`
-    throw new ConfigError([{ path: 'scenario', expected, found: name }])
+    throw new ConfigError([{ path: 'scenario', expected: `one of ${known.join(', ')}`, found: name }])
   }
   const settings = readSettings(args, scenario.defaults)
   if (settings.baselines.length > 0 && !scenario.hasBaselines) {

@@ -33,3 +33,6 @@ export const scenarios: Readonly<Record<string, Scenario>> = {
   soak,
   budgets
 }
+
+/** Runs of minutes and hours, by hand: `npm run bench -- long NAME`. CI never runs them. */
+export const longScenarios: Readonly<Record<string, Scenario>> = { soak }
