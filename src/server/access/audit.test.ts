@@ -156,3 +156,45 @@ test('handshakes are counted by outcome, the ones that never happened too', () =
     overload: 0
   })
 })
+
+test('quotas are looked at with the first rows, then every hour, or after 10,000 rows', async () => {
+  const clock = { ms: 1_000_000 }
+  let looks = 0
+  const db = {
+    query: async (sql: string) => {
+      if (sql.startsWith('DELETE')) looks++
+      return { rowCount: 1 }
+    }
+  } as unknown as Pool
+  /** Reports `count` events of different identities, and writes them. */
+  const looksAfter = async (count: number, ms: number): Promise<number> => {
+    clock.ms += ms
+    looks = 0
+    for (let i = 0; i < count; i++) audit.report(denied('10.0.0.1:1', `c${clock.ms}-${i}`))
+    await audit.close()
+    return looks / 2 // strangers, and known ones
+  }
+  const audit = new Audit({ log: pino({ level: 'silent' }), node: 'n1', now: () => clock.ms })
+  audit.storeIn(db)
+  assert.equal(await looksAfter(1, 0), 1)
+  assert.equal(await looksAfter(1, 3_599_999), 0)
+  assert.equal(await looksAfter(1, 1), 1, 'an hour after the last look')
+  assert.equal(await looksAfter(9_999, 1), 0)
+  assert.equal(await looksAfter(1, 1), 1, '10,000 rows after the last look')
+  assert.deepEqual(
+    [...audit.evicted],
+    [
+      ['strangers', 3],
+      ['known', 3]
+    ]
+  )
+})
+
+test('the same again is told the first five times, then each power of ten', () => {
+  const { audit, lines } = open()
+  for (let i = 0; i < 1_000; i++) audit.report(denied('10.0.0.1:1', 'c1'))
+  assert.deepEqual(
+    lines.map(({ count = 1 }) => count),
+    [1, 2, 3, 4, 5, 10, 100, 1_000]
+  )
+})
