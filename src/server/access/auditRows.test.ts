@@ -1,4 +1,4 @@
-// What of an event is stored, and how many of strangers and of known identities are kept.
+// Which parts of an event are stored, and how many events are kept of strangers and of known identities.
 
 import assert from 'node:assert/strict'
 import { test } from 'node:test'

@@ -1,4 +1,4 @@
-// What only programs on this machine reach.
+// Addresses that only programs on this machine can use.
 
 import assert from 'node:assert/strict'
 import { test } from 'node:test'

@@ -1,4 +1,4 @@
-// Who is let in from memory: until the very end of a token, as soon as it is made, and no longer than a refresh after it is gone.
+// The token cache: when a token is valid, and how soon a new or revoked token takes effect.
 
 import assert from 'node:assert/strict'
 import { type TestContext, test } from 'node:test'

@@ -1,4 +1,4 @@
-// Which tokens are in force, and what is stored of a secret. The statements themselves: test/full.
+// Which tokens are in force, and what is stored of a secret. The SQL statements are tested in test/full.
 
 import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'

@@ -11,7 +11,7 @@ export const accessRoles = ['viewer', 'billing', 'operator'] as const
 export type AccessRole = (typeof accessRoles)[number]
 
 /** With this prefix a token is recognised where it does not belong, as in a log or a repository. */
-const tokenPrefix = 'clft_'
+export const tokenPrefix = 'clft_'
 
 export interface ListedToken {
   readonly name: string

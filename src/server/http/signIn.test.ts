@@ -1,4 +1,4 @@
-// Signing in: which cookie a browser gets, for how long, and where it is led.
+// Signing in: the cookie a browser gets, how long it lasts, and the page that follows.
 
 import assert from 'node:assert/strict'
 import { test } from 'node:test'

@@ -62,7 +62,7 @@ for (const [what, state, reasons] of cases) {
 }
 
 const history = (what: string): string => `history is not brought up to date: ${what}`
-const redis = 'Redis is away: sessions and takeovers are not shared, what is stored is'
+const redis = 'Redis is away: sessions and takeovers are not shared; readings are stored'
 const warnings: [what: string, state: State, warnings: string[]][] = [
   ['nothing', { last: { failing: [] }, link: { isReachable: true } }, []],
   ['the certificates', { warnings: ['ends soon'] }, ['ends soon']],

@@ -1,4 +1,4 @@
-// Which servers live: what each says, and what it does for one that is silent.
+// Which servers are alive: what each one publishes, and what a server does for a silent one.
 
 import assert from 'node:assert/strict'
 import { type TestContext, test } from 'node:test'

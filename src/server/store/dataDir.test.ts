@@ -1,4 +1,4 @@
-// The folder of a server: who may use it, and what a killed server leaves behind.
+// The data folder of a server: access rights, and the remains of a killed server.
 
 import assert from 'node:assert/strict'
 import { existsSync, mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs'

@@ -1,4 +1,4 @@
-// The newest values of all chargers at the start: read by day, topped up by what a killed server had not written behind.
+// The newest values of all chargers at the start, also after a server was killed before it wrote them.
 
 import assert from 'node:assert/strict'
 import { test } from 'node:test'

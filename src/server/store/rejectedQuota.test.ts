@@ -1,4 +1,4 @@
-// Who loses how many rejected messages, and when the quotas are looked at.
+// How many rejected messages each sender may keep, and when the quotas are checked.
 
 import assert from 'node:assert/strict'
 import { describe, it, test } from 'node:test'

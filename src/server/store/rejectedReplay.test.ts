@@ -1,4 +1,4 @@
-// Rejected messages once more: which are sent, with which time, and which stay.
+// A replay of rejected messages: which are sent, with which time, and which stay.
 
 import assert from 'node:assert/strict'
 import { test } from 'node:test'

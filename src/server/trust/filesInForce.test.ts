@@ -1,4 +1,4 @@
-// Files in force: what is exchanged, what is told, and when a file counts as whole.
+// Files in force: when a new file is complete, when it replaces the old one, and what is logged.
 
 import assert from 'node:assert/strict'
 import { mkdtempSync, renameSync, rmSync, writeFileSync } from 'node:fs'

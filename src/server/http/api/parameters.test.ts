@@ -1,4 +1,4 @@
-// What a parameter may be: each kind at its bounds, and the faults of a request together.
+// Each kind of parameter at its bounds. All faults of a request are reported together.
 
 import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'

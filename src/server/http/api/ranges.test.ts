@@ -1,4 +1,4 @@
-// The time that a request asks for: what is absent, what is empty, and days of different zones.
+// The period of a request: defaults, empty periods, and days of different time zones.
 
 import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'

@@ -1,4 +1,4 @@
-// The journal of live events: what it still knows, and how much of it goes out at once.
+// The journal of live events: how far back it reaches, and how much it sends at once.
 
 import assert from 'node:assert/strict'
 import { test } from 'node:test'

@@ -1,4 +1,4 @@
-// What is known of a charger, out of entries of whatever senders.
+// Facts about a charger, from entries of any sender.
 
 import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'

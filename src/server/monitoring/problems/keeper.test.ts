@@ -1,4 +1,4 @@
-// One server of several keeps the problems: when it reads them anew, when it writes, and when it tells the webhook again.
+// One of several servers keeps the problems: when it reads and writes them, and when it repeats a webhook.
 
 import assert from 'node:assert/strict'
 import { createServer } from 'node:http'

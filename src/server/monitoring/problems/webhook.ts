@@ -11,7 +11,7 @@ export interface WebhookTarget {
 }
 
 /** Time, and HMAC-SHA256 of `time.body`: a receiver that checks both accepts neither forged nor repeated messages. */
-const signatureOf = (secret: string, seconds: number, body: string): string =>
+export const signatureOf = (secret: string, seconds: number, body: string): string =>
   `t=${seconds},v1=${createHmac('sha256', secret).update(`${seconds}.${body}`).digest('hex')}`
 
 /** Resolves when the receiver answered 2xx. Rejects with a sentence without URL and secret. */

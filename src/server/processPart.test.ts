@@ -2,7 +2,7 @@
 
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { budgetBytesMin } from '../limits.ts'
+import { budgetBytesMin } from './limits.ts'
 import { partOf } from './processPart.ts'
 
 const config = {
