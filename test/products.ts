@@ -3,7 +3,7 @@
 
 import { execFileSync, spawn } from 'node:child_process'
 import { once } from 'node:events'
-import { existsSync, mkdirSync, readFileSync } from 'node:fs'
+import { existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, renameSync, rmSync } from 'node:fs'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 
@@ -17,7 +17,15 @@ export async function builtProducts(arch: Arch): Promise<string> {
   if (isPresent(dist, arch)) return dist
   const own = join(root, 'node_modules/.cache/chargelift-test-dist')
   mkdirSync(own, { recursive: true })
-  if (!isPresent(own, arch)) await build(root, own, arch)
+  if (isPresent(own, arch)) return own
+  // Two test files may build at the same time: each product appears in one step, the binary with the commit last.
+  const making = mkdtempSync(`${own}-`)
+  try {
+    await build(root, making, arch)
+    for (const file of readdirSync(making).sort().reverse()) renameSync(join(making, file), join(own, file))
+  } finally {
+    rmSync(making, { recursive: true, force: true })
+  }
   return own
 }
 

@@ -17,7 +17,7 @@ import type { RunningServer } from '../../src/server/server.ts'
 import { EdgeProcess, quickName, writeEdgeConfig } from '../edgeProcess.ts'
 import { Harness, until } from '../harness.ts'
 
-const outageMs = 30_000
+const outageMs = 10_000
 const patienceMs = 150_000
 const harness = Harness.use()
 
