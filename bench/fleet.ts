@@ -1,5 +1,6 @@
-// `npm run bench`: lists the scenarios, runs one and reports it, or compares two results.
-// A run that fails its verification prints no speed; the exit code is then 1, and 78 for flags that must change.
+// The program behind `npm run bench`: lists the scenarios, runs a scenario and reports the result, or compares two
+// results. A run that fails its verification prints no speed. The exit code is then 1. For flags that must change it is
+// 78.
 
 import { mkdirSync, writeFileSync } from 'node:fs'
 import { dirname, join } from 'node:path'
@@ -90,7 +91,7 @@ async function runScenario(name: string, scenario: Scenario, settings: Settings)
   try {
     await scenario.run(bench)
   } catch (error) {
-    // What is ended at Ctrl-C fails; the handler ends us.
+    // Ctrl-C ends the parts of a run, so the run fails. The signal handler ends the process.
     if (bench.isInterrupted) await new Promise(() => {})
     throw error
   } finally {

@@ -1,4 +1,5 @@
-// What the product is compared with, each in a file of its own. `copy-floor` is none of these: no fleet sends to it.
+// The systems that the product is compared with. Each has a file of its own. `copy-floor` is not in this table, because
+// no fleet sends messages to it.
 
 import type { Expected } from '../rig/product.ts'
 import type { Target } from '../rig/target.ts'
@@ -10,7 +11,7 @@ import { tutorial } from './tutorial.ts'
 
 export interface Baseline {
   readonly summary: string
-  /** What is missing to run it here, and how to get it; undefined when nothing is. */
+  /** Says what is missing to run the baseline on this machine, and how to get it. Undefined when nothing is missing. */
   readonly missing: (settings: Settings) => string | undefined
   readonly start: (bench: Bench, expected: Expected) => Promise<Target>
 }

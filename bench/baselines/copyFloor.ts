@@ -1,5 +1,5 @@
-// The baseline `copy-floor`: the rows of the product's own run, by COPY from files into an empty table of the same
-// schema. What the database alone can take, with nothing in front of it.
+// The baseline `copy-floor`: loads the rows of the product's own run, by COPY from files, into an empty table of the
+// same schema. It shows what the database alone can take, with nothing in front of it.
 
 import { createReadStream, createWriteStream, mkdirSync, rmSync, statSync } from 'node:fs'
 import { join } from 'node:path'
@@ -34,7 +34,7 @@ export class CopyFloor {
     this.#files = Array.from({ length: count }, (_, i) => join(this.#dir, `${i}.copy`))
   }
 
-  /** The rows of a run that was verified, a file for each connection. */
+  /** Saves the rows of a verified run, in one file for each connection. */
   async keep(database: Database, expected: Expected, ledger: Float64Array): Promise<void> {
     mkdirSync(this.#dir, { recursive: true })
     this.#kept = { expected, ledger }
@@ -110,7 +110,9 @@ export class CopyFloor {
   }
 }
 
-/** Connections at the same time, each with its part of the work. */
+/**
+ * Opens `count` connections and runs `work` on all of them at the same time. Each connection does one part of the work.
+ */
 async function withClients(
   url: string,
   count: number,

@@ -1,5 +1,5 @@
-// TLS and MQTT framing with nothing behind them, a process of its own: each PUBLISH is counted and acknowledged, with
-// one write for all that one read brought. What a server in Node cannot be faster than on one thread.
+// A server process that does TLS and MQTT framing and nothing else. It counts and acknowledges each PUBLISH, and
+// answers all packets of one read with one write. No server in Node can be faster than this on one thread.
 
 import { readFileSync } from 'node:fs'
 import type { AddressInfo } from 'node:net'
@@ -16,7 +16,7 @@ export interface FloorOptions {
 
 export interface FloorCalls {
   port(): Promise<number>
-  /** PUBLISH packets so far. */
+  /** The number of PUBLISH packets since the start. */
   counted(): Promise<number>
 }
 

@@ -1,5 +1,6 @@
-// How the tutorial stores: a message is a row, with INSERT, over a few connections: one statement for each message, or
-// for up to a thousand of them. Messages wait in memory until they are stored; nobody is told.
+// Stores messages as the tutorial does: each message becomes a row, by INSERT, over a few connections. A statement
+// stores one message, or up to a thousand messages. Messages wait in memory until they are stored, and the sender gets
+// no report of the storing.
 
 import pg from 'pg'
 import { columns } from '../load/columns.ts'
@@ -8,11 +9,11 @@ import type { StoredShape } from '../rig/verify.ts'
 
 export interface InsertOptions {
   readonly databaseUrl: string
-  /** Rows per statement, at most. */
+  /** The most rows in one statement. */
   readonly rows: number
 }
 
-/** `ev_readings` of the tutorial, with the charger's name that it forgot. */
+/** Creates the tutorial's table `ev_readings`, plus a column for the charger's name, which the tutorial forgot. */
 export async function createTutorialTable(database: Database): Promise<void> {
   const types = columns.map(({ column, scale }) => `${column} ${scale === undefined ? 'text' : 'double precision'}`)
   await database.query(
@@ -20,7 +21,7 @@ export async function createTutorialTable(database: Database): Promise<void> {
   )
   const { rows } = await database.query("SELECT FROM pg_extension WHERE extname = 'timescaledb'")
   if (rows.length > 0) await database.query("SELECT create_hypertable('ev_readings', 'time')")
-  else await database.query('CREATE INDEX ON ev_readings (time DESC)') // as a hypertable has it
+  else await database.query('CREATE INDEX ON ev_readings (time DESC)') // a hypertable has this index, too
 }
 
 export const tutorialShape: StoredShape = { from: 'ev_readings r', charger: 'r.charger', row: 'message' }
@@ -64,7 +65,7 @@ export class InsertStore {
     return store
   }
 
-  /** A message as it came. */
+  /** Queues one MQTT message for storing. The arguments are the message's topic and payload as received. */
   take(topic: string, payload: Buffer): void {
     const [, charger, name] = topic.split('/')
     const { SamplingTime, Value } = JSON.parse(payload.toString()) as { SamplingTime: string; Value: number | string }
@@ -94,7 +95,7 @@ export class InsertStore {
 
 const insertOne = (client: pg.Client, { charger, column, time, value }: Message): Promise<unknown> =>
   client.query({
-    name: column, // prepared once
+    name: column, // PostgreSQL prepares each statement once
     text: `INSERT INTO ev_readings (time, charger, ${column}) VALUES ($1, $2, $3)`,
     values: [time, charger, value]
   })

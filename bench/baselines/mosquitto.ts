@@ -1,6 +1,6 @@
-// Debian's Mosquitto as the tutorial sets it up: mutual TLS, the certificate's name as the user, persistence on. In its
-// favour: no message that waits for the subscriber is dropped, as many as it likes may be in flight to it, and no
-// answer is delayed.
+// Runs Debian's Mosquitto with the tutorial's settings: mutual TLS, the certificate's name as the user, and
+// persistence. Three settings favour Mosquitto: it drops no message that waits for the subscriber, it may have any
+// number of messages in flight to the subscriber, and TCP delays none of its answers.
 
 import { type ChildProcess, spawn } from 'node:child_process'
 import { existsSync, mkdirSync, rmSync, writeFileSync } from 'node:fs'
@@ -21,7 +21,7 @@ export interface Mosquitto {
 
 const startTimeoutMs = 10_000
 
-/** Where the program is; Debian's lies outside an ordinary user's PATH. */
+/** Finds the program. Debian installs Mosquitto in a folder outside an ordinary user's PATH. */
 function findMosquitto(): string | undefined {
   const folders = [...(process.env.PATH ?? '').split(delimiter), '/usr/sbin', '/usr/local/sbin']
   return folders.map(path => join(path, 'mosquitto')).find(path => existsSync(path))

@@ -1,4 +1,4 @@
-// The baselines `stock-aedes` and `floor`: servers of our own that promise less.
+// The baselines `stock-aedes` and `floor`: servers of this project that promise less than the product.
 
 import { startChild } from '../load/calls.ts'
 import { ledgerWidth } from '../load/ledger.ts'

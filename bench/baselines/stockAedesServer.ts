@@ -1,5 +1,5 @@
-// Aedes as it comes, a process of its own: it acknowledges a publish at once, and what its `publish` event hands out is
-// stored afterwards with multi-row INSERT.
+// A server process with Aedes in its default form. Aedes acknowledges a message at once. The process stores the message
+// afterwards, from Aedes' `publish` event, with multi-row INSERT.
 
 import { readFileSync } from 'node:fs'
 import type { AddressInfo } from 'node:net'

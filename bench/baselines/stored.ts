@@ -1,4 +1,4 @@
-// The verdict on a baseline that stores a row for each message in a table like the tutorial's.
+// Verifies a baseline that stores a row for each message in a table like the tutorial's.
 
 import type { Database } from '../rig/database.ts'
 import type { Expected } from '../rig/product.ts'

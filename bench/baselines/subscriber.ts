@@ -1,4 +1,5 @@
-// The tutorial's second program, a process of its own: subscribes to everything below chargers/ and stores it.
+// The tutorial's second program, as a process of its own. It subscribes to all topics below chargers/ and stores their
+// messages.
 
 import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
@@ -13,9 +14,9 @@ export interface SubscriberOptions extends InsertOptions {
   readonly name: string
 }
 
-/** Of every process that stores with INSERT. */
+/** The calls that every process that stores with INSERT answers. */
 export interface StoreCalls {
-  /** Messages stored since the start. Rejects when storing has failed. */
+  /** The number of messages stored since the start. Rejects when storing has failed. */
   stored(): Promise<number>
 }
 

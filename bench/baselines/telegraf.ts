@@ -1,6 +1,7 @@
-// The baseline `telegraf`: Mosquitto, and Telegraf with a persistent session that acknowledges to Mosquitto what its
-// PostgreSQL output has written. Needs the program (`--telegraf PATH`), and numbers only: its column has one type.
-// Settings as its documentation has them (inputs mqtt_consumer, outputs postgresql); the limits are opened wide.
+// The baseline `telegraf`: Mosquitto, and Telegraf with a persistent session. Telegraf acknowledges a message to
+// Mosquitto when its PostgreSQL output has written the message. The baseline needs the program (`--telegraf PATH`). It
+// stores numbers only, because Telegraf's value column has one type. The settings follow Telegraf's documentation
+// (inputs mqtt_consumer, outputs postgresql), with wide limits.
 
 import { spawn } from 'node:child_process'
 import { existsSync, writeFileSync } from 'node:fs'
@@ -17,7 +18,7 @@ import { storedBySql } from './stored.ts'
 
 const name = 'telegraf'
 const numberColumns = columns.filter(({ scale }) => scale !== undefined)
-/** Counting rows costs the database something: not at each look. */
+/** Counting rows takes database time, so rows are counted at most once in this time. */
 const countIntervalMs = 500
 const subscribedAfterMs = 3_000
 
@@ -71,7 +72,10 @@ export const telegraf: Baseline = {
   }
 }
 
-/** Telegraf makes the table with its first row. */
+/**
+ * Returns a function that counts the stored rows. Telegraf creates the table with its first row, so the count is 0
+ * before.
+ */
 function counter(database: Database): () => Promise<number> {
   let count = 0
   let atMs = Number.NEGATIVE_INFINITY

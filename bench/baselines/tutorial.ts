@@ -1,5 +1,6 @@
-// The baselines `tutorial` and `tutorial-batched`: Mosquitto, and a subscriber that stores with INSERT. Messages are
-// acknowledged by Mosquitto, before they are stored: the fleet waits for the store, so that not all of them queue up.
+// The baselines `tutorial` and `tutorial-batched`: Mosquitto, and a subscriber that stores with INSERT. Mosquitto
+// acknowledges messages before they are stored. The fleet therefore waits for the store, or all messages would queue up
+// in front of the store.
 
 import { startChild } from '../load/calls.ts'
 import { nodeCpuOf } from '../rig/processes.ts'

@@ -1,20 +1,20 @@
-// A budget: what one part may take of a machine, and what it took. Budgets are measured here and not in tests, because
-// a slow machine breaks no promise.
+// A budget limits what one part may take of a machine, and holds what the part took. The bench measures budgets, tests
+// do not, because a slow machine breaks no promise.
 
 import { median } from '../report/result.ts'
 import type { Bench } from '../scenarios/scenario.ts'
 
 export interface Budget {
-  /** Unique: `part: what`. */
+  /** Unique, in the form `part: what`. */
   readonly name: string
   readonly value: number
   readonly unit: string
   readonly bound: number
-  /** Which side of the bound is good. */
+  /** The good side of the bound. */
   readonly good: 'at most' | 'at least'
 }
 
-/** Measures some budgets. What cannot be measured here is told in `bench.skipped`. */
+/** Measures some budgets. Adds a reason to `bench.skipped` for each budget that this machine cannot measure. */
 export type Measure = (bench: Bench) => Promise<readonly Budget[]>
 
 export const atMost = (name: string, value: number, bound: number, unit: string): Budget => ({
@@ -33,10 +33,10 @@ export const atLeast = (name: string, value: number, bound: number, unit: string
   good: 'at least'
 })
 
-/** A figure that is not there breaks its budget. */
+/** A missing figure (NaN) breaks its budget. */
 export const holds = ({ value, bound, good }: Budget): boolean => (good === 'at most' ? value <= bound : value >= bound)
 
-/** Over the repeats, in the order of the first one. */
+/** The median of each budget over the repeats, in the order of the first repeat. */
 export function medianBudgets(repeats: readonly (readonly Budget[])[]): Budget[] {
   return (repeats[0] ?? []).map(budget => {
     const values = repeats.flatMap(found => found.filter(({ name }) => name === budget.name).map(({ value }) => value))

@@ -1,4 +1,5 @@
-// What a connection that says nothing takes of the server's memory, and how long a fleet takes that comes back at once.
+// Measures how much memory an idle connection takes in the server, and how long a whole fleet takes to reconnect when
+// all connections are cut at once.
 
 import { setTimeout as sleep } from 'node:timers/promises'
 import { Fleet } from '../rig/measure.ts'
@@ -8,7 +9,7 @@ import { atMost, type Budget } from './budget.ts'
 
 const kbMax = 85
 const backSecondsMax = 15
-/** Session tickets come after the handshake, and memory settles. */
+/** The server sends session tickets after the handshake, and its memory needs time to settle. */
 const settleMs = 3_000
 
 export async function connectionBudgets(bench: Bench): Promise<Budget[]> {
@@ -32,7 +33,7 @@ export async function connectionBudgets(bench: Bench): Promise<Budget[]> {
   )
 }
 
-/** The server has noticed that all have gone. */
+/** Waits until the server reports no connections, at most 10 s. */
 async function untilNobody(product: Product): Promise<void> {
   for (let i = 0; i < 100; i++) {
     await sleep(100)

@@ -1,5 +1,5 @@
-// The edge as a process, from source: memory and share of a core at a poll a second, and memory while a million values
-// drain.
+// Measures the edge as a process, started from source: its memory and its share of a core at one poll a second, and its
+// memory while it sends a backlog of a million values.
 
 import { type ChildProcess, spawn } from 'node:child_process'
 import { once } from 'node:events'
@@ -20,11 +20,13 @@ import { type Ends, withEnds } from './ends.ts'
 const cli = fileURLToPath(new URL('../../src/cli.ts', import.meta.url))
 const devKey = '0000'
 const residentMbMax = 110
-/** In percent of a core that nothing slows down. */
+/** In percent of a core at full speed. */
 const shareMax = 2
-/** What the least program takes of a core, in percent, at the quietest that was seen (2026, Intel Xeon, virtual). */
+/** The lowest measured share of the least program, in percent of a core (2026, Intel Xeon, virtual). */
 const leastShare = 0.35
-/** Three of each, because the first process of a second wakes the core for the others. */
+/**
+ * Three edges and three least programs, because the first process that runs in a second wakes the core for the others.
+ */
 const pairs = 3
 const samples = 62_500
 const backlogChargers = ['million-1', 'million-2', 'million-3', 'million-4']
@@ -32,7 +34,10 @@ const valuesPerSample = 4
 const backlogGrowthMbMax = 15
 const valuesPerSecondMin = 10_000
 
-/** The least that an edge could be: it asks the charger once a second, reads the answer and has it on disk. */
+/**
+ * The least program that could be an edge: once a second it asks the charger, reads the answer and writes the answer to
+ * disk.
+ */
 const least = `
   import { fsyncSync, openSync, writeSync } from 'node:fs'
   import { get } from 'node:http'
@@ -44,8 +49,9 @@ const least = `
   }).on('error', () => {}), 1_000)`
 
 /**
- * What slows the edge (a neighbour of a virtual machine, caches that were lost while the core slept) slows the least
- * program, too: by how much is measured in the same seconds, and taken out of the share.
+ * Some causes slow the edge down from outside: a neighbour of a virtual machine, or caches that the core lost in its
+ * sleep. They slow the least program down, too. The bench measures both in the same seconds and divides the edge's
+ * share by the slowdown of the least program.
  */
 export const edgeBudgets = (bench: Bench): Promise<Budget[]> =>
   withEnds(async ends => {
@@ -140,7 +146,7 @@ chargers: ${JSON.stringify(entries)}
 `
   )
   const { NODE_COMPILE_CACHE: _, ...env } = process.env
-  // As users run it, with a code cache of its own.
+  // As users run the edge, with a code cache that is not shared with other runs.
   return startChild(ends, [cli, 'edge', '--config', config], { ...env, XDG_CACHE_HOME: join(folder, 'cache') })
 }
 
@@ -159,7 +165,7 @@ function startChild(ends: Ends, args: readonly string[], env: NodeJS.ProcessEnv)
   return child
 }
 
-/** In percent, over the next `ms`. */
+/** The share of a core of each process over the next `ms`, in percent. */
 async function sharesOfCore(pids: readonly number[], ms: number): Promise<number[]> {
   const before = pids.map(cpuMsOf)
   const startedMs = performance.now()

@@ -1,5 +1,5 @@
-// What a measurement has opened, closed in reverse order whatever happens. It looks like node:test's context to the
-// rigs of tests.
+// Closes what a measurement has opened, in reverse order, also after an error. The class offers `after()` like
+// node:test's context, so the rigs of tests accept it.
 
 export class Ends {
   readonly #ends: (() => unknown)[] = []

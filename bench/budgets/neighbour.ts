@@ -1,5 +1,5 @@
-// A well-behaved device beside clients that are not: how long its slowest acknowledgement takes, and what the server's
-// memory grows by.
+// Measures a well-behaved device beside hostile clients: the slowest acknowledgement for the device, and the growth of
+// the server's memory.
 
 import { setTimeout as sleep } from 'node:timers/promises'
 import { temporaryFolder } from '../../src/edge/testing/folder.ts'
@@ -81,10 +81,10 @@ async function beside(
   return { slowestMs: neighbour.slowestMs, grownMb: mostMb - startMb }
 }
 
-/** A client that does not wait for acknowledgements. */
+/** A client that sends without waiting for acknowledgements. */
 async function floodOf({ open }: Scene): Promise<void> {
   const greedy = await open('greedy')
-  // Counted, not parsed: so many objects would be this process's own flood.
+  // Counts bytes and does not parse packets: the many objects of a parser would flood this process.
   const pubackBytes = 4
   let acknowledged = 0
   greedy.socket.removeAllListeners('data')
@@ -104,7 +104,10 @@ async function floodOf({ open }: Scene): Promise<void> {
   while (acknowledged < floodMessages && !greedy.closed) await sleep(50)
 }
 
-/** Its thread begins some seconds after the start, and is no growth of an attack's. */
+/**
+ * Waits until the server's history thread has worked once. The thread starts some seconds after the server, and its
+ * memory must not count as growth by an attack.
+ */
 async function historyWorks(server: ServerProcess): Promise<void> {
   const derived = 'chargelift_maintenance_last_success_timestamp_seconds'
   while (((await server.metrics()).get(derived) ?? 0) === 0) await sleep(100)

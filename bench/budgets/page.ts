@@ -1,5 +1,5 @@
-// The fleet page of 5,000 chargers in Chromium: how long until it is open, until a published value shows, and how many
-// frames a second it scrolls with while values come in.
+// Measures the fleet page of 5,000 chargers in Chromium: the time until the page is open, the time until a published
+// value shows, and the frames a second while the page scrolls and values arrive.
 
 import type { Browser } from 'playwright-core'
 import { temporaryFolder } from '../../src/edge/testing/folder.ts'
@@ -16,7 +16,7 @@ import { atLeast, atMost, type Budget } from './budget.ts'
 import { type Ends, withEnds } from './ends.ts'
 
 const chargers = 5_000
-/** Chargers whose values change while the page is scrolled. */
+/** The number of chargers whose values change while the page scrolls. */
 const liveCount = 100
 const valuesPerTick = 20
 const tickMs = 100
@@ -24,7 +24,7 @@ const openMsMax = 3_000
 const shownMsMax = 1_000
 const framesMin = 50
 const opens = 5
-/** The machine may be busy with others: the best counts. */
+/** The machine may be busy with other work, so the best attempt counts. */
 const attempts = 5
 
 export async function pageBudgets(bench: Bench): Promise<Budget[]> {
@@ -83,7 +83,7 @@ async function openPage(browser: Browser, url: string, options = {}): Promise<Vi
   return visited
 }
 
-/** How long each took, in ms. */
+/** The duration of each call of `work`, in ms. */
 async function times(count: number, work: (i: number) => Promise<unknown>): Promise<number[]> {
   const found: number[] = []
   for (let i = 0; i < count; i++) {
@@ -123,7 +123,7 @@ async function bestFrames(visited: Visit): Promise<number> {
   return best
 }
 
-/** Scrolls 1,500 pixels a second for three seconds, as a finger does, and counts frames by their own time stamps. */
+/** Scrolls 1,500 pixels a second for three seconds, as a finger does. Counts the frames by their own time stamps. */
 const framesPerSecond = ({ page }: Visit): Promise<number> =>
   page.evaluate<number>(`new Promise(resolve => {
     const durationMs = 3000

@@ -1,4 +1,5 @@
-// Certificates in numbers: a revocation list of tens of thousands of entries, and many devices revoked at once.
+// Measures the certificate authority at scale: making a revocation list of tens of thousands of entries, and revoking
+// many devices at once.
 
 import { createPrivateKey, randomBytes, X509Certificate } from 'node:crypto'
 import { readFileSync } from 'node:fs'

@@ -1,5 +1,5 @@
-// The server as a process: what its start takes from source and as the single binary, what a connection takes, and how
-// long many reconnects take.
+// Measures the start of the server as a process, from source and as the single binary: the CPU time until the server
+// listens, and its memory.
 
 import { type ChildProcess, execFileSync, spawn } from 'node:child_process'
 import { once } from 'node:events'
@@ -21,22 +21,22 @@ const cli = join(root, 'src/cli.ts')
 const binary = join(root, `dist/chargelift-linux-${process.arch}`)
 const unit = join(root, 'build/debian/chargelift-server.service')
 
-/** Where nothing slows Node itself down. */
+/** The bounds on CPU time are for a machine on which nothing slows Node itself down. */
 const sourceCpuMsMax = 1_000
 const binaryCpuMsMax = 400
 const sourceMbMax = 180
 const binaryMbMax = 140
-/** Node's TypeScript stripper would be 20 MiB more. */
+/** Node's TypeScript stripper would add 20 MiB. */
 const firstStartMbMax = 14
 const starts = 5
-/** CPU time of a Node that does nothing on a quiet machine of 2026 (Intel Xeon, virtual). */
+/** The CPU time of a Node process that does nothing, on a quiet machine of 2026 (Intel Xeon, virtual). */
 const bareStartQuietMs = 28
 const startTimeoutMs = 60_000
 
 interface Start {
   readonly cpuMs: number
   readonly mb: number
-  /** How much slower than a quiet machine a bare Node was just before, at least 1. */
+  /** The slowdown of a bare Node process just before the start, relative to a quiet machine. At least 1. */
   readonly slowdown: number
 }
 
@@ -61,7 +61,7 @@ export async function binaryBudgets(bench: Bench): Promise<Budget[]> {
     bench.skipped.push('server as the binary: npm run build first')
     return []
   }
-  // As its unit starts it.
+  // The same environment as the systemd unit sets.
   const malloc = /^Environment=(MALLOC_.*)$/m.exec(readFileSync(unit, 'utf8'))![1]!.split(' ')
   const env = { ...process.env, ...Object.fromEntries(malloc.map(pair => pair.split('=') as [string, string])) }
   const found: Start[] = []
@@ -72,10 +72,13 @@ export async function binaryBudgets(bench: Bench): Promise<Budget[]> {
   ]
 }
 
-/** Without what slowed down everything. */
+/** The median CPU time, corrected by the slowdown of the whole machine. */
 const quietCpuMs = (found: readonly Start[]): number => median(found.map(({ cpuMs, slowdown }) => cpuMs / slowdown))
 
-/** `toRest`: memory is read when the thread of history works, too; else when the server listens. */
+/**
+ * Starts a server and measures the start. With `toRest`, the memory is read when the history thread has worked, too.
+ * Without `toRest`, the memory is read as soon as the server listens.
+ */
 async function measureStart(
   bench: Bench,
   [file = '', ...args]: readonly string[],

@@ -1,5 +1,5 @@
-// The edge's disk, in memory so that the disk's own time is not counted: a page beside many acknowledged samples, an
-// append to a long backlog, and the slowest append while a full spool makes room.
+// Measures the edge's Spool on a file system in memory, so that the disk's own time does not count: a page beside many
+// acknowledged samples, an append to a long backlog, and the slowest append while a full Spool makes room.
 
 import { join } from 'node:path'
 import { spoolBytesDefault, spoolBytesMin } from '../../src/edge/limits.ts'
@@ -17,7 +17,7 @@ const asked = 1_000
 const pageMsMax = 2
 const appendMsMax = 2
 const slowestMsMax = 100
-/** So many fill the smallest spool. */
+/** The number of samples that fills the smallest Spool. */
 const fullSamples = 24_000
 
 export const spoolBudgets = (bench: Bench): Promise<Budget[]> =>
@@ -51,7 +51,7 @@ function append(spool: Spool, i: number): void {
   spool.append({ charger: 'wb', timeMs, values: { PowerOutput: i } }, memory)
 }
 
-/** How long each took, in ms. */
+/** The duration of each call of `work`, in ms. */
 const times = (count: number, work: (i: number) => unknown): number[] =>
   Array.from({ length: count }, (_, i) => {
     const startedMs = performance.now()

@@ -1,6 +1,6 @@
-// A child process as an object: the parent calls its methods, one message there and one back. What the child says
-// besides (`{ news }`) goes to a listener. An error in a method is the caller's; a child that ends early fails every
-// call.
+// Makes a child process look like an object. The parent calls the object's methods; each call is one message to the
+// child and one message back. The child's other messages (`{ news }`) go to a listener. An error in a method rejects
+// the call. A child that ends early rejects every open call.
 
 import { type ChildProcess, fork } from 'node:child_process'
 
@@ -12,7 +12,7 @@ interface Call {
   readonly args: readonly unknown[]
 }
 
-/** In the child: the first call, `create`, makes the object. */
+/** Runs in the child. The first call, `create`, makes the object. */
 export function serveCalls<Options>(create: (options: Options) => Promise<object>): void {
   let target: Promise<Record<string, (...args: unknown[]) => unknown>> | undefined
   process.on('message', async ({ id, method, args }: Call) => {
@@ -26,13 +26,13 @@ export function serveCalls<Options>(create: (options: Options) => Promise<object
       process.send!({ id, error: (error as Error).message })
     }
   })
-  // Nobody is there any more to tell anything to.
+  // The parent has gone, so the child has no work left.
   process.on('disconnect', () => process.exit(1))
 }
 
 export interface Child<Methods> {
   readonly pid: number
-  /** Calls as they are named; each resolves with the method's result. */
+  /** Calls a method by its name and resolves with the method's result. */
   readonly call: <Name extends keyof Methods & string>(
     name: Name,
     ...args: Methods[Name] extends (...args: infer Args) => unknown ? Args : never
@@ -41,7 +41,7 @@ export interface Child<Methods> {
   kill(): void
 }
 
-/** Starts the program and makes its object. */
+/** Starts the program as a child process and makes its object. */
 export async function startChild<Methods extends object>(
   program: URL,
   options: unknown,

@@ -1,11 +1,11 @@
-// The values that a simulated charger sends, in the order in which `--values K` takes them, and how each is a whole
-// number of units: so that sums over any number of rows are exact, on the charger's side and in SQL alike.
+// The values that a simulated charger sends, in the order in which `--values K` takes them. Each value is a whole
+// number of units. Sums over any number of rows are therefore exact, on the charger's side and in SQL.
 
 export interface Column {
   readonly valueName: string
-  /** Column of ev_readings. */
+  /** The value's column in ev_readings. */
   readonly column: string
-  /** One unit is this much of the value; undefined for texts, whose unit is their place in `texts`, from 1. */
+  /** The number of units in 1 of the value. Undefined for texts: the unit of a text is its place in `texts`, from 1. */
   readonly scale: 1 | 10 | undefined
   readonly texts: readonly string[]
 }
@@ -38,12 +38,12 @@ export const columns: readonly Column[] = [
 
 export const valuesMax = columns.length
 
-/** A column of ev_readings in units; null where it holds nothing that a charger sent. */
+/** SQL for a column of ev_readings in units. The result is null where the column holds nothing that a charger sent. */
 export function unitsSql({ column, scale, texts }: Column): string {
   if (scale !== undefined) return scale === 1 ? `r.${column}` : `round(r.${column} * ${scale})`
   return `array_position(ARRAY[${texts.map(text => `'${text}'`).join(', ')}], r.${column}::text)::float8`
 }
 
-/** The value as it stands in the payload. */
+/** The value as a JSON literal, as the payload contains it. */
 export const literalOf = ({ scale, texts }: Column, units: number): string =>
   scale === undefined ? JSON.stringify(texts[units - 1]) : JSON.stringify(units / scale)

@@ -1,6 +1,7 @@
-// One simulated charger on a real mTLS connection. Sends its polls within a window, enters what is acknowledged into
-// the ledger, measures the time from a poll (from when it was due, if it had to wait) to its last acknowledgement.
-// After a loss of the connection it sends again what was not acknowledged, with DUP, in order.
+// One simulated charger on a real mTLS connection. It sends polls within its Window of unacknowledged polls and enters
+// acknowledged polls into the ledger. It measures the time from a poll to the poll's last acknowledgement. If the poll
+// had to wait, the time starts when the poll was due. After the loss of a connection it sends the unacknowledged polls
+// again, with DUP and in order.
 
 import type { OnReadOpts } from 'node:net'
 import { type ConnectionOptions, connect, type SecureContext, type TLSSocket } from 'node:tls'
@@ -10,18 +11,18 @@ import type { Ledger } from './ledger.ts'
 import { connectPacket, PollWriter } from './pollWriter.ts'
 import type { Session } from './session.ts'
 
-/** What the chargers of a process share. */
+/** The settings and objects that all chargers of a process share. */
 export interface Shared {
   readonly host: string
   readonly port: number
   readonly columns: readonly Column[]
   readonly qos: 0 | 1 | 2
-  /** Polls of a charger without acknowledgement, at most. */
+  /** The most polls of a charger that may be unacknowledged. */
   readonly window: number
-  /** SamplingTime moves on by this from poll to poll; undefined = it is when the poll was due. */
+  /** SamplingTime grows by this from poll to poll. Undefined: SamplingTime is the time at which the poll was due. */
   readonly stepMs: number | undefined
   readonly firstTimeMs: number
-  /** Sends its next poll as soon as the window allows. */
+  /** True when a charger sends its next poll as soon as its window allows. */
   readonly isEager: boolean
   readonly ledger: Ledger
   readonly latency: { recordMs(ms: number): void }
@@ -36,27 +37,36 @@ const connack = 0x20
 const pingreq = Buffer.from([0xc0, 0])
 const keepaliveSeconds = 120
 const openTimeoutMs = 30_000
-/** Of all connections: what is read is consumed or copied at once. */
+/** All connections share this buffer, because each read is consumed or copied at once. */
 const readBuffer = Buffer.alloc(16 * 1024)
 
 export class Connection {
   acknowledged = 0
-  /** Connections that ended without our doing; the last one did, and nobody has opened it again. */
+  /**
+   * The number of connections that ended without a call of `close()`. `isLost` is true after such an end, until the
+   * connection is opened again.
+   */
   losses = 0
   isLost = false
   readonly name: string
   readonly #index: number
   readonly #shared: Shared
   readonly #context: () => SecureContext
-  /** Made before the connection; let go with it, since thousands of them are memory. */
+  /**
+   * Made before the connection opens. Released once the connection is open, because thousands of contexts take much
+   * memory.
+   */
   #prepared: SecureContext | undefined
   readonly #session: Session
   readonly #writer: PollWriter
-  // Rings over the polls in flight.
+  // The next three arrays are rings over the polls in flight.
   readonly #dueMs: Float64Array
   readonly #timeMs: Float64Array
   readonly #units: Float64Array
-  /** The oldest poll that is not acknowledged, the next one to be made; acknowledged messages of the oldest. */
+  /**
+   * `#head` is the oldest unacknowledged poll, `#next` is the poll to make next, and `#headAcks` counts the
+   * acknowledged messages of the oldest poll.
+   */
   #head = 0
   #next = 0
   #headAcks = 0
@@ -87,12 +97,12 @@ export class Connection {
     return this.#isOpen
   }
 
-  /** Messages sent, acknowledged or not. */
+  /** The number of messages sent, acknowledged or not. */
   get sent(): number {
     return this.#next * this.#shared.columns.length
   }
 
-  /** Messages that are due and not acknowledged, sent or not. */
+  /** The number of messages that are due and not acknowledged, sent or not. */
   get waiting(): number {
     return (this.#next - this.#head + this.#backlog.length) * this.#shared.columns.length - this.#headAcks
   }
@@ -101,7 +111,10 @@ export class Connection {
     if (!this.#isOpen) this.#prepared = this.#context()
   }
 
-  /** Resolves after CONNACK, with whether the TLS session was resumed. Rejects when the server says no. */
+  /**
+   * Resolves after CONNACK, with true if the TLS session was resumed. Rejects when the server refuses the connection or
+   * does not answer in time.
+   */
   async open(resume: boolean): Promise<boolean> {
     const { host, port } = this.#shared
     this.isLost = false
@@ -150,14 +163,14 @@ export class Connection {
     this.#fill()
   }
 
-  /** A poll is due, at `dueMs` of performance.now(). */
+  /** Tells the charger that a poll is due, at `dueMs` of performance.now(). */
   offer(dueMs: number): void {
     if (this.#stopped) return
     this.#backlog.push(dueMs)
     this.#fill()
   }
 
-  /** Makes no new polls; resolves when everything due is acknowledged. */
+  /** Makes no new polls. Resolves when every due poll is acknowledged. */
   async stop(): Promise<void> {
     this.#stopped = true
     if (!this.#isDrained) await new Promise<void>(resolve => (this.#drained = resolve))
@@ -169,7 +182,7 @@ export class Connection {
     this.#socket!.write(pingreq)
   }
 
-  /** Ours, so it is no loss. */
+  /** Closes the connection without counting a loss. */
   close(): void {
     this.#isOpen = false
     this.#socket?.destroy()
@@ -270,5 +283,5 @@ export class Connection {
   }
 }
 
-/** Ids go round; within a window they are unique. */
+/** Message ids start again after 65,535. They are unique within a window. */
 const idOf = (message: number): number => (message % 65_535) + 1

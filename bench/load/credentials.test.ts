@@ -25,7 +25,7 @@ test('a copied certificate is signed by the CA, has a serial of its own, and is 
     const { name: identity, role, chargers, serial } = identify(certificate, Date.now())
     assert.deepEqual({ identity, role, chargers }, { identity: name, role: 'edge', chargers: [name] })
     serials.add(serial)
-    credentials.contextOf(name) // the key fits
+    credentials.contextOf(name) // throws if the key does not fit
   }
   assert.equal(serials.size, names.length)
 })

@@ -1,6 +1,7 @@
-// Certificates for thousands of simulated chargers within a second: one key for all of them, and a certificate made as
-// a copy of a first one with another name and serial number, signed anew. Nothing is written: each process makes its
-// own. Where the folder has no CA key, the certificates that were issued into it (`certs issue`) are used instead.
+// Makes certificates for thousands of simulated chargers within a second. All chargers share one key. Each certificate
+// is a copy of a first one, with another name and serial number and a new signature. Nothing is written to disk: each
+// process makes its own certificates. If the folder has no CA key, the certificates that `certs issue` wrote into the
+// folder are used instead.
 
 import { createPrivateKey, randomBytes, sign, X509Certificate } from 'node:crypto'
 import { existsSync, readFileSync } from 'node:fs'
@@ -36,7 +37,7 @@ export class Credentials {
     }
   }
 
-  /** `names` are of one length. */
+  /** All `names` must have the same length. */
   static async open(dir: string, names: readonly string[], role: Role = 'edge'): Promise<Credentials> {
     const credentials = new Credentials(dir, role)
     await credentials.#makeTemplate(names[0] ?? '')
@@ -72,7 +73,10 @@ export class Credentials {
   }
 }
 
-/** The certificate with another CN of the same length and a serial number of its own. */
+/**
+ * Copies the certificate with another CN of the same length and a new serial number, and signs the copy. Throws Error
+ * when the new name has another length.
+ */
 function renamed(pem: string, name: string, newName: string, issuer: Issuer): string {
   const template = new X509Certificate(pem)
   const [body, algorithm] = childrenOf(readDer(template.raw))

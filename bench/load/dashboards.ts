@@ -1,5 +1,6 @@
-// Dashboards, a process of its own: connections that subscribe to chargers/# and read everything. Each knows the newest
-// SamplingTime and value of every topic, and counts where time went back.
+// Simulated dashboards, as a process of its own. Each dashboard is a connection that subscribes to chargers/# and reads
+// every message. It keeps the newest SamplingTime and value of every topic, and counts how often SamplingTime went
+// back.
 
 import { connect, type TLSSocket } from 'node:tls'
 import { remainingLength } from '../../src/broker/gate/frames.ts'
@@ -20,7 +21,7 @@ const publish = 3
 const connack = 2
 const suback = 9
 const subscribeAll = subscribePacket('chargers/#')
-/** What the server itself says is no news of a value. */
+/** The server itself publishes topics with this ending. They carry no charger's value. */
 const presence = '/Connection'
 
 class Dashboard {
@@ -65,14 +66,14 @@ class Dashboard {
     this.#rest = Buffer.from(bytes.subarray(at))
   }
 
-  /** QoS 0: the topic, then the payload. */
+  /** Reads a QoS 0 message: the topic, then the payload. */
   #read(bytes: Buffer, bodyAt: number, end: number): void {
     const payloadAt = bodyAt + 2 + bytes.readUInt16BE(bodyAt)
     const topic = bytes.toString('latin1', bodyAt + 2, payloadAt)
     if (topic.endsWith(presence)) return
     const payload = bytes.toString('utf8', payloadAt, end)
     this.received++
-    // Canonical envelopes: the time stands at one place, and texts of it are ordered like the times.
+    // Envelopes are canonical: SamplingTime is always at the same position, and its texts sort like the times.
     const before = this.newest.get(topic)
     if (before !== undefined && timeOf(payload) < timeOf(before)) this.wentBack++
     this.newest.set(topic, payload)
@@ -83,7 +84,10 @@ class Dashboard {
 const timeAt = '{"SamplingTime":"'.length
 const timeOf = (payload: string): string => payload.slice(timeAt, payload.indexOf('"', timeAt))
 
-/** Where the body of a frame begins and ends; an end beyond the bytes when the frame is not complete. */
+/**
+ * The position where a frame's body begins, and the position where the frame ends. For an incomplete frame the end lies
+ * beyond the bytes.
+ */
 function frameAt(bytes: Buffer, at: number): { bodyAt: number; end: number } {
   let length = 0
   for (let p = at + 1, shift = 0; p < bytes.length; p++, shift += 7) {

@@ -1,12 +1,15 @@
-// How many polls a whole process may send: without a bound towards a server that acknowledges what it has stored;
-// bounded from outside where acknowledgements come before the store, so that what waits in between stays small.
+// Limits how many polls a whole process may send. A server that acknowledges after storing needs no limit. For a server
+// that acknowledges before storing, the parent sets the limit, so that few messages wait between the two.
 
 export class Flow {
   #sent = 0
   #allowed = Number.POSITIVE_INFINITY
   readonly #waiting = new Set<() => void>()
 
-  /** False when no more may be sent now; then `goOn` is called when more may. */
+  /**
+   * Returns true if one more poll may be sent now. Otherwise returns false, and calls `goOn` when more polls are
+   * allowed.
+   */
   take(goOn: () => void): boolean {
     if (this.#sent < this.#allowed) {
       this.#sent++
@@ -16,7 +19,7 @@ export class Flow {
     return false
   }
 
-  /** So many polls in all. */
+  /** Allows `polls` polls in all, counted from the start. */
   allow(polls: number): void {
     this.#allowed = polls
     const waiting = [...this.#waiting]

@@ -1,5 +1,5 @@
-// The load, a process of its own: a share of the fleet. Does what its parent asks, one call at a time, and tells each
-// second what it saw.
+// The load generator, as a process of its own: simulates a share of the fleet. It answers the parent's calls one at a
+// time, and reports each second what happened in that second.
 
 import { setTimeout as sleep } from 'node:timers/promises'
 import { serveCalls } from './calls.ts'
@@ -16,28 +16,28 @@ export interface GeneratorOptions {
   readonly port: number
   readonly certs: string
   readonly names: readonly string[]
-  /** The number of the first of them within the whole fleet. */
+  /** The number of the first charger within the whole fleet. */
   readonly firstIndex: number
   readonly values: number
   readonly qos: 0 | 1 | 2
-  /** Polls in flight per connection. */
+  /** The most polls in flight per connection. */
   readonly window: number
   readonly stepMs: number | undefined
   readonly firstTimeMs: number
-  /** Polls per second of this process; undefined = each connection as fast as its window allows. */
+  /** Polls per second of this process. Undefined: each connection sends as fast as its window allows. */
   readonly pollsPerSecond: number | undefined
-  /** Share of the chargers that leave and come back, per second. */
+  /** The share of the chargers that leave and come back, per second. */
   readonly churnPerSecond: number
 }
 
-/** Counted from the start. */
+/** All figures count from the start. */
 export interface Tally {
   readonly atMs: number
   readonly cpuMs: number
   readonly rssBytes: number
   readonly acknowledged: number
   readonly sent: number
-  /** Due and not acknowledged, sent or not. */
+  /** The number of messages that are due and not acknowledged, sent or not. */
   readonly waiting: number
   readonly losses: number
   readonly open: number
@@ -50,7 +50,7 @@ export interface Opened {
   readonly latency: HistogramCounts
 }
 
-/** Told each second, without being asked: what happened in it. */
+/** A report that the generator sends each second, without a call: what happened in that second. */
 export interface Second {
   readonly second: number
   readonly acknowledged: number
@@ -58,16 +58,16 @@ export interface Second {
 }
 
 export interface GeneratorCalls {
-  /** Makes the certificates of those connections that are not open, so that opening them is nothing but that. */
+  /** Makes the certificates of all connections that are not open. Opening them afterwards does no other work. */
   prepare(): Promise<void>
-  /** Opens those connections that are not open, so many at once. */
+  /** Opens all connections that are not open, `atOnce` of them at the same time. */
   open(how: { atOnce: number; resume: boolean }): Promise<Opened>
   start(): Promise<void>
-  /** Latencies begin anew at each mark. */
+  /** Returns the figures and the latencies since the mark before. Each mark resets the latencies. */
   mark(): Promise<Tally & { readonly latency: HistogramCounts; readonly maxUs: number }>
   tally(): Promise<Tally>
   allow(polls: number): Promise<void>
-  /** False when not everything was acknowledged in time. */
+  /** Resolves with false when the acknowledgements did not all arrive in time. */
   stop(timeoutMs: number): Promise<boolean>
   ledger(): Promise<Float64Array>
   /** Cuts every connection. */
@@ -209,7 +209,7 @@ class Generator implements GeneratorCalls {
     this.#secondLatency.recordMs(ms)
   }
 
-  /** Each charger in its turn, evenly over the time. */
+  /** Gives each charger its poll in turn, evenly over time. */
   #pace(pollsPerSecond: number): void {
     const startMs = performance.now()
     const { length } = this.#connections
@@ -235,7 +235,7 @@ class Generator implements GeneratorCalls {
     for (const connection of this.#connections) if (connection.isLost) void this.#reopen(connection)
   }
 
-  /** A charger that was away tries again until it is back. */
+  /** Opens the connection again. After a failure the connection counts as lost, and the timer tries again. */
   async #reopen(connection: Connection): Promise<void> {
     try {
       await connection.open(true)

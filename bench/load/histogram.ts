@@ -1,11 +1,11 @@
 // Latencies in the manner of HdrHistogram: log-linear buckets, 64 to each doubling (an error below 1.6 %), from 1 us to
-// over an hour. Merges over processes; recording costs a few operations and allocates nothing.
+// over an hour. Histograms of several processes can be merged. Recording costs a few operations and allocates nothing.
 
 const subBits = 6
 const sub = 1 << subBits
 const bucketCount = (32 - subBits + 1) * sub
 
-/** Pairs of bucket and count, only those that hold something: as it travels and is stored. */
+/** Pairs of bucket and count, without the empty buckets. Histograms are sent and stored in this form. */
 export type HistogramCounts = readonly (readonly [bucket: number, count: number])[]
 
 export interface Percentiles {
@@ -62,7 +62,7 @@ export class Histogram {
     return pairs
   }
 
-  /** The value in ms that this share of all is not above; NaN when nothing was recorded. */
+  /** The smallest value in ms that the given share of all values does not exceed. NaN when nothing was recorded. */
   atMs(share: number): number {
     if (this.#count === 0) return Number.NaN
     const rank = Math.max(1, Math.ceil(share * this.#count))
@@ -79,7 +79,7 @@ export class Histogram {
   }
 }
 
-/** Below 64 us each microsecond has a bucket; above, the upper six bits after the highest one choose it. */
+/** Below 64 us each microsecond has its own bucket. Above, the six bits after the highest bit choose the bucket. */
 function bucketOf(us: number): number {
   if (us < sub) return us
   const shift = 31 - Math.clz32(us) - subBits

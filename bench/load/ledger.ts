@@ -1,14 +1,15 @@
-// What a fleet knows to be acknowledged, by charger: how many polls, and for each value how many, their sum, and a sum
-// weighted by the time, so that values which change places do not cancel out. In units, so every number is exact.
+// The ledger: what a fleet knows to be acknowledged. For each charger it holds the number of polls. For each value it
+// holds the count, the sum, and a sum weighted by time. The weights reveal values that have changed places. All numbers
+// are in units, so they are exact.
 
-/** Both sides compute it from the SamplingTime alone. */
+/** The fleet and the database compute the same weight from the SamplingTime alone. */
 const weightOf = (timeMs: number): number => (timeMs % 997) + 1
 export const weightSql = "((date_part('epoch', r.time) * 1000)::bigint % 997 + 1)::float8"
 
 /** Numbers per value: count, sum, weighted sum. */
 export const perValue = 3
 
-/** Polls first, then `perValue` numbers for each value: a row of the ledger of one charger. */
+/** The length of one charger's row in the ledger: the number of polls, then `perValue` numbers for each value. */
 export const ledgerWidth = (values: number): number => 1 + perValue * values
 
 export class Ledger {
@@ -22,7 +23,7 @@ export class Ledger {
     this.entries = new Float64Array(chargers * this.#width)
   }
 
-  /** A poll of the charger is acknowledged, all its values. */
+  /** Enters one acknowledged poll of a charger, with all its values. */
   enter(charger: number, timeMs: number, units: Float64Array, at: number): void {
     const { entries } = this
     let p = charger * this.#width

@@ -1,6 +1,6 @@
-// Dashboards in browsers, as the server sees them, in a process of its own: streams of server-sent events that are read
-// as fast as they come. The first one reads every value, and knows the newest of each topic; what the others get is
-// counted. Browsers run on other machines: here they shall not take the server's CPU.
+// Simulates browsers with open dashboards, in a process of its own: the process reads streams of server-sent events as
+// fast as they arrive. The first stream parses every value and keeps the newest value of each topic. The other streams
+// only count values. Real browsers run on other machines, so here they must not take the server's CPU.
 
 import { type ClientRequest, get } from 'node:http'
 import { serveCalls } from './calls.ts'
@@ -8,7 +8,7 @@ import { Histogram } from './histogram.ts'
 import { reporting } from './report.ts'
 
 export interface PageOptions {
-  /** `http://host:port` of the server. */
+  /** The server's address, `http://host:port`. */
   readonly url: string
   readonly count: number
 }
@@ -25,17 +25,17 @@ const readingKind = Buffer.from('reading')
 const resetKind = Buffer.from('reset')
 const readingStart = Buffer.from('{"charger"')
 
-/** One open page. */
+/** The stream of one open page. */
 class Page {
   received = 0
   wentBack = 0
-  /** Closed by the server, or told to load anew: something was not delivered. */
+  /** Counts closed streams and the server's requests to reload. Each of them means that something was not delivered. */
   closed = 0
   readonly newest = new Map<string, string>()
   readonly #latency: Histogram | undefined
   #rest = Buffer.alloc(0)
 
-  /** Reads the values when there is something to keep their latency in. */
+  /** With a histogram, the page parses each value and records its latency. Without one, it only counts values. */
   constructor(latency: Histogram | undefined) {
     this.#latency = latency
   }

@@ -1,6 +1,6 @@
-// Writes the PUBLISH packets of one poll: K values at one SamplingTime, encoded once and from then on patched in place.
-// A poll is one buffer for one socket write. Only when a value has more or fewer characters than before is it encoded
-// anew. Source: OASIS MQTT 3.1.1, section 3.3.
+// Writes the PUBLISH packets of one poll: K values at one SamplingTime. The packets are encoded once and then patched
+// in place. They are encoded again only when a value changes its number of characters. A poll is one buffer, for one
+// socket write. Source: OASIS MQTT 3.1.1, section 3.3.
 
 import { remainingLength } from '../../src/broker/gate/frames.ts'
 import { topicOf } from '../../src/model/wire/topics.ts'
@@ -22,7 +22,7 @@ const zero = 0x30
 export class PollWriter {
   readonly #options: PollWriterOptions
   readonly #count: number
-  /** Where each packet begins, and in it the message id, the time and the value. */
+  /** The positions where each packet begins, and of its message id, time and value. */
   readonly #firstByteAt: number[] = []
   readonly #idAt: number[] = []
   readonly #timeAt: number[] = []
@@ -40,8 +40,8 @@ export class PollWriter {
   }
 
   /**
-   * The packets for the values in `units` from `at` on. The first has message id `firstId`, the others those after it,
-   * round after 65,535. The buffer is the caller's.
+   * Writes the packets for the values in `units` from `at` on. The first packet has message id `firstId`, and the
+   * others have the next ids. After 65,535 the ids start again at 1. The returned buffer belongs to the caller.
    */
   write(units: Float64Array, at: number, timeMs: number, firstId: number, dup = false): Buffer {
     for (let k = 0; k < this.#count; k++) this.#setValue(k, units[at + k]!)
@@ -62,7 +62,7 @@ export class PollWriter {
     else this.#encode()
   }
 
-  /** False when the number has another length than the one before. */
+  /** Returns false when the new number has another length than the number before. */
   #setDigits(k: number, units: number): boolean {
     const length = this.#valueLength[k]
     if (length === undefined) return false
@@ -105,12 +105,12 @@ export class PollWriter {
     }
   }
 
-  /** All packets anew, with the values of now; times and ids are set after it. */
+  /** Encodes all packets with the current values. Times and ids are set afterwards. */
   #encode(): void {
     this.#minute = Number.NaN
     let end = 0
     const packets = this.#options.columns.map((column, k) => {
-      // Before its first value a packet cannot be written; `setValue` comes to each in turn.
+      // A packet without a first value gets a placeholder. `#setValue` then sets each packet's value in turn.
       const text = Number.isNaN(this.#units[k]!) ? '0' : literalOf(column, this.#units[k]!)
       const packet = this.#packet(column, text)
       this.#firstByteAt[k] = end
@@ -140,7 +140,7 @@ export class PollWriter {
   }
 }
 
-/** CONNECT of MQTT 3.1.1, clean session. */
+/** The CONNECT packet of MQTT 3.1.1, with a clean session. */
 export function connectPacket(clientId: string, keepaliveSeconds: number): Buffer {
   const id = Buffer.from(clientId, 'latin1')
   const cleanSession = 0x02

@@ -1,15 +1,15 @@
-// What those who watch the fleet tell of it, dashboards over MQTT and pages over HTTP alike.
+// The report of a process that watches the fleet, for dashboards over MQTT and for pages over HTTP.
 
 import type { Histogram, HistogramCounts } from './histogram.ts'
 
 export interface DashboardReport {
-  /** Messages about values, of all dashboards. */
+  /** The number of messages about values, over all dashboards. */
   readonly received: number
   readonly wentBack: number
   readonly closed: number
-  /** From SamplingTime to arrival, since the report before. */
+  /** The time from SamplingTime to arrival, since the report before. */
   readonly latency: HistogramCounts
-  /** By dashboard: newest payload of each topic. */
+  /** The newest payload of each topic, for each dashboard. */
   readonly newest: readonly ReadonlyMap<string, string>[]
 }
 
@@ -24,7 +24,7 @@ interface Watcher {
   readonly newest: ReadonlyMap<string, string>
 }
 
-/** `whole`: of those the report has what is newest. */
+/** The report contains the newest values only of the watchers in `whole`. */
 export function reporting(latency: Histogram, watchers: readonly Watcher[], whole: readonly Watcher[]): DashboardCalls {
   const total = (of: (watcher: Watcher) => number): number => watchers.reduce((sum, watcher) => sum + of(watcher), 0)
   return {

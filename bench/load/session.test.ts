@@ -10,7 +10,7 @@ const limit = 3
 const state = 4
 const sessionEnergy = 5
 
-/** A day at a poll of 5 s. */
+/** One day of polls, 5 s apart. */
 function day(seed: number): Float64Array[] {
   const session = new Session(seed)
   return Array.from({ length: 17_280 }, () => {

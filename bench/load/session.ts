@@ -1,10 +1,11 @@
-// One charger's life as numbers: it waits, a car is plugged in and authorised, power ramps up, holds, tapers off, the
-// car stays a while and leaves. Energy is the sum of the power that was shown; the lifetime total never falls. A
-// function of the seed and of the time that passes, nothing else: never reads a clock.
+// Simulates the life of one charger as numbers. The charger waits; a car is plugged in and authorised; power ramps up,
+// holds and tapers off; the car stays a while and leaves. Energy is the sum of the power that was shown, and the
+// lifetime total never falls. The numbers depend only on the seed and on the time that passes. The class never reads a
+// clock.
 
 import { cards, columns, states, words } from './columns.ts'
 
-/** The phases in their order, each with its shortest and longest duration in seconds. */
+/** The phases in order. Each has its shortest and its longest duration in seconds. */
 const phases = [
   { name: 'idle', state: 'idle', word: 'Idle', from: 300, to: 7_200, hasCar: false },
   { name: 'authorise', state: 'idle', word: 'Authorize', from: 5, to: 30, hasCar: true },
@@ -18,7 +19,7 @@ const phaseSeconds = ({ from, to }: (typeof phases)[number], random: number): nu
 const averageSeconds = phases.map(phase => phaseSeconds(phase, 0.5))
 const wholeSeconds = averageSeconds.reduce((sum, seconds) => sum + seconds, 0)
 
-/** Watts per ampere: three phases at 230 V, or one. */
+/** Watts per ampere, for three phases at 230 V or for one. */
 const threePhases = 690
 const onePhase = 230
 const limitsAmperes = [10, 13, 16, 20, 32]
@@ -37,7 +38,7 @@ export class Session {
   #sessionWh = 0
   #watts = 0
 
-  /** A charger somewhere in the middle of its life. */
+  /** Starts the charger somewhere in the middle of its life. */
   constructor(seed: number) {
     this.#random = (Math.imul(seed + 1, 0x9e3779b1) ^ 0x85ebca6b) >>> 0
     for (let i = 0; i < 4; i++) this.#draw()
@@ -54,7 +55,7 @@ export class Session {
     this.#watts = this.#power()
   }
 
-  /** Time passes; the energy of it is that of the power shown before. */
+  /** Lets time pass. The energy of that time comes from the power that was shown before. */
   advance(seconds: number): void {
     const wh = (this.#watts * seconds) / 3_600
     this.#totalWh += wh
@@ -69,7 +70,10 @@ export class Session {
     this.#watts = this.#power()
   }
 
-  /** What the charger shows now, in units, in the order of `columns`; as many as `units` holds from `at` on. */
+  /**
+   * Writes what the charger shows now into `units`, from `at` on: the first `count` values, in units, in the order of
+   * `columns`.
+   */
   show(units: Float64Array, at: number, count: number): void {
     units[at] = this.#watts
     if (count > 1) units[at + 1] = Math.floor(this.#totalWh)
@@ -95,7 +99,7 @@ export class Session {
     }
   }
 
-  /** Whole watts: what is shown is what the energy is made of. */
+  /** The power in whole watts, because the energy is computed from the power that is shown. */
   #power(): number {
     const { name } = phases[this.#phase]!
     if (name !== 'ramp' && name !== 'hold' && name !== 'taper') return 0
@@ -113,7 +117,7 @@ export class Session {
     return 2 + Math.floor(this.#draw() * (cards.length - 1))
   }
 
-  /** 0 to 1, xorshift. */
+  /** A random number from 0 to 1, by xorshift. */
   #draw(): number {
     let x = this.#random
     x ^= x << 13
