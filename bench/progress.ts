@@ -1,5 +1,5 @@
-// One line that says what is going on and how far it is, drawn over itself; only on a terminal. What is printed for
-// good goes through `print`, so that the two never mix.
+// Shows the current step and its progress in one line, which is drawn over itself. The line appears only on a terminal.
+// Permanent output goes through `print`, so the line and the output never mix.
 
 const barWidth = 24
 const intervalMs = 100
@@ -13,7 +13,7 @@ export class Progress {
     this.#stream = stream
   }
 
-  /** `share` of the step that is done, 0 to 1; undefined where nobody knows. */
+  /** `share` is the finished part of the step, 0 to 1. Undefined when the share is unknown. */
   show(step: string, share?: number, detail = ''): void {
     const nowMs = performance.now()
     if (!this.#stream.isTTY || nowMs - this.#lastMs < intervalMs) return

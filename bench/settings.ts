@@ -1,4 +1,5 @@
-// The flags of the bench: one table is their meaning, their check and their help. All faults are reported at once.
+// The flags of the bench. One table holds the meaning, the check and the help of each flag. All faults are reported at
+// once.
 
 import { parseArgs } from 'node:util'
 import { workersDefault } from '../src/ingest/ingest.ts'
@@ -9,9 +10,9 @@ interface Flag<T> {
   readonly parse: (text: string) => T | undefined
   readonly expected: string
   readonly help: string
-  /** It may hold a password: no fault and no report shows it. */
+  /** The value may hold a password, so no fault and no report shows it. */
   readonly secret?: boolean
-  /** Given without a value. */
+  /** The flag takes no value. */
   readonly isSwitch?: boolean
 }
 
@@ -83,7 +84,7 @@ const flags = {
 export type FlagName = keyof typeof flags
 type Value<Name extends FlagName> = NonNullable<ReturnType<(typeof flags)[Name]['parse']>>
 
-/** What was asked for: each flag by its name; undefined where it was not given and has no default. */
+/** The settings of a run, each flag by its name. Undefined for a flag that was not given and has no default. */
 export type Settings = { readonly [Name in FlagName]: Value<Name> | undefined } & typeof always
 
 const always = {
@@ -103,7 +104,7 @@ function parseServer(text: string): { readonly host: string; readonly port: numb
   return { host: hostname.replace(/^\[|\]$/g, ''), port: Number(port || 8883) }
 }
 
-/** Throws ConfigError with all faults. `defaults` are the scenario's. */
+/** Reads the flags. `defaults` are the scenario's defaults. Throws ConfigError with all faults. */
 export function readSettings(args: readonly string[], defaults: Defaults): Settings {
   const options = Object.fromEntries(
     Object.entries<Flag<unknown>>(flags).map(([name, { isSwitch }]) => [
@@ -133,7 +134,7 @@ export function readSettings(args: readonly string[], defaults: Defaults): Setti
   return settings
 }
 
-/** Undefined for what is not allowed. */
+/** Undefined for a value that is not allowed. */
 function parsed({ isSwitch, parse }: Flag<unknown>, text: string | undefined): unknown {
   if (isSwitch) return text === undefined ? true : undefined
   return text === undefined ? undefined : parse(text)
@@ -169,7 +170,7 @@ function contradictions(settings: Settings, given: Defaults): ConfigFault[] {
   return faults
 }
 
-/** For the report: without what may be secret. */
+/** The settings for the report, without values that may be secret. */
 export function shownSettings(settings: Settings): Record<string, unknown> {
   const { 'database-url': url, 'redis-url': redis, ...rest } = settings
   const shown = {

@@ -1,5 +1,5 @@
-// `npm run build`: makes binaries, compressed downloads, Debian packages and checksums in dist/.
-// The same commit makes the same bytes.
+// `npm run build`: makes binaries, compressed downloads, Debian packages and checksums in dist/. The same commit always
+// gives the same bytes.
 //   npm run build -- [--arch x64]... [--out DIR] [--quick]      --quick compresses nothing
 
 import { createHash } from 'node:crypto'
@@ -17,7 +17,7 @@ import { outputOf, runProgram } from './run.ts'
 import { makeBinary } from './sea.ts'
 
 const root = fileURLToPath(new URL('..', import.meta.url))
-/** What is inside the page. */
+/** The packages whose code is inside the page. */
 const pageFolders = ['preact', 'uplot'].map(name => join(root, 'node_modules', name))
 const archs: readonly Arch[] = ['x64', 'arm64']
 
@@ -56,7 +56,7 @@ async function build(arch: Arch): Promise<string[]> {
   await makePackage(root, parts, workFolder, join(out, debian))
   rmSync(workFolder, { recursive: true })
   if (values.quick) return [name, debian]
-  // Always two threads: their number decides how xz cuts the file, and so its bytes.
+  // Always uses two threads: the number of threads decides how xz cuts the file, and so decides the bytes.
   await runProgram('xz', ['--keep', '--force', '-6', '--threads=2', name], { cwd: out })
   return [name, `${name}.xz`, debian]
 }
@@ -73,7 +73,10 @@ function assetsOf(licences: string): Map<string, Uint8Array> {
   ])
 }
 
-/** Marked when files differ from the commit; 'unknown' in an unpacked release, which has no repository. */
+/**
+ * The commit's hash, with a mark when files differ from the commit. 'unknown' in an unpacked release, which has no
+ * repository.
+ */
 async function commitOf(): Promise<string> {
   if (!existsSync(join(root, '.git'))) return 'unknown'
   const git = (...args: string[]): Promise<string> => outputOf('git', args, { cwd: root })
@@ -81,13 +84,13 @@ async function commitOf(): Promise<string> {
   return (await git('status', '--porcelain')) === '' ? hash : `${hash}, changed`
 }
 
-/** Of the commit; 0 without a repository. */
+/** The time of the commit in seconds since 1970. 0 without a repository. */
 async function commitTimeOf(): Promise<number> {
   if (!existsSync(join(root, '.git'))) return 0
   return Number(await outputOf('git', ['log', '-1', '--format=%ct'], { cwd: root }))
 }
 
-/** SHA256SUMS of all products, in the format of `sha256sum`. */
+/** Writes SHA256SUMS for all products, in the format of `sha256sum`. */
 function writeSums(names: readonly string[]): void {
   const lines = names.map(name => {
     const bytes = readFileSync(join(out, name))

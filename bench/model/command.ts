@@ -1,6 +1,6 @@
-// `fleet-model RESULT.json...`: what machines fleets of several sizes need, from what the bench measured (results of
-// fleet, connect-storm and idle-connections), and how near the same arithmetic comes to the runs in those results. What
-// no result says is in costs.json, as measured before.
+// `fleet-model RESULT.json...`: computes the machines that fleets of several sizes need, from the bench's results of
+// fleet, connect-storm and idle-connections. It also compares the same arithmetic with the measured runs in those
+// results. costs.json holds earlier measurements for the costs that no result contains.
 
 import { readFileSync } from 'node:fs'
 import { parseArgs } from 'node:util'
@@ -31,7 +31,7 @@ ${Object.entries(flags)
   .join('\n')}
 `
 
-/** Throws ConfigError. */
+/** Returns the model's tables as text. Throws ConfigError for unknown flags, wrong numbers and unreadable results. */
 export function fleetModel(args: readonly string[]): string {
   const options = Object.fromEntries(Object.keys(flags).map(name => [name, { type: 'string' } as const]))
   const { values, positionals, tokens } = parseArgs({
@@ -83,7 +83,7 @@ function readReport(path: string): Report {
   }
 }
 
-/** What the results say in place of what was measured before. */
+/** The costs from the results. Where the results have no figure, the earlier measurements of costs.json apply. */
 function costsOf(reports: readonly Report[]): UnitCosts {
   const known = JSON.parse(readFileSync(costsFile, 'utf8')).costs as UnitCosts
   const figures = (scenario: string) =>

@@ -1,23 +1,27 @@
-// How many machines a fleet needs, from what one message, one connection and one row cost where it was measured. Pure
-// arithmetic: nothing here is a figure. Where a figure of the bench cannot tell, the answer says what it assumes.
+// Computes how many machines a fleet needs, from the measured costs of one message, one connection and one row. This
+// file holds arithmetic and no measured costs. Its comments name the assumptions that no measurement supports.
 
-/** Of one machine, as measured. CPU in microseconds or milliseconds of one core. */
+/** The costs that were measured on one machine. CPU is in microseconds or milliseconds of one core. */
 export interface UnitCosts {
-  /** Of a message on the server, all threads; and of it on a process's main thread, which is the first to be full. */
+  /**
+   * `serverUs` is the CPU per message on all threads of the server. `mainUs` is the part on the process's main thread,
+   * which is the first thread to be full.
+   */
   readonly serverUs: number
   readonly mainUs: number
   readonly databaseUs: number
   readonly fullHandshakeMs: number
   readonly resumedHandshakeMs: number
   readonly kbPerConnection: number
-  /** A process at rest, its workers included. */
+  /** The memory of a process at rest, with its workers. */
   readonly processMb: number
-  /** One process beside others: its messages cost so many times as much as those of a process alone. */
+  /** A message costs this factor more in a process beside others than in a process alone. */
   readonly sharedFactor: number
-  /** On a server's main thread, for a value that another process stored. */
+  /** CPU on a server's main thread for each value that another process stored. */
   readonly foreignUs: number
   /**
-   * What a process uses of a core besides, where messages trickle in from many connections: each wakes it for little.
+   * The share of a core that a process uses in addition when messages trickle in from many connections. Each such
+   * message wakes the process for little work.
    */
   readonly trickleCores: number
   readonly rowBytes: number
@@ -26,10 +30,13 @@ export interface UnitCosts {
 
 export interface Fleet {
   readonly chargers: number
-  /** Between two polls of a charger that charges, and how many values change in one. */
+  /**
+   * `pollSeconds` is the time between two polls of a charging charger. `values` is the number of values that change in
+   * one poll.
+   */
   readonly pollSeconds: number
   readonly values: number
-  /** Chargers that charge at the busiest moment; those that do not say next to nothing. */
+  /** The share of the chargers that charge at the busiest moment. The model assumes that the others send nothing. */
   readonly activeShare: number
   readonly chargingHoursPerDay: number
 }
@@ -37,7 +44,10 @@ export interface Fleet {
 export interface Machine {
   readonly cores: number
   readonly memoryMb: number
-  /** How full a core may be at the busiest moment: the rest is for reconnects, and for the failure of a neighbour. */
+  /**
+   * The share of a core that may be in use at the busiest moment. The rest is for reconnects and for the failure of
+   * another process.
+   */
   readonly load: number
 }
 
@@ -47,23 +57,26 @@ export interface Needs {
   readonly serverCores: number
   readonly processes: number
   readonly serverMemoryMb: number
-  /** With one more than needed wherever there is more than one process. */
+  /** Contains one spare machine whenever there is more than one process. */
   readonly serverMachines: number
   readonly databaseCores: number
   readonly rowsPerYear: number
   readonly gbPerYear: number
   readonly compressedGbPerYear: number
-  /** All reconnect at once: until the last one is in, with full handshakes and with resumed ones. */
+  /**
+   * If all chargers reconnect at once: the time until the last charger is connected, with full handshakes and with
+   * resumed sessions.
+   */
   readonly stormFullSeconds: number
   readonly stormResumedSeconds: number
-  /** What is full first. */
+  /** The resource that is full first. */
   readonly first: 'nothing' | 'main thread' | 'server memory' | 'database'
 }
 
 const megabyte = 1024
-/** At this rate all of `trickleCores` are in use: it is that of the bench's `paced`. */
+/** At this rate a process uses all of `trickleCores`. It is the rate of the bench's `paced` scenario. */
 const trickleMessagesPerSecond = 5_000
-/** One primary: what it stores in a second is asked of it alone. */
+/** All rows go to one primary, so the cores of one machine limit the database. */
 const primaryCoresMax = 32
 
 export function needsOf(fleet: Fleet, costs: UnitCosts, machine: Machine): Needs {
@@ -102,7 +115,10 @@ export function needsOf(fleet: Fleet, costs: UnitCosts, machine: Machine): Needs
   }
 }
 
-/** Each main thread has its share of the messages, and hears of those of all others. */
+/**
+ * The number of processes that keeps each main thread below its load. Each main thread handles its share of the
+ * messages, and is told the values of all other processes. Throws Error when no number is enough.
+ */
 function processesFor(
   messagesPerSecond: number,
   costs: UnitCosts,
@@ -122,10 +138,13 @@ function firstOf(databaseCores: number, memoryShare: number, mainLoad: number, l
   return mainLoad > load ? 'main thread' : 'nothing'
 }
 
-/** What a run of `fleet` on one machine should reach, where the load generator and the database share its cores. */
+/**
+ * The speed that a run of `fleet` on one machine should reach. The load generator and the database share the machine's
+ * cores.
+ */
 export function predictedPerSecond(
   { cores, processes, serverUs, mainUs, databaseUs, generatorUs }: Predicted,
-  /** Of the machine's cores, what the run could have. */
+  /** The share of the machine's cores that was free for the run, 0 to 1. */
   available: number
 ): number {
   const byCores = (cores * available * 1e6) / (serverUs + databaseUs + generatorUs)

@@ -1,15 +1,15 @@
-// `compare BEFORE.json AFTER.json`: each figure of each target before and after, the change, and whether it is for the
-// better.
+// `compare BEFORE.json AFTER.json`: prints each figure of each target before and after, the change in percent, and
+// whether the change is an improvement.
 
 import { readFileSync } from 'node:fs'
 import { ConfigError, type ConfigFault } from '../../src/model/errors.ts'
 import { type FigureName, figureKinds, type Report, reportFormat } from './result.ts'
 import { formatNumber } from './terminal.ts'
 
-/** Changes below this are noise unless many repeats say otherwise. */
+/** A smaller change counts as noise. Only many repeats could show that it is real. */
 const noisePercent = 5
 
-/** Throws ConfigError with all faults. */
+/** Throws ConfigError with all faults of the two files. */
 export function compareFiles(files: readonly string[]): string {
   if (files.length !== 2) {
     throw new ConfigError([
@@ -44,7 +44,7 @@ export function compareReports(before: Report, after: Report): string {
   return `${lines.join('\n')}\n`
 }
 
-/** What makes two results hard to compare. */
+/** Warnings about differences that make the two results hard to compare. */
 function warnings(before: Report, after: Report): string[] {
   const found: string[] = []
   if (before.scenario !== after.scenario) found.push(`different scenarios: ${before.scenario}, ${after.scenario}`)

@@ -1,5 +1,5 @@
-// The report as one HTML file that needs no network: figures, ratios, plots over time, the latency distribution, what
-// the CPU went into, the sizes of the batches, and where and with what it ran.
+// Writes the report as one HTML file that loads nothing from the network. It has the figures, ratios, plots over time,
+// the latency distribution, the CPU by part, the batch sizes, and the machine, versions and settings.
 
 import { type Budget, holds } from '../budgets/budget.ts'
 import { Histogram, highestUs } from '../load/histogram.ts'

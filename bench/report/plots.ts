@@ -1,5 +1,5 @@
-// Plots as SVG text, for a page that needs nothing but itself. Colours come from the page's style, by class `s0`, `s1`,
-// ...
+// Draws plots as SVG text for a self-contained page. The colours come from the page's style, by the classes `s0`, `s1`
+// and so on.
 
 import { formatNumber } from './terminal.ts'
 
@@ -13,7 +13,7 @@ interface PlotOptions {
   readonly xLabel: string
   readonly yLabel: string
   readonly logX?: boolean
-  /** Where the y axis ends; undefined = with the data. */
+  /** The end of the y axis. Undefined: the axis ends with the data. */
   readonly yMax?: number
 }
 
@@ -21,7 +21,7 @@ const size = { width: 640, height: 260 }
 const area = { left: 78, right: 14, top: 14, bottom: 40 }
 const inner = { width: size.width - area.left - area.right, height: size.height - area.top - area.bottom }
 
-/** A figure with a legend; a sentence where there is nothing to draw. */
+/** A figure with a legend. Without any points, the figure holds a sentence. */
 export function linePlot(lines: readonly Line[], { title, xLabel, yLabel, logX = false, yMax }: PlotOptions): string {
   const drawn = lines.filter(({ points }) => points.length > 0)
   if (drawn.length === 0) return figure(title, '<p>Nothing was measured.</p>', [])
@@ -64,7 +64,7 @@ export interface Bar {
   readonly parts: readonly { readonly name: string; readonly value: number }[]
 }
 
-/** Stacked bars, one below the other; the parts have the same colours in each. */
+/** Stacked bars, one below the other. A part has the same colour in every bar. */
 export function stackedBars(bars: readonly Bar[], title: string, unit: string): string {
   const names = [...new Set(bars.flatMap(({ parts }) => parts.map(({ name }) => name)))]
   if (names.length === 0) return figure(title, '<p>Nothing was measured.</p>', [])
@@ -97,7 +97,7 @@ export const escapeHtml = (text: string): string =>
   text.replaceAll('&', '&amp;').replaceAll('<', '&lt;').replaceAll('>', '&gt;').replaceAll('"', '&quot;')
 
 interface Scale {
-  /** 0 to 1. */
+  /** Maps a value to 0 to 1. */
   readonly of: (value: number) => number
   readonly ticks: readonly number[]
 }
@@ -118,7 +118,7 @@ function scale(min: number, max: number, isLog: boolean): Scale {
   }
 }
 
-/** From 0 in round steps, to the first one that is not below `max`. */
+/** Round steps from 0 to the first step that is not below `max`. */
 export function ticks(max: number): number[] {
   if (!(max > 0)) return [0, 1]
   const raw = max / 4

@@ -1,4 +1,4 @@
-// What a bench leaves behind: the shape of its JSON file, and what each figure is called.
+// The results of a bench run: the shape of the JSON file, and the name, unit and direction of each figure.
 
 import type { Budget } from '../budgets/budget.ts'
 import type { HistogramCounts } from '../load/histogram.ts'
@@ -6,7 +6,7 @@ import type { Machine } from '../rig/machine.ts'
 import type { Bucket } from '../rig/metrics.ts'
 import { type BaselineName, baselineNames } from '../settings.ts'
 
-/** Each figure: its name for people, its unit, and which way is better. */
+/** For each figure: its name for people, its unit, and whether more or less is better. */
 export const figureKinds = {
   messagesPerSecond: kind('messages committed', '/s', 'more'),
   rowsPerSecond: kind('rows committed', '/s', 'more'),
@@ -74,7 +74,7 @@ function kind(label: string, unit: string, better: FigureKind['better']): Figure
   return { label, unit, better }
 }
 
-/** CPU us per message by what it was spent on. */
+/** CPU in us per message, by the part that used it. */
 export type CpuSplit = Readonly<Record<string, number>>
 
 const cpuLabels: Record<string, string> = {
@@ -90,7 +90,7 @@ const cpuLabels: Record<string, string> = {
 }
 export const cpuLabel = (part: string): string => cpuLabels[part] ?? part
 
-/** A second of the measured time. */
+/** The figures of one second of the measured time. */
 export interface Moment {
   readonly second: number
   readonly messagesPerSecond: number
@@ -99,7 +99,7 @@ export interface Moment {
   readonly rssMb: number | null
 }
 
-/** One measurement of one target. There is none of a run that failed its verification. */
+/** One measurement of one target. A run that failed its verification has no Run. */
 export interface Run {
   readonly target: string
   readonly repeat: number
@@ -107,7 +107,7 @@ export interface Run {
   readonly figures: Figures
   readonly cpuUs: CpuSplit
   readonly moments: readonly Moment[]
-  /** Of acknowledgements, in the buckets of `load/histogram.ts`. */
+  /** The latency of acknowledgements, in the buckets of `load/histogram.ts`. */
   readonly latency: HistogramCounts
   readonly batchRows: readonly Bucket[]
 }
@@ -127,26 +127,26 @@ export interface Report {
   readonly settings: Readonly<Record<string, unknown>>
   readonly machine: Machine
   readonly versions: Readonly<Record<string, string>>
-  /** Medians over the repeats, by target; the product first. */
+  /** The medians over the repeats, by target. The product comes first. */
   readonly results: Readonly<Record<string, Figures>>
   readonly ratios: readonly Ratio[]
-  /** Only of the scenario `budgets`. */
+  /** Only the scenario `budgets` fills this field. */
   readonly budgets?: readonly Budget[]
   readonly skipped: readonly string[]
   readonly failures: readonly Failure[]
   readonly runs: readonly Run[]
 }
 
-/** The product against a baseline. */
+/** Compares the product with a baseline. */
 export interface Ratio {
   readonly baseline: string
-  /** How many times as many messages per second. */
+  /** The product's messages per second, divided by the baseline's. */
   readonly speed: number | null
-  /** CPU per message stored, as a share of the baseline's. */
+  /** The product's CPU per stored message, divided by the baseline's. */
   readonly cpu: number | null
 }
 
-/** Medians by target, in the order in which they were first measured. */
+/** The medians by target, in the order in which the targets were first measured. */
 export function medians(runs: readonly Run[]): Record<string, Figures> {
   const targets = [...new Set(runs.map(({ target }) => target))]
   return Object.fromEntries(targets.map(target => [target, mediansOf(runs.filter(run => run.target === target))]))

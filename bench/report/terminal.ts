@@ -1,5 +1,5 @@
-// The report as a table on the terminal: a column for each target, a row for each figure, and below it what the CPU
-// went into, the sizes of the batches, the ratios, and where it ran.
+// Writes the report as a table for the terminal, with a column for each target and a row for each figure. Below the
+// table come the CPU by part, the batch sizes, the ratios, and the machine, versions and settings.
 
 import { type Budget, holds } from '../budgets/budget.ts'
 import type { Bucket } from '../rig/metrics.ts'
@@ -105,7 +105,7 @@ function tableOf(rows: readonly (readonly string[])[]): string {
     .join('\n')
 }
 
-/** Three digits that count; thousands apart. */
+/** Shows three significant digits, with a separator for thousands. Shows "-" for a missing number. */
 export function formatNumber(value: number | undefined | null): string {
   if (value === undefined || value === null || !Number.isFinite(value)) return '-'
   const size = Math.abs(value)

@@ -1,4 +1,4 @@
-// The fleet as the bench sees it: one object over the generator processes, each with a share of the chargers.
+// Makes the generator processes look like one fleet. Each process simulates a share of the chargers.
 
 import { type Child, startChild } from '../load/calls.ts'
 import type { GeneratorCalls, GeneratorOptions, Second, Tally } from '../load/generator.ts'
@@ -6,7 +6,7 @@ import { Histogram } from '../load/histogram.ts'
 
 export interface CrewOptions extends Omit<GeneratorOptions, 'firstIndex' | 'pollsPerSecond'> {
   readonly processes: number
-  /** Of the whole fleet. */
+  /** Polls per second of the whole fleet. */
   readonly pollsPerSecond: number | undefined
 }
 
@@ -27,7 +27,7 @@ export interface OpenReport {
 const generatorFile = new URL('../load/generator.ts', import.meta.url)
 
 export class Crew {
-  /** One entry for each whole second since the start that every process has told of. */
+  /** One entry for each whole second since the start. An entry appears when every process has reported the second. */
   readonly seconds: CrewSecond[] = []
   readonly #children: Child<GeneratorCalls>[]
   readonly #told = new Map<number, Second[]>()
@@ -80,7 +80,7 @@ export class Crew {
     await this.#all(child => child.call('start'))
   }
 
-  /** The state, and the latencies since the mark before. */
+  /** The figures of the whole fleet, and the latencies since the mark before. */
   async mark(): Promise<Tally & { latency: Histogram }> {
     const marks = await this.#all(child => child.call('mark'))
     const latency = new Histogram()
@@ -92,17 +92,17 @@ export class Crew {
     return merged(await this.#all(child => child.call('tally')))
   }
 
-  /** So many polls in all may be sent. */
+  /** Allows `polls` polls in all. Each process gets its share. */
   async allow(polls: number): Promise<void> {
     await Promise.all(this.#children.map((child, i) => child.call('allow', Math.ceil(polls * this.#shares[i]!))))
   }
 
-  /** False when not everything was acknowledged in time. */
+  /** Resolves with false when the acknowledgements did not all arrive in time. */
   async stop(timeoutMs: number): Promise<boolean> {
     return (await this.#all(child => child.call('stop', timeoutMs))).every(isDone => isDone)
   }
 
-  /** In the order of the names. */
+  /** The ledger of the whole fleet, in the order of the names. */
   async ledger(): Promise<Float64Array> {
     const parts = await this.#all(child => child.call('ledger'))
     const whole = new Float64Array(sum(parts.map(({ length }) => length)))

@@ -1,5 +1,5 @@
-// The database of a bench: an embedded one of its own, or the one that `--database-url` names. Each run gets a fresh
-// database in it, dropped afterwards.
+// Provides the databases of a bench: an embedded server, or the server that `--database-url` names. Each run gets a
+// fresh database on it, which is dropped after the run.
 
 import pg from 'pg'
 import { startEmbeddedDatabase } from '../../src/server/store/embeddedDatabase.ts'
@@ -15,7 +15,7 @@ export class BenchDatabase {
     this.#stop = stop
   }
 
-  /** Throws ConfigError when it cannot run here. */
+  /** Throws ConfigError when the embedded database cannot run on this machine. */
   static async open(dataDir: string, url: string | undefined): Promise<BenchDatabase> {
     if (url !== undefined) return new BenchDatabase(url, async () => {})
     const embedded = await startEmbeddedDatabase(dataDir)
@@ -40,10 +40,10 @@ export class BenchDatabase {
   }
 }
 
-/** One database, with a session of the bench's own. */
+/** One database, with the bench's own session. */
 export class Database {
   readonly url: string
-  /** Undefined when it does not run on this machine. */
+  /** The process id of the postmaster. Undefined when the database does not run on this machine. */
   readonly postmaster: number | undefined
   #client: pg.Client
   readonly #drop: () => Promise<void>
@@ -65,20 +65,20 @@ export class Database {
     return this.#client.query<Row>(sql, values)
   }
 
-  /** After the database was away. */
+  /** Opens a new session. Needed when the database has been down. */
   async reconnect(): Promise<void> {
     await this.#client.end().catch(() => {})
     this.#client = await connected(this.url)
   }
 
-  /** Undefined when it does not run on this machine. */
+  /** CPU time of the database. Undefined when the database does not run on this machine. */
   cpuMs(): number | undefined {
     return this.postmaster === undefined ? undefined : databaseCpuMs(this.postmaster)
   }
 
-  /** So that the work of what came before is not counted. */
+  /** Writes all earlier changes to disk, so that this work does not count in the next measurement. */
   async settle(): Promise<void> {
-    await this.query('CHECKPOINT').catch(() => {}) // not everybody may
+    await this.query('CHECKPOINT').catch(() => {}) // needs a privilege that the user may lack
   }
 
   async version(): Promise<string> {

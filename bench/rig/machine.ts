@@ -1,4 +1,5 @@
-// Where a bench ran, so that its figures are never compared with those of another machine by mistake.
+// Describes the machine and the versions of a bench run, so that nobody compares the figures of two machines by
+// mistake.
 
 import { execFileSync } from 'node:child_process'
 import { readFileSync } from 'node:fs'
@@ -10,7 +11,7 @@ export interface Machine {
   readonly cpu: string
   readonly memoryMb: number
   readonly kernel: string
-  /** Before the first run: a machine that is busy measures badly. */
+  /** The load average before the first run. A busy machine gives poor measurements. */
   readonly loadAverage: number
 }
 
@@ -34,7 +35,7 @@ export function describeVersions(): Record<string, string> {
   }
 }
 
-/** What a program says on its standard output; undefined when it cannot be run. */
+/** The standard output of a program. Undefined when the program cannot run. */
 function outputOf(program: string, args: readonly string[]): string | undefined {
   try {
     return execFileSync(program, args, { encoding: 'utf8', stdio: ['ignore', 'pipe', 'ignore'] }).trim()

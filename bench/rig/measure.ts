@@ -1,5 +1,5 @@
-// One measurement: a fleet against a target. Connects, warms up, measures between two marks, waits for every
-// acknowledgement, verifies, and only then has figures.
+// One measurement: a fleet against a target. The fleet connects and warms up. The measurement lies between two marks.
+// Then the bench waits for every acknowledgement and verifies the stored rows. Only a verified run has figures.
 
 import { cpus } from 'node:os'
 import { setTimeout as sleep } from 'node:timers/promises'
@@ -15,17 +15,17 @@ import { type CpuReading, cpuMsOf, machineBusyMs } from './processes.ts'
 import type { Target } from './target.ts'
 import { VerifyError } from './verify.ts'
 
-/** What a fleet does. */
+/** The load that a fleet generates. */
 export interface Load {
   readonly names: FleetNames
   readonly columns: readonly Column[]
   readonly qos: 0 | 1 | 2
-  /** Messages of a charger without acknowledgement. */
+  /** The most messages of a charger that may be unacknowledged. */
   readonly window: number
-  /** Messages per second; undefined = as fast as acknowledged. */
+  /** Messages per second. Undefined: the fleet sends as fast as its messages are acknowledged. */
   readonly rate: number | undefined
   readonly seconds: number
-  /** Per cent of the fleet per minute. */
+  /** The share of the fleet that leaves and comes back, in per cent per minute. */
   readonly churn: number
   readonly processes: number
 }
@@ -44,7 +44,7 @@ interface Snapshot {
   readonly stored: number
   readonly cpu: CpuReading
   readonly busyMs: number
-  /** CPU of this process. */
+  /** CPU of the bench's own process. */
   readonly benchMs: number
   readonly scrape: Scrape | undefined
   readonly rssBytes: number | undefined
@@ -54,11 +54,11 @@ const warmUpSeconds = (seconds: number): number => Math.min(3, seconds)
 const handshakesAtOnce = 64
 const ackTimeoutMs = 60_000
 const storeStallMs = 15_000
-/** Messages that may lie between a target that acknowledges early and its store. */
+/** The most messages that may wait in a target that acknowledges before it stores. */
 const waitingMax = 20_000
 const hourMs = 3_600_000
 
-/** The whole run, from the first connection to the verdict. Throws VerifyError. */
+/** Does the whole run, from the first connection to the verdict. Throws VerifyError when the run is not verified. */
 export async function measureRun(
   target: Target,
   load: Load,
@@ -102,7 +102,7 @@ export class Fleet {
     this.#progress = progress
   }
 
-  /** Every charger is connected. */
+  /** Makes the fleet and connects every charger. */
   static async connect(target: Target, load: Load, progress: Progress): Promise<Fleet> {
     const fleet = await Fleet.create(target, load, progress)
     try {
@@ -114,7 +114,7 @@ export class Fleet {
     return fleet
   }
 
-  /** Nobody is connected yet. */
+  /** Makes the fleet without connecting a charger. */
   static async create(target: Target, load: Load, progress: Progress): Promise<Fleet> {
     const { names, columns, qos, rate, churn, processes, window } = load
     const crew = await Crew.start({
@@ -155,12 +155,12 @@ export class Fleet {
     await this.wait(warmUpSeconds(this.#load.seconds), 'warming up')
   }
 
-  /** The figures of the seconds from now on. */
+  /** Measures the next seconds. */
   measure(seconds: number): Promise<Measured> {
     return this.measureWhile(() => this.wait(seconds, 'measuring'))
   }
 
-  /** The figures of the time that the work takes. */
+  /** Measures while `work` runs. */
   async measureWhile(work: () => Promise<void>): Promise<Measured> {
     const firstSecond = this.crew.seconds.length
     const rss: number[] = []
@@ -190,7 +190,10 @@ export class Fleet {
     }
   }
 
-  /** Everything is acknowledged, stored and counted: what was verified, in a sentence. Throws VerifyError. */
+  /**
+   * Waits until every message is acknowledged and stored, and verifies the rows. Resolves with a sentence about what
+   * was verified. Throws VerifyError.
+   */
   async finish(timeoutMs = ackTimeoutMs): Promise<{ verified: string; ledger: Float64Array }> {
     this.#progress.show(`${this.#target.name}: waiting for every acknowledgement`)
     const isDone = await this.crew.stop(timeoutMs)
@@ -209,7 +212,10 @@ export class Fleet {
     return { verified: `${acknowledged} ${what} are what is stored: none lost, none doubled, sums equal`, ledger }
   }
 
-  /** Nothing tells when QoS 0 is stored: it has a while to be. */
+  /**
+   * Verifies the stored rows. With QoS 0 no acknowledgement says when a message is stored, so the check repeats for a
+   * while.
+   */
   async #verify(ledger: Float64Array): Promise<void> {
     const untilMs = performance.now() + (this.#load.qos === 0 ? storeStallMs : 0)
     for (;;) {
@@ -239,7 +245,7 @@ export class Fleet {
     }
   }
 
-  /** The fleet goes on only as what it sent is stored. */
+  /** Lets the fleet send more only as far as its messages have been stored. */
   async #govern(stored: () => Promise<number>): Promise<void> {
     const { columns } = this.#load
     while (this.#isGoverned) {
@@ -304,8 +310,9 @@ export class Fleet {
 }
 
 /**
- * A fleet that polls at a rate, or when the last poll is acknowledged, samples now. A backlog lies in the last two days
- * (older rows would be late), as far apart as the fastest run allows.
+ * SamplingTime is the current time for a fleet that polls at a rate, and for a fleet that polls again at each
+ * acknowledgement. A backlog lies in the last two days, because older rows would be late. Its samples are as far apart
+ * as the fastest run allows.
  */
 function samplingTimes({ rate, window, columns, names, seconds }: Load): {
   firstTimeMs: number
@@ -339,6 +346,6 @@ function rssFigures(rss: readonly number[], { rssBytes }: Snapshot): Figures {
 const megabytes = (bytes: number | undefined): number => (bytes ?? Number.NaN) / 1e6
 const known = (value: number): number | null => (Number.isFinite(value) ? value : null)
 
-/** Without what is not known. */
+/** The figures without those that are undefined or not finite. */
 export const defined = (figures: Partial<Record<keyof Figures, number | undefined>>): Figures =>
   Object.fromEntries(Object.entries(figures).filter(([, value]) => value !== undefined && Number.isFinite(value)))

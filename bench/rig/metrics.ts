@@ -1,7 +1,6 @@
-// What a server says about itself at /metrics, as far as it says it: a server without them is measured from outside
-// alone.
+// Reads a server's metrics at /metrics. A server without metrics gives undefined, and is measured from outside only.
 
-/** Values by name; of those with labels the sum, and for histograms the counts by upper bound. */
+/** The values by name. A name with labels has the sum over its labels. A histogram has the counts by upper bound. */
 export interface Scrape {
   readonly atMs: number
   readonly values: ReadonlyMap<string, number>
@@ -35,19 +34,19 @@ export function parseMetrics(text: string, atMs: number): Scrape {
   return { atMs, values, buckets }
 }
 
-/** By how much a counter rose; undefined where it is not told. */
+/** The rise of a counter. Undefined when one of the scrapes lacks the counter. */
 export function risen(before: Scrape | undefined, after: Scrape | undefined, name: string): number | undefined {
   const [from, to] = [before?.values.get(name), after?.values.get(name)]
   return from === undefined || to === undefined ? undefined : to - from
 }
 
 export interface Bucket {
-  /** Upper bound; null for the last one, which has none. */
+  /** The upper bound. Null for the last bucket, which has no bound. */
   readonly atMost: number | null
   readonly count: number
 }
 
-/** What a histogram counted in between, each bucket for itself. */
+/** The counts of a histogram between two scrapes. Each bucket counts only its own values. */
 export function bucketsBetween(before: Scrape | undefined, after: Scrape | undefined, name: string): Bucket[] {
   const to = after?.buckets.get(name)
   if (to === undefined) return []

@@ -1,5 +1,5 @@
-// The names of a fleet: new ones for each run where we can sign certificates, else those that were issued into the
-// folder.
+// Chooses the names of a fleet. If the folder has a CA key, each run gets new names. Otherwise the fleet uses the names
+// whose certificates were issued into the folder.
 
 import { existsSync, readdirSync } from 'node:fs'
 import { join } from 'node:path'
@@ -7,7 +7,10 @@ import { ConfigError } from '../../src/model/errors.ts'
 
 export interface FleetNames {
   readonly names: readonly string[]
-  /** What all of them, and only they, begin with; "" for names that were issued before. */
+  /**
+   * The common beginning of the new names. No other charger's name begins with it. Empty for names that were issued
+   * before.
+   */
   readonly prefix: string
 }
 

@@ -1,17 +1,18 @@
-// What processes cost, read from /proc: CPU by thread, the database's as the postmaster and its children, resident
-// memory, bytes written. All readings count from the start of the process; the caller takes differences. Linux only.
+// Reads the costs of processes from /proc: CPU by thread, CPU of the database (the postmaster and its children),
+// resident memory, and written bytes. All readings count from the start of the process, so the caller takes
+// differences. Linux only.
 
 import { readdirSync, readFileSync, readlinkSync } from 'node:fs'
 
 const ticksPerSecond = 100
 
-/** CPU time in ms, by what it was spent on. */
+/** CPU time in ms, by the part that used it. */
 export type CpuReading = Readonly<Record<string, number>>
 
 interface Stat {
   readonly parent: number
   readonly ownMs: number
-  /** Of children that have ended and were waited for. */
+  /** The CPU time of children that have ended and that the process has waited for. */
   readonly childrenMs: number
 }
 
@@ -32,7 +33,7 @@ function statOf(path: string): Stat | undefined {
 
 export const cpuMsOf = (pid: number): number => statOf(`/proc/${pid}/stat`)?.ownMs ?? 0
 
-// V8's and libuv's own threads; every other thread runs our code.
+// The threads of V8 and libuv. Every other thread runs the project's code.
 const helperNames = /^(V8Worker|DelayedTask|libuv|SignalInspector|node$)/
 
 export type NodeCpu = {
@@ -41,7 +42,7 @@ export type NodeCpu = {
   readonly helpers: number
 }
 
-/** A server of one process, or of several that are the children of one. */
+/** The CPU of a server. The server is one process, or several processes that are the children of one process. */
 export function serverCpuOf(pid: number): NodeCpu {
   const all = [pid, ...childrenOf(pid)].map(nodeCpuOf)
   const sumOf = (part: keyof NodeCpu): number => all.reduce((sum, cpu) => sum + cpu[part], 0)
@@ -58,7 +59,8 @@ const childrenOf = (pid: number): number[] =>
     .filter(other => statOf(`/proc/${other}/stat`)?.parent === pid)
 
 /**
- * A Node process: its main thread, its worker threads, and the rest (garbage collection, compilation, crypto, files).
+ * The CPU of a Node process: its main thread, its worker threads, and the rest (garbage collection, compilation,
+ * crypto, files).
  */
 export function nodeCpuOf(pid: number): NodeCpu {
   const total = cpuMsOf(pid)
@@ -71,7 +73,7 @@ export function nodeCpuOf(pid: number): NodeCpu {
   return { main, workers, helpers: Math.max(0, total - main - workers) }
 }
 
-/** The postmaster, its children that live, and those that have ended. */
+/** The CPU time of the postmaster, of its running children, and of its ended children. */
 export function databaseCpuMs(postmaster: number): number {
   const own = statOf(`/proc/${postmaster}/stat`)
   let total = own === undefined ? 0 : own.ownMs + own.childrenMs
@@ -83,13 +85,13 @@ export function databaseCpuMs(postmaster: number): number {
   return total
 }
 
-/** The postmaster behind a session, when it runs on this machine. */
+/** The postmaster of a session. Undefined when the postmaster does not run on this machine. */
 export function postmasterOf(backend: number): number | undefined {
   if (!/postgres/.test(textOf(`/proc/${backend}/comm`))) return undefined
   return statOf(`/proc/${backend}/stat`)?.parent
 }
 
-/** Busy time of all cores, in ms. */
+/** The busy time of all cores, in ms. */
 export function machineBusyMs(): number {
   const fields = textOf('/proc/stat').split('\n')[0]!.trim().split(/\s+/).slice(1).map(Number)
   const [user = 0, nice = 0, system = 0, , , irq = 0, softirq = 0, steal = 0] = fields
@@ -101,11 +103,11 @@ export const peakRssBytesOf = (pid: number): number => statusKb(pid, 'VmHWM') * 
 const statusKb = (pid: number, name: string): number =>
   Number(new RegExp(`${name}:\\s+(\\d+) kB`).exec(textOf(`/proc/${pid}/status`))?.[1] ?? 0)
 
-/** Bytes that the process made the disk write. */
+/** The number of bytes that the process wrote to disk. */
 export const writtenBytesOf = (pid: number): number =>
   Number(/^write_bytes: (\d+)/m.exec(textOf(`/proc/${pid}/io`))?.[1] ?? 0)
 
-/** The process of this machine that listens on the TCP port. */
+/** The process of this machine that listens on the TCP port. Undefined when there is none. */
 export function listenerOf(port: number): number | undefined {
   const hex = port.toString(16).toUpperCase().padStart(4, '0')
   const lines = ['tcp', 'tcp6'].flatMap(name => textOf(`/proc/net/${name}`).split('\n'))

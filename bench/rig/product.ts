@@ -1,4 +1,4 @@
-// The product as a target: a server of the bench's own in a process of its own, or one that runs already (`--server`).
+// The product as a target: a server process that the bench starts, or a server that runs already (`--server`).
 
 import { type ChildProcess, spawn } from 'node:child_process'
 import { join } from 'node:path'
@@ -18,7 +18,7 @@ export const productName = 'chargelift'
 export interface Product extends Target {
   readonly pid: number | undefined
   readonly database: Database
-  /** `http://host:port`; undefined where it is not known. */
+  /** The server's address, `http://host:port`. Undefined when the address is unknown. */
   readonly httpUrl: string | undefined
 }
 
@@ -31,7 +31,7 @@ interface Place {
   readonly close: () => Promise<void>
 }
 
-/** What is to be found in the database afterwards. */
+/** The chargers and values that the database must contain after the run. */
 export interface Expected {
   readonly names: FleetNames
   readonly columns: readonly Column[]
@@ -44,7 +44,7 @@ export interface OwnServer {
   readonly redisUrl?: string | undefined
 }
 
-/** Starts a server on a fresh database; `close` stops it and drops the database. */
+/** Starts a server on a fresh database. `close` stops the server and drops the database. */
 export async function startProduct(database: Database, own: OwnServer, expected: Expected): Promise<Product> {
   const { child, mqttPort, httpPort } = await startServer(database.url, own)
   const ended = new Promise(resolve => child.once('close', resolve))
@@ -63,7 +63,7 @@ export async function startProduct(database: Database, own: OwnServer, expected:
   return productAt(database, place, expected)
 }
 
-/** A server that runs already, with its database. */
+/** Uses a server that runs already, and its database. */
 export function productThatRuns(
   database: Database,
   place: Omit<Place, 'pid' | 'close'>,
@@ -78,7 +78,7 @@ async function productAt(database: Database, place: Place, { names, columns }: E
   const { pid, metricsUrl, host, port, certs } = place
   const read = () => readStored((sql, values) => database.query(sql, values), ourShape, columns, names.prefix)
   const sinceMs = Date.now()
-  // Chargers that were issued before may have rows of an earlier run.
+  // Issued names are used again, so the database may hold rows of an earlier run.
   const earlier = names.prefix === '' ? await read() : new Map<string, Float64Array>()
   return {
     name: productName,
@@ -108,7 +108,7 @@ async function productAt(database: Database, place: Place, { names, columns }: E
   }
 }
 
-/** What came after `earlier`, of these chargers: every number of the ledger is a sum. */
+/** The rows of the given chargers since `earlier`. All numbers of the ledger are sums, so a difference is enough. */
 function since(
   earlier: ReadonlyMap<string, Float64Array>,
   stored: ReadonlyMap<string, Float64Array>,
@@ -161,7 +161,7 @@ async function startServer(
     const { msg, mqttPort, httpPort } = JSON.parse(line)
     if (msg !== 'listening') continue
     clearTimeout(timer)
-    child.stdout!.resume() // a full pipe would stop it
+    child.stdout!.resume() // a full pipe would block the server
     return { child, mqttPort, httpPort }
   }
   throw new Error('expected a server that listens, found one that ended')

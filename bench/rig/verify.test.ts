@@ -1,4 +1,4 @@
-// The verifier against a real PostgreSQL: what is right passes, and each seeded fault is found.
+// Tests the verifier against a real PostgreSQL. A correct run passes, and the verifier finds each planted fault.
 
 import assert from 'node:assert/strict'
 import { before, beforeEach, describe, it } from 'node:test'

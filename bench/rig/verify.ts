@@ -1,15 +1,14 @@
-// The judgement on a run: what was acknowledged is what is stored. For each charger and each of its values the number,
-// the sum and a sum weighted by the time must agree, and so must the number of rows. A run that fails here has no
-// speed.
+// Verifies that a run's stored messages are the acknowledged messages. For each charger and each value, the count, the
+// sum and a sum weighted by time must agree. The number of rows must agree, too. A run that fails here has no speed.
 
 import { type Column, unitsSql } from '../load/columns.ts'
 import { ledgerWidth, perValue, weightSql } from '../load/ledger.ts'
 
-/** How a target stores: where its rows are, and whether a row is a poll or a single message. */
+/** Describes how a target stores: where its rows are, and whether a row is a poll or a single message. */
 export interface StoredShape {
-  /** FROM clause; the readings are `r`. */
+  /** The FROM clause. The readings have the alias `r`. */
   readonly from: string
-  /** Expression for the charger's name. */
+  /** The SQL expression for the charger's name. */
   readonly charger: string
   readonly row: 'poll' | 'message'
 }
@@ -22,7 +21,7 @@ export const ourShape: StoredShape = {
 
 export type Query = (sql: string, values: unknown[]) => Promise<{ rows: Record<string, unknown>[] }>
 
-/** By charger, what is stored for names with the prefix, in the form of the ledger. */
+/** Reads what is stored for the names with the prefix, by charger, in the form of the ledger. */
 export async function readStored(
   query: Query,
   { from, charger }: StoredShape,
@@ -51,7 +50,7 @@ export async function readStored(
 }
 
 /**
- * What was found to be wrong, in sentences; empty when every number agrees. `ledger`: entries one charger after
+ * Returns the faults as sentences. Empty when every number agrees. `ledger` holds the entries of one charger after
  * another.
  */
 export function judge(
@@ -77,7 +76,8 @@ export function judge(
         findings.altered.add(1, `${name}, ${valueName}: sum ${sum} sent, ${found[at + 1]} stored`)
       }
     }
-    // A row that is lost or doubled shows in its values: messages are what is counted, wherever that is possible.
+    // A lost or doubled row also shows in the counts of its values. Rows count as a fault only if the values agree, so
+    // that faults are counted in messages.
     if (differing === 0) compareCounts(findings, `${name}, rows`, rows, found[0]!)
   }
   const known = new Set(names)
@@ -104,7 +104,7 @@ class Finding {
   }
 }
 
-/** Whether they differ. */
+/** Compares the counts and records a difference. Returns true if the counts differ. */
 function compareCounts(
   { lost, doubled }: { lost: Finding; doubled: Finding },
   where: string,
@@ -117,7 +117,7 @@ function compareCounts(
   return found !== expected
 }
 
-/** The run must not be believed. Its message has every finding. */
+/** A run failed its verification. The message contains every finding. */
 export class VerifyError extends Error {
   readonly findings: readonly string[]
   constructor(findings: readonly string[]) {

@@ -1,6 +1,6 @@
-// Every budget of the product, measured and printed with its bound: memory, CPU, times and frames that a test cannot
-// assert on, because they are the machine's as well. Not part of .ci/run; `--strict` makes a broken bound the exit
-// code.
+// Measures every budget of the product and prints it with its bound: memory, CPU, times and frames. A test cannot
+// assert on these, because they depend on the machine. The scenario is not part of .ci/run. With `--strict`, a broken
+// bound makes the exit code 1.
 
 import { type Budget, holds, type Measure, medianBudgets } from '../budgets/budget.ts'
 import { connectionBudgets } from '../budgets/connections.ts'

@@ -1,4 +1,4 @@
-// Scenarios about connections rather than messages: a storm of reconnects, and a fleet that says nothing.
+// Scenarios about connections: a storm of reconnects, and a fleet of idle connections.
 
 import { setTimeout as sleep } from 'node:timers/promises'
 import type { FigureName, Figures, Run } from '../report/result.ts'
@@ -19,12 +19,12 @@ export const idleConnections: Scenario = {
   run: bench => repeated(bench, idle)
 }
 
-/** Session tickets come after the handshake. */
+/** The server sends session tickets after the handshake. */
 const settleMs = 2_000
 
 type Measure = (bench: Bench, fleet: Fleet, product: Product) => Promise<Figures>
 
-/** Each charger sends a poll in the end, so that the run is verified like any other. */
+/** Each charger sends one poll at the end, so that the run can be verified like any other. */
 const repeated = (bench: Bench, measure: Measure): Promise<void> =>
   bench.eachRepeat((product, expected, repeat) =>
     bench.withFleet(Fleet.create(product, bench.load(expected), bench.progress), async (fleet): Promise<Run> => {
@@ -79,13 +79,13 @@ const namedFigures = (
   [`${kind}P99Ms`]: storm.p99Ms
 })
 
-/** NaN where the server is not on this machine. */
+/** CPU time of the server in ms. NaN when the server is not on this machine. */
 function serverMs(product: Product): number {
   const { main, workers, helpers } = product.cpu()
   return (main ?? Number.NaN) + (workers ?? 0) + (helpers ?? 0)
 }
 
-/** The server has noticed that all have gone. */
+/** Waits until the server reports no connections, at most 10 s. */
 async function untilNobody(product: Product): Promise<void> {
   for (let i = 0; i < 100; i++) {
     await sleep(100)

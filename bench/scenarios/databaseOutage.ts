@@ -1,5 +1,5 @@
-// The database is stopped, as by a crash, while chargers go on sending; after a minute it comes back. How long until
-// all that waited is acknowledged, what memory it took, and whether anybody was disconnected.
+// Stops the database as in a crash while chargers go on sending, and starts it again after a minute. Measures the time
+// until the whole backlog is acknowledged, the memory, and the number of lost connections.
 
 import { rmSync } from 'node:fs'
 import { join } from 'node:path'
@@ -49,7 +49,7 @@ async function outage(bench: Bench, postgres: Postgres, repeat: number): Promise
         const measured = await fleet.measureWhile(() => stopAndStart(bench, fleet, postgres, recovery))
         await database.reconnect()
         const { verified } = await fleet.finish()
-        // Speed and CPU of a run with an outage are nobody's speed.
+        // The outage distorts speed and CPU, so the report leaves both out.
         const { ackMaxMs, serverRssMb, serverRssMaxMb } = measured.figures
         const lossCount = measured.after.tally.losses
         const figures = defined({ ackMaxMs, serverRssMb, serverRssMaxMb, lossCount, ...recovery })

@@ -1,5 +1,5 @@
-// A real edge in a process of its own, beside a simulated charger, publishing to a real server: its CPU, its memory,
-// and what it writes to the disk. Verified: every sample of its spool is a row.
+// Runs a real edge process beside a simulated charger and a real server. Measures the edge's CPU, its memory, and the
+// bytes that it writes to disk. Verifies that every sent sample of the Spool is a row.
 
 import { type ChildProcess, spawn } from 'node:child_process'
 import { once } from 'node:events'
@@ -25,10 +25,10 @@ export const edge: Scenario = {
 
 const cli = fileURLToPath(new URL('../../src/cli.ts', import.meta.url))
 const devKey = '0000'
-/** It has connected, published its state, and collected the garbage of its start. */
+/** After this time the edge has connected, published its state, and collected the garbage of its start. */
 const startSeconds = 10
 const dayPolls = 8_640
-/** Sessions of a few seconds would be no charger; these last half a minute. */
+/** At this speed a charger's sessions last half a minute. Sessions of a few seconds would not be realistic. */
 const chargerSpeed = 8
 
 async function run(bench: Bench): Promise<void> {
@@ -115,7 +115,7 @@ async function wait(bench: Bench, child: ChildProcess, seconds: number, step: st
   }
 }
 
-/** It sends what is left before it ends. */
+/** Ends the edge, which sends its remaining samples first. */
 async function end(child: ChildProcess): Promise<void> {
   if (child.exitCode !== null || child.signalCode !== null) return
   const ended = once(child, 'exit')

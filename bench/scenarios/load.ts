@@ -1,6 +1,5 @@
-// Scenarios in which a fleet sends: as fast as its window allows, or at a rate. The product first, then each baseline
-// with the same fleet; and all of that again for every repeat, so that a machine that slows down slows down all of
-// them.
+// Scenarios in which a fleet sends as fast as its window allows, or at a rate. Each repeat measures the product first
+// and then each baseline with the same fleet. A machine that slows down therefore slows down all of them.
 
 import { type Baseline, baselines } from '../baselines/baselines.ts'
 import { CopyFloor } from '../baselines/copyFloor.ts'
@@ -30,7 +29,7 @@ async function runLoad(bench: Bench): Promise<void> {
   })
 }
 
-/** Those that can run here; the others are told. */
+/** Returns the baselines that can run on this machine. Reports the others as skipped. */
 function chooseBaselines(bench: Bench): Baseline[] {
   return bench.settings.baselines.flatMap(name => {
     const baseline = name === 'copy-floor' ? undefined : baselines[name]

@@ -1,7 +1,7 @@
-// Questions to a table of ten million rows: the latest state of the fleet, a charger's day, and a month of sessions and
-// of energy. The rows are made by the database itself, a sample every 30 s for each charger, and their quarter hours by
-// the server's own maintenance; a session a day and charger is put beside them. Each question is asked many times, of
-// another charger each time where it is of one.
+// Measures queries on a table of ten million rows: the latest state of the fleet, a charger's day, and a month of
+// sessions and of energy. The database itself makes the rows, a sample every 30 s for each charger. The server's own
+// maintenance derives the quarter hours. Each charger also gets a session a day. Each query runs many times. A query
+// about one charger asks for another charger each time.
 
 import pg from 'pg'
 import { Maintenance } from '../../src/history/derive/maintenance.ts'
@@ -24,7 +24,7 @@ const pollSeconds = 30
 const dayPolls = 86_400 / pollSeconds
 const loaders = 2
 const asks = { fleet: 20, day: 200, month: 20 }
-/** Values of a charger in latest_readings. */
+/** The values that each charger has in latest_readings. */
 const names = ['PowerOutput', 'TotalEnergyConsumption', 'OutputCurrent', 'OperationState']
 
 async function run(bench: Bench): Promise<void> {
@@ -51,7 +51,10 @@ interface Size extends Loaded {
   readonly deriveSeconds: number
 }
 
-/** Each charger is idle or charges, an hour in six; energy is what was charged. */
+/**
+ * Makes the rows. Each charger charges for one hour in six and is idle for the rest. Its energy is the energy that it
+ * charged.
+ */
 async function load(bench: Bench, database: Database): Promise<Loaded> {
   const { connections: chargers, rows = 10_000_000 } = bench.settings
   const polls = Math.max(1, Math.floor(rows / chargers))
@@ -63,7 +66,7 @@ async function load(bench: Bench, database: Database): Promise<Loaded> {
     chargers
   ])
   const startedMs = performance.now()
-  const newest = new Date() // the same for all: so that every charger's day has as many rows
+  const newest = new Date() // one time for all chargers, so that every charger's day has the same number of rows
   let done = 0
   const chunk = Math.max(1, Math.floor(200_000 / polls))
   await Promise.all(
@@ -83,7 +86,10 @@ async function load(bench: Bench, database: Database): Promise<Loaded> {
   return { chargers, polls, seconds: (performance.now() - startedMs) / 1000 }
 }
 
-/** Quarter hours of all rows, as a server derives them; and a month of sessions. */
+/**
+ * Derives the quarter hours of all rows as a server does, and adds a month of sessions. Returns the seconds of the
+ * derivation.
+ */
 async function derive(bench: Bench, database: Database): Promise<number> {
   bench.progress.show('queries: deriving quarter hours')
   const failures: Error[] = []

@@ -1,4 +1,5 @@
-// What a scenario is given: settings, a database, fresh names, the product as a target; and what it gives back.
+// The interface of scenarios, and the Bench that each scenario receives. The Bench provides settings, a database, fresh
+// names and the product as a target. It collects the scenario's results.
 
 import type { Budget } from '../budgets/budget.ts'
 import { columns } from '../load/columns.ts'
@@ -13,13 +14,13 @@ import type { Defaults, Settings } from '../settings.ts'
 
 export interface Scenario {
   readonly summary: string
-  /** Whether --baselines means something here. */
+  /** True when the scenario supports --baselines. */
   readonly hasBaselines?: boolean
   readonly defaults: Defaults
   readonly run: (bench: Bench) => Promise<void>
 }
 
-/** Where everything of the bench lies. */
+/** The folder of all files that the bench writes. */
 export const folder = 'data/bench'
 
 export class Bench {
@@ -28,7 +29,7 @@ export class Bench {
   readonly runs: Run[] = []
   readonly failures: Failure[] = []
   readonly skipped: string[] = []
-  /** Of the scenario of that name. */
+  /** Filled only by the scenario `budgets`. */
   readonly budgets: Budget[] = []
   readonly versions: Record<string, string> = {}
   #databases: BenchDatabase | undefined
@@ -40,7 +41,7 @@ export class Bench {
     this.progress = progress
   }
 
-  /** New names, and the values that are sent. */
+  /** Makes new names, and selects the values that the fleet sends. */
   expected(): Expected {
     const { certs, connections, values } = this.settings
     return { names: fleetNames(certs, connections), columns: columns.slice(0, values) }
@@ -65,7 +66,7 @@ export class Bench {
     return this.#databases
   }
 
-  /** A server of our own on a fresh database, or the one that was given. */
+  /** Starts a server on a fresh database, or uses the server that `--server` names. */
   async product(expected: Expected): Promise<Product> {
     const { server, certs, workers, 'database-url': url, 'metrics-url': metricsUrl } = this.settings
     const product = server
@@ -80,7 +81,7 @@ export class Bench {
     return product
   }
 
-  /** Closes the resource whatever happens. */
+  /** Runs `work` and then closes the resource, also after an error. */
   async using<T extends Closable, Result>(resource: T, work: (resource: T) => Promise<Result>): Promise<Result> {
     this.#inUse.add(resource)
     try {
@@ -91,7 +92,7 @@ export class Bench {
     }
   }
 
-  /** A measurement of the product for each repeat, on a fresh one each time. */
+  /** Measures the product once for each repeat, with a new server and new names each time. */
   async eachRepeat(work: (product: Product, expected: Expected, repeat: number) => Promise<Run>): Promise<void> {
     for (let repeat = 1; repeat <= this.settings.repeats; repeat++) {
       const expected = this.expected()
@@ -101,7 +102,7 @@ export class Bench {
     }
   }
 
-  /** Connected, and closed whatever happens. */
+  /** Runs `work` with the fleet and ends the fleet's processes afterwards, also after an error. */
   async withFleet<Result>(fleet: Promise<Fleet>, work: (fleet: Fleet) => Promise<Result>): Promise<Result> {
     const opened = await fleet
     try {
@@ -111,7 +112,7 @@ export class Bench {
     }
   }
 
-  /** Does the work for a target, and keeps what is found wrong. Other errors are the caller's. */
+  /** Runs `work` for a target. Keeps the run, or the findings of a VerifyError. Throws all other errors. */
   async attempt(target: string, repeat: number, work: () => Promise<Run>): Promise<Run | undefined> {
     try {
       const run = await work()
@@ -130,7 +131,7 @@ export class Bench {
     return this.#interrupted
   }
 
-  /** At Ctrl-C: ends what would go on without us. */
+  /** Called at Ctrl-C. Ends everything that would survive this process. */
   async interrupt(): Promise<void> {
     this.#interrupted = true
     for (const resource of [...this.#inUse].reverse()) await resource.close().catch(() => {})
@@ -151,5 +152,5 @@ interface Closable {
   close(): Promise<void>
 }
 
-/** A process of the generator keeps up with so many connections on one core. */
+/** The number of connections that one generator process can handle on one core. */
 const chargersPerProcess = 5_000

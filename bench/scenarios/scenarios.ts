@@ -1,4 +1,4 @@
-// All scenarios, in the order in which they are listed.
+// All scenarios, in the order of their listing.
 
 import { budgets } from './budgets.ts'
 import { connectStorm, idleConnections } from './connections.ts'
@@ -34,5 +34,5 @@ export const scenarios: Readonly<Record<string, Scenario>> = {
   budgets
 }
 
-/** Runs of minutes and hours, by hand: `npm run bench -- long NAME`. CI never runs them. */
+/** Runs of minutes and hours, started by hand: `npm run bench -- long NAME`. CI never runs them. */
 export const longScenarios: Readonly<Record<string, Scenario>> = { soak }

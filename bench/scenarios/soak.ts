@@ -1,4 +1,5 @@
-// A paced fleet for minutes or hours, chargers leaving and coming back all the time: memory and latency over time.
+// Runs a paced fleet for minutes or hours. Chargers leave and come back all the time. Measures memory and latency over
+// time.
 
 import type { Moment } from '../report/result.ts'
 import { Fleet, runOf } from '../rig/measure.ts'
@@ -23,14 +24,14 @@ async function run(bench: Bench): Promise<void> {
       const { verified } = await fleet.finish()
       const growth = growthPerSecond(measured.moments.slice(Math.floor(measured.moments.length / 2)))
       const run = runOf(productName, repeat, verified, measured)
-      // Of a few seconds it would be the garbage collector's.
+      // In a shorter run, the garbage collector would decide the growth.
       if (growth === undefined || seconds < growthSecondsMin) return run
       return { ...run, figures: { ...run.figures, serverRssMbPerHour: growth * hourSeconds } }
     })
   )
 }
 
-/** Slope of the straight line that fits the memory best, in MB per second. */
+/** The slope of the straight line that fits the memory best, in MB per second. */
 function growthPerSecond(moments: readonly Moment[]): number | undefined {
   const points = moments.flatMap(({ second, rssMb }) => (rssMb === null ? [] : [[second, rssMb] as const]))
   if (points.length < 2) return undefined

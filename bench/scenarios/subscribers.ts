@@ -1,6 +1,6 @@
-// A paced fleet without and with dashboards on chargers/#: what a subscriber costs per message, and how soon it sees
-// it. Verified beside the rows: no dashboard was cut, none saw time go back, and each ends with what the database has
-// as newest.
+// Runs a paced fleet without and with dashboards on chargers/#. Measures the cost of a subscriber per message, and the
+// delay until the subscriber sees a message. Verifies the rows and the dashboards: no dashboard was cut, none saw time
+// go back, and each ends with the newest values of the database.
 
 import { setTimeout as sleep } from 'node:timers/promises'
 import { encodeEnvelope } from '../../src/model/wire/envelope.ts'
@@ -19,7 +19,7 @@ import type { Bench, Scenario } from './scenario.ts'
 
 interface Watchers {
   readonly without: string
-  /** Which of them know the newest of every topic. */
+  /** Says which dashboards keep the newest value of every topic. */
   readonly knowing: string
   readonly open: (product: Product, expected: Expected, count: number) => Promise<Child<DashboardCalls>>
 }
@@ -118,7 +118,10 @@ function newsFigures(before: DashboardReport, after: DashboardReport, count: num
 
 const deliveryTimeoutMs = 10_000
 
-/** News is on its way until it is there, or until nobody can call it news any more. */
+/**
+ * Waits until the dashboards show the newest stored values. Throws VerifyError at the time limit, when a dashboard was
+ * cut, or when time went back.
+ */
 async function verifyDashboards(
   product: Product,
   expected: Expected,
@@ -141,7 +144,7 @@ async function verifyDashboards(
 const countBehind = (newest: ReadonlyMap<string, string>, board: ReadonlyMap<string, string>): number =>
   [...newest].filter(([topic, payload]) => board.get(topic) !== payload).length
 
-/** By topic, the payload that the database has as its newest. */
+/** The newest payload in the database, by topic. */
 async function newestStored({ database }: Product, { names, columns }: Expected): Promise<Map<string, string>> {
   const units = columns.map((column, k) => `${unitsSql(column)} AS u${k}`).join(', ')
   const { rows } = await database.query<Record<string, number> & { name: string; ms: number }>(
