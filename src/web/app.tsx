@@ -70,7 +70,7 @@ function LiveMark() {
   )
 }
 
-/** It lies over the page, so that nothing moves when it appears and disappears. */
+/** The notice lies over the page, so that nothing moves when the notice appears and disappears. */
 function StaleNotice() {
   const { isLive, since, reason } = useLive()
   const text = isLive

@@ -1,11 +1,11 @@
-// Numbers and times as people read them: in the browser's locale, with units, in the time zone of the caller. An
-// unknown value is shown as a dash.
+// Formats numbers and times for people: in the browser's locale, with units, in the caller's time zone. An unknown
+// value becomes a dash.
 
 export const unknownText = '–'
 
 const formats = new Map<string, Intl.NumberFormat>()
 
-/** A format is expensive to make, and every row needs it. */
+/** Caches formats, because making a format is expensive and every row needs one. */
 function numberFormat(digits: number, least = digits): Intl.NumberFormat {
   const key = `${digits}/${least}`
   let format = formats.get(key)
@@ -22,11 +22,11 @@ const isNumber = (value: Known): value is number => value !== null && value !== 
 export const formatNumber = (value: Known, digits = 0): string =>
   isNumber(value) ? numberFormat(digits).format(value) : unknownText
 
-/** W as kW, without the unit: the head of the column has it. */
+/** Formats W as kW, without the unit, because the column head has the unit. */
 export const kilowatts = (watts: Known): string =>
   isNumber(watts) ? numberFormat(watts >= 1_000_000 ? 0 : watts >= 100_000 ? 1 : 2).format(watts / 1000) : unknownText
 
-/** Wh as kWh, without the unit. */
+/** Formats Wh as kWh, without the unit. */
 export const kilowattHours = (wattHours: Known): string => {
   if (!isNumber(wattHours)) return unknownText
   const value = wattHours / 1000
@@ -44,11 +44,11 @@ export function money(amount: Known, currency: string | null): string {
   try {
     return new Intl.NumberFormat(undefined, { style: 'currency', currency }).format(amount)
   } catch {
-    return `${numberFormat(2).format(amount)} ${currency}` // no currency of ISO 4217
+    return `${numberFormat(2).format(amount)} ${currency}` // not a currency of ISO 4217
   }
 }
 
-/** How long ago, in one unit: `3 s`, `5 min`, `2 h`, `4 d`. */
+/** The time since a moment, in one unit: `3 s`, `5 min`, `2 h`, `4 d`. */
 export function age(ms: number): string {
   const seconds = Math.max(0, Math.floor(ms / 1000))
   if (seconds < 60) return `${seconds} s`
@@ -57,7 +57,7 @@ export function age(ms: number): string {
   return `${numberFormat(0).format(Math.floor(seconds / 86_400))} d`
 }
 
-/** `1 h 05 min`, `12 min`, `40 s`. */
+/** A duration such as `1 h 05 min`, `12 min` or `40 s`. */
 export function duration(ms: number): string {
   const minutes = Math.floor(ms / 60_000)
   if (minutes < 1) return `${Math.max(0, Math.round(ms / 1000))} s`
@@ -84,7 +84,7 @@ export const dateAndTime = (moment: Moment, timeZone?: string): string =>
   moment === null ? unknownText : timeFormat(timeZone, { dateStyle: 'medium', timeStyle: 'short' }).format(at(moment))
 
 const day: Intl.DateTimeFormatOptions = { day: 'numeric', month: 'short', hour: '2-digit', minute: '2-digit' }
-/** Without the year: use it where the year is clear. */
+/** Omits the year. Only for times whose year is clear. */
 export const dayAndTime = (moment: string | number, timeZone?: string): string =>
   timeFormat(timeZone, day).format(at(moment))
 
@@ -97,7 +97,7 @@ export const timeOfDay = (moment: string | number, timeZone?: string): string =>
 export const monthName = ({ year, month }: Month): string =>
   timeFormat('UTC', { month: 'long', year: 'numeric' }).format(Date.UTC(year, month - 1, 1))
 
-/** 1 to 12. */
+/** `month` is 1 to 12. */
 export interface Month {
   readonly year: number
   readonly month: number

@@ -8,5 +8,5 @@ import './styles/fleet.css'
 import './styles/pages.css'
 
 const root = document.getElementById('app')!
-root.replaceChildren() // until now it said that it loads
+root.replaceChildren() // removes the text that says that the page loads
 render(<App />, root)

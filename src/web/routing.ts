@@ -1,5 +1,5 @@
-// Which page is shown: the path of the address, kept in the browser's history. Links are ordinary links; a plain click
-// on a link to one of our pages changes the page without a request.
+// Decides which page is shown. The path is in the address and in the browser's history. Links are ordinary links. A
+// plain click on a link to one of the dashboard's pages changes the page without a request.
 
 import { useEffect, useState } from 'preact/hooks'
 
@@ -17,7 +17,7 @@ export function routeOf(path: string): Route {
 
 export const chargerPath = (name: string): string => `/chargers/${encodeURIComponent(name)}`
 
-/** The path. The component renders again when it changes. */
+/** Returns the path. The component renders again when the path changes. */
 export function usePath(): string {
   const [path, setPath] = useState(location.pathname)
   useEffect(() => {
@@ -32,7 +32,7 @@ export function usePath(): string {
   return path
 }
 
-/** A plain click on a link to one of the pages. */
+/** Handles a plain click on a link to one of the pages. */
 function followLink(event: MouseEvent): void {
   if (event.defaultPrevented || event.button !== 0 || event.metaKey || event.ctrlKey || event.shiftKey || event.altKey)
     return
@@ -49,7 +49,7 @@ function goTo(address: string): void {
   scrollTo(0, 0)
 }
 
-/** Puts the settings of a page into its address: a reload and a shared link show the same. Omits empty texts. */
+/** Puts a page's settings into its address, so that a reload and a shared link show the same. Omits empty texts. */
 export function keepInAddress(settings: Readonly<Record<string, string>>): void {
   const query = new URLSearchParams(Object.entries(settings).filter(([, value]) => value !== '')).toString()
   const address = location.pathname + (query === '' ? '' : `?${query}`)

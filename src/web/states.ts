@@ -1,5 +1,5 @@
-// The words and colours of charger states, connections and problems. A colour never stands without its word. The names
-// of tones are classes of the style sheet.
+// The words and colours of charger states, connections and problems. Every colour appears together with its word. The
+// tones' names are classes of the style sheet.
 
 import type { ConnectionState, ProblemCondition } from '../model/api/api.ts'
 import type { OperationState } from '../model/wire/chargerState.ts'
@@ -20,7 +20,7 @@ const states: Readonly<Record<OperationState, Shown>> = {
   unknown: { word: 'Unknown', tone: 'muted' }
 }
 
-/** In the order of the filters. */
+/** The states in the order of the filters. */
 export const stateNames = Object.keys(states) as OperationState[]
 
 export const stateOf = (value: unknown): OperationState =>

@@ -1,12 +1,14 @@
-// Which rows of a long list are visible. Pure.
+// Computes which rows of a long list are visible. Pure.
 
 export interface Shown {
   readonly first: number
-  /** Not included. */
+  /** The index after the last visible row. */
   readonly end: number
 }
 
-/** `top`: how far the list's start lies above the top of the view; negative when below. */
+/**
+ * `top` is the distance from the top of the view up to the list's start. Negative when the list starts below the top.
+ */
 export function visibleRows(top: number, viewHeight: number, rowHeight: number, count: number, spare: number): Shown {
   const first = Math.max(0, Math.floor(top / rowHeight) - spare)
   const end = Math.min(count, Math.ceil((top + viewHeight) / rowHeight) + spare)

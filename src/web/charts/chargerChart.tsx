@@ -1,5 +1,5 @@
-// Power, current or energy of one charger over one hour to thirty days, with a band of its states. Dragging over the
-// chart zooms in, and loads more detail.
+// Shows power, current or energy of one charger over one hour to thirty days, with a band of the charger's states.
+// Dragging over the chart zooms in and loads more detail.
 
 import { useEffect, useMemo, useRef, useState } from 'preact/hooks'
 import type uPlot from 'uplot'
@@ -29,13 +29,13 @@ const kindWords: Readonly<Record<ChartKind, { word: string; unit: string; bound:
   energy: { word: 'Energy', unit: 'kWh', bound: '' }
 }
 const tailMs = 10_000
-/** An edge repeats an unchanged value every 15 minutes: the chart needs the value from before its left end. */
+/** An edge repeats an unchanged value every 15 minutes, so the chart needs the last value from before its left end. */
 const leadMs = 16 * 60_000
 const allAgainMs = 5 * 60_000
 const shortestZoomMs = 60_000
 
 interface Section {
-  /** Undefined: the chart ends now, and moves on. */
+  /** Undefined: the chart ends at the current time, and moves on. */
   readonly untilMs: number | undefined
   readonly spanMs: number
 }
@@ -112,7 +112,7 @@ interface SpanLineProps {
   readonly from: number
   readonly until: number
   readonly timeZone: string
-  /** The span ends now, and moves on. */
+  /** True when the span ends at the current time and moves on. */
   readonly isOpen: boolean
   readonly isZoomed: boolean
   readonly zoom: (fromMs: number, toMs: number) => void
@@ -120,7 +120,7 @@ interface SpanLineProps {
   readonly move: (direction: -1 | 1) => void
 }
 
-/** The span that is shown, and the buttons that change it. */
+/** Shows the span, and the buttons that change the span. */
 function SpanLine({ from, until, timeZone, isOpen, isZoomed, zoom, reset, move }: SpanLineProps) {
   const spanMs = until - from
   return (
@@ -211,7 +211,7 @@ function Drawing({ data, kind, resolutionMs, from, until, timeZone, isLoaded, zo
   )
 }
 
-/** The last stored value holds until the end of the chart: one more point is drawn for it. */
+/** The last stored value holds until the end of the chart, so the function appends one more point with this value. */
 function drawnColumns({ times, values, bounds }: ChartData, until: number | undefined): uPlot.AlignedData {
   const all = [times, values, bounds.length > 0 ? bounds : times.map(() => null)]
   const last = times.at(-1)
@@ -236,7 +236,7 @@ function readOut(
   return parts.join('  ·  ')
 }
 
-/** A sentence for readers who do not see the drawing. */
+/** A sentence about the data, for readers who do not see the drawing. */
 function summaryOf({ values }: ChartData, word: string, unit: string): string {
   const known = values.filter(value => value !== null)
   if (known.length === 0) return `${word}: no readings in this time`
@@ -249,7 +249,7 @@ interface Wanted {
   readonly from: number
   readonly until: number
   readonly resolution: ReadingsAnswer['resolution']
-  /** The chart moves on: new rows are loaded every few seconds, all rows every few minutes. */
+  /** True when the chart moves on. New rows are then loaded every few seconds, and all rows every few minutes. */
   readonly isOpen: boolean
 }
 

@@ -1,5 +1,4 @@
-// What a chart of a charger shows: the resolution for each span, and the rows of the answer as columns for uPlot.
-// Pure.
+// Prepares the data of a charger's chart: the resolution for each span, and the API's rows as columns for uPlot. Pure.
 
 import type { ReadingsAnswer, ReadingsResolution } from '../../model/api/api.ts'
 import type { OperationState } from '../../model/wire/chargerState.ts'
@@ -23,7 +22,9 @@ export const spans: readonly SpanChoice[] = [
   { word: '30 d', ms: 30 * dayMs }
 ]
 
-/** About 1,500 points at most; an energy chart has bars, which need more room. */
+/**
+ * Chooses a resolution with about 1,500 points at most. An energy chart gets fewer points, because bars need more room.
+ */
 export function resolutionFor(spanMs: number, kind: ChartKind): ReadingsResolution {
   if (kind === 'energy') {
     if (spanMs <= 2 * hourMs) return '1m'
@@ -48,7 +49,7 @@ export interface ChartData {
   readonly times: readonly number[]
   /** kW, A or kWh. */
   readonly values: readonly (number | null)[]
-  /** kW at most within a bucket, or the limit in A; empty where there is none. */
+  /** The highest kW within a bucket, or the limit in A. Empty when the chart has no bound. */
   readonly bounds: readonly (number | null)[]
   readonly states: readonly (OperationState | null)[]
 }
@@ -95,7 +96,7 @@ export function continued(before: ReadingsAnswer, tail: ReadingsAnswer, fromMs: 
 
 export interface StateSpan {
   readonly state: OperationState
-  /** Seconds. */
+  /** Seconds since the Unix epoch. Also applies to `to`. */
   readonly from: number
   readonly to: number
 }

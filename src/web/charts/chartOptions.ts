@@ -1,4 +1,4 @@
-// How the chart of a charger is drawn: series, axes in the time zone of the site, the band of states, zoom.
+// The options for drawing a charger's chart: series, axes in the time zone of the site, the band of states, and zoom.
 
 import uPlot from 'uplot'
 import { formatNumber } from '../format.ts'
@@ -9,7 +9,7 @@ import { axisFont, type Colours } from './plot.tsx'
 export interface Reader {
   readonly bands: () => readonly StateSpan[]
   readonly zoom: (fromMs: number, toMs: number) => void
-  /** Called with the index of the point under the cursor, or with null. */
+  /** Receives the index of the point under the cursor, or null. */
   readonly point: (index: number | null) => void
 }
 
@@ -23,7 +23,7 @@ interface ChartOptions {
 
 const band = { gap: 5, height: 10 }
 const leastDragPixels = 8
-/** Steps of the axis. The multiples of each need no more digits than the step itself. */
+/** The possible steps of the axis. The multiples of each step need no more digits than the step itself. */
 const increments = [0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1, 2, 5, 10, 20, 50, 100, 200, 500, 1_000, 2_000, 5_000]
 
 export function chartOptions({
@@ -96,7 +96,7 @@ const formatTick = (value: number, splits: readonly number[]): string => {
   return formatNumber(value, step >= 1 ? 0 : step >= 0.1 ? 1 : 2)
 }
 
-/** Labels with the time of day; at midnight with the day. */
+/** Labels show the time of day. At midnight they show the day. */
 function timeLabels(timeZone: string) {
   const day = new Intl.DateTimeFormat(undefined, { day: 'numeric', month: 'short', timeZone })
   const time = new Intl.DateTimeFormat(undefined, { hour: '2-digit', minute: '2-digit', timeZone })

@@ -1,4 +1,5 @@
-// A uPlot inside an element that gives it its width, in the light or dark colours of the style sheet.
+// Draws a uPlot inside an element. The plot takes the element's width, and the light or dark colours of the style
+// sheet.
 
 import { useEffect, useRef } from 'preact/hooks'
 import uPlot from 'uplot'
@@ -19,11 +20,11 @@ export interface Colours {
 export interface PlotProps {
   readonly data: uPlot.AlignedData
   readonly height: number
-  /** All options but the size. The plot is made again when `kind` changes. */
+  /** All options but the size. A change of `kind` makes a new plot. */
   readonly options: (colours: Colours) => Omit<uPlot.Options, 'width' | 'height'>
   readonly kind: string
   readonly label: string
-  /** Seconds; the time scale, where it differs from that of the data. */
+  /** The time scale in seconds, when it differs from the data's time range. */
   readonly range?: readonly [number, number] | undefined
 }
 

@@ -1,4 +1,4 @@
-// Messages received and committed, per second, over the last minutes.
+// A chart of the messages received and committed per second, over the last minutes.
 
 import { useMemo } from 'preact/hooks'
 import type uPlot from 'uplot'

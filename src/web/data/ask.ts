@@ -1,5 +1,5 @@
-// Asks the HTTP API. An answer "sign in" sends the browser there; every other fault is an error with the sentence of
-// the server.
+// Asks the HTTP API. The answer 401 sends the browser to the sign-in page, too. Every fault is an AskError with the
+// server's sentence.
 
 import type { ApiError } from '../../model/api/api.ts'
 
@@ -22,7 +22,7 @@ export function addressOf(path: string, query: Query = {}): string {
   return text === '' ? path : `${path}?${text}`
 }
 
-/** Throws AskError, or the reason of the signal. */
+/** Throws AskError, or the abort reason of the signal. */
 export async function ask<Answer>(path: string, query: Query = {}, signal?: AbortSignal): Promise<Answer> {
   const response = await fetch(addressOf(path, query), {
     headers: { accept: 'application/json' },
@@ -34,7 +34,7 @@ export async function ask<Answer>(path: string, query: Query = {}, signal?: Abor
   throw await faultOf(response)
 }
 
-/** All pages of a list. */
+/** Reads all pages of a list and returns the items. Throws AskError, or the abort reason of the signal. */
 export async function askAll<Answer extends { readonly next?: string }, Item>(
   path: string,
   query: Query,

@@ -1,4 +1,5 @@
-// What all pages share: the fleet, kept up to date by the live connection, and the hooks that read it.
+// Holds the data that all pages share: the fleet, which the live connection keeps up to date, and the hooks that read
+// the fleet.
 
 import { createContext } from 'preact'
 import { useContext, useEffect, useState } from 'preact/hooks'
@@ -7,7 +8,7 @@ import { ask, askAll } from './ask.ts'
 import { FleetStore } from './fleetStore.ts'
 import { Live, type LiveState } from './live.ts'
 
-/** At midnight the energy of today starts at zero, and sites change: the list is loaded again at times. */
+/** The list is loaded again from time to time, because sites change, and today's energy starts at zero at midnight. */
 const reloadMs = 5 * 60_000
 const problemsMs = 30_000
 const chargersPerPage = 1_000
@@ -15,7 +16,7 @@ const chargersPerPage = 1_000
 export class Dashboard {
   readonly fleet = new FleetStore()
   readonly live: Live
-  /** Why the list could not be loaded; undefined when it is there. */
+  /** The reason why the list could not be loaded. Undefined when the list is loaded. */
   fault: string | undefined
   isLoaded = false
   readonly #statusWatchers = new Set<(statuses: readonly LiveStatus[]) => void>()
@@ -52,7 +53,7 @@ export class Dashboard {
     return () => this.#statusWatchers.delete(news)
   }
 
-  /** One request at a time: callers meanwhile get the same answer. */
+  /** Runs one request at a time. Callers during a request wait for the same request. */
   load(): Promise<void> {
     this.#loading ??= this.#load().finally(() => {
       this.#loading = undefined
@@ -78,7 +79,7 @@ export class Dashboard {
     await problems
   }
 
-  /** A failure changes nothing: problems are loaded again soon. */
+  /** A failure changes nothing, because problems are loaded again soon. */
   async #problems(): Promise<void> {
     try {
       this.fleet.loadProblems((await ask<ProblemsAnswer>('/api/v1/problems')).problems)
@@ -89,7 +90,10 @@ export class Dashboard {
 export const DashboardContext = createContext<Dashboard>(undefined as unknown as Dashboard)
 export const useDashboard = (): Dashboard => useContext(DashboardContext)
 
-/** Renders again when the fleet has changed: at most once per animation frame, as news arrive at that pace. */
+/**
+ * Renders the component again when the fleet has changed. Events arrive once per animation frame, so it renders at most
+ * once per frame.
+ */
 export function useFleet(): FleetStore {
   const { fleet } = useDashboard()
   const [, setRevision] = useState(0)
@@ -128,13 +132,13 @@ export function useMedia(query: string): boolean {
 }
 
 export interface Asked<Answer> {
-  /** The last answer. It stays while the next is loading. */
+  /** The last answer. It stays while the next answer is loading. */
   readonly answer: Answer | undefined
   readonly fault: string | undefined
   readonly isAsking: boolean
 }
 
-/** Asks when `key` changes. The answer to an older key is dropped. */
+/** Asks when `key` changes. Drops the answer to an older key. */
 export function useAsk<Answer>(key: string, asking: (signal: AbortSignal) => Promise<Answer>): Asked<Answer> {
   const [asked, setAsked] = useState<Asked<Answer>>({ answer: undefined, fault: undefined, isAsking: true })
   useEffect(() => {

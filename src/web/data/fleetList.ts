@@ -1,4 +1,4 @@
-// Which chargers the fleet page lists, and in which order. Pure.
+// Chooses and sorts the chargers that the fleet page lists. Pure.
 
 import type { ChargerSummary, ProblemCondition } from '../../model/api/api.ts'
 import type { OperationState } from '../../model/wire/chargerState.ts'
@@ -10,7 +10,7 @@ export type SortKey = (typeof sortKeys)[number]
 export interface ListSettings {
   readonly search: string
   readonly state: OperationState | ''
-  /** One condition, or `any`. */
+  /** One condition, or `any` for chargers with any problem. Empty for no filter. */
   readonly problem: ProblemCondition | 'any' | ''
   readonly sort: SortKey
   readonly isDescending: boolean
@@ -23,21 +23,21 @@ export interface Row {
 
 export interface FleetList {
   readonly names: readonly string[]
-  /** Counted among the chargers that the search finds. */
+  /** The counts cover the chargers that the search finds. */
   readonly countByState: ReadonlyMap<OperationState, number>
   readonly countByProblem: ReadonlyMap<ProblemCondition, number>
   readonly withProblems: number
   readonly found: number
   readonly powerW: number
-  /** Null where no charger has one. */
+  /** Null when no charger reports energy. */
   readonly energyTodayWh: number | null
 }
 
-/** Numbers in names count as numbers: charger-9 stands before charger-10. */
+/** Digits in names compare as numbers, so charger-9 comes before charger-10. */
 const collator = new Intl.Collator(undefined, { numeric: true, sensitivity: 'base' })
 export const compareNames = (a: string, b: string): number => collator.compare(a, b) || (a < b ? -1 : a > b ? 1 : 0)
 
-/** `rows` are sorted by name. */
+/** `rows` must be sorted by name. */
 export function listFleet(rows: readonly Row[], settings: ListSettings): FleetList {
   const found = rows.filter(({ charger }) => isFound(charger, settings.search))
   const countByState = new Map<OperationState, number>()

@@ -1,9 +1,9 @@
-// What is known of the fleet: one entry per charger, from the list of the API and from live events in any order. A
-// value only moves forward in its SamplingTime. Listeners learn that something has changed, and not what.
+// Holds the current data of the fleet, one entry per charger. The data comes from the API's list and from live events,
+// in any order. A value never goes back in its SamplingTime. Listeners learn that something has changed, but not what.
 
 import type { ChargerSummary, LiveConnection, LiveReading, Problem, ProblemCondition } from '../../model/api/api.ts'
 
-/** Counters of changes: a list compares them to know whether it must sort again. */
+/** Counts changes. A list compares the counters to decide whether it must sort again. */
 export interface Revision {
   /** Rises with every change. */
   readonly all: number
@@ -38,7 +38,7 @@ export class FleetStore {
     return this.#problemsRevision
   }
 
-  /** From the problems; until they are loaded, from the list. */
+  /** The conditions come from the problems. Before the problems are loaded, they come from the list. */
   conditionsOf(charger: string): readonly ProblemCondition[] {
     if (this.#problemsRevision === 0) return this.chargers.get(charger)?.problems ?? none
     return this.#conditions.get(charger) ?? none
@@ -82,7 +82,7 @@ export class FleetStore {
     if (connections.length > 0) this.#changed()
   }
 
-  /** Nothing has changed, but listeners should look again. */
+  /** Makes the listeners look again, although the data has not changed. */
   touch(): void {
     this.#changed()
   }
@@ -118,7 +118,7 @@ export class FleetStore {
 
 const none: readonly ProblemCondition[] = []
 
-/** A charger that a live event has named before any list. */
+/** The entry for a charger that appears in a live event before it appears in a list. */
 const unheardOf: ChargerSummary = {
   name: '',
   site: null,
@@ -132,7 +132,7 @@ const unheardOf: ChargerSummary = {
   problems: []
 }
 
-/** `loaded`, with the newer values of `live`. */
+/** Merges `loaded` with the newer values of `live`. */
 function merged(loaded: ChargerSummary, live: ChargerSummary | undefined): ChargerSummary {
   if (live === undefined) return loaded
   const newer = Object.entries(live.values).filter(

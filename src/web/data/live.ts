@@ -1,7 +1,8 @@
-// The live connection: one stream of server-sent events for all pages. It is read with fetch, because EventSource
-// gives up when the server refuses it once, and does not say why. A stream that ends is opened again after the last
-// event, with pauses that grow to 15 s; meanwhile the pages show since when it is away. A stream without any byte, not
-// even a ping, is given up. The events of one animation frame are handed over together.
+// The live connection: one stream of server-sent events for all pages. The class reads the stream with fetch, because
+// EventSource gives up when the server refuses once, and gives no reason. When the stream ends, the class opens it
+// again after the last event, with pauses that grow to 15 s. Meanwhile the pages show how long the stream has been
+// down. The class ends a stream that sends no bytes, not even pings. The listener receives all events of one animation
+// frame together.
 
 import { createParser, type EventSourceMessage } from 'eventsource-parser'
 import type { IngestFigures, LiveConnection, LiveReading, LiveStatus } from '../../model/api/api.ts'
@@ -15,11 +16,11 @@ export interface LiveNews {
 
 export interface LiveOptions {
   readonly news: (news: LiveNews) => void
-  /** Events are missing: at the first opening, and after a pause that was too long for the server. */
+  /** Called when events are missing: at the first opening, and after a pause that was too long for the server. */
   readonly loadAnew: () => void
 }
 
-/** `since`: when the last bytes arrived, ms by the clock of this machine; null before the first. */
+/** `since` is the time when the last bytes arrived, in ms by this machine's clock. Null before the first bytes. */
 export type LiveState = { readonly isLive: boolean; readonly since: number | null; readonly reason: string }
 
 const pauseMinMs = 500
@@ -48,7 +49,7 @@ export class Live {
     return this.#state
   }
 
-  /** The server's time: a phone whose clock is wrong shows the same ages as the others. */
+  /** The server's time in ms. A phone with a wrong clock therefore shows the same ages as other devices. */
   now(): number {
     return Date.now() - this.#aheadMs
   }
@@ -80,7 +81,7 @@ export class Live {
     }
   }
 
-  /** Reads until the stream ends. Returns why it ended. */
+  /** Reads until the stream ends. Returns the reason of the end. */
   async #follow(): Promise<string> {
     const ending = new AbortController()
     const silence = watchdog(silenceMaxMs, () => ending.abort())
@@ -131,12 +132,12 @@ export class Live {
   #figures(figures: IngestFigures): void {
     this.ingest = figures
     const aheadMs = Date.now() - Date.parse(figures.time)
-    // A smaller difference is the delay of the network, and the second between two figures.
+    // A smaller difference comes from the network's delay and from the second between two figures.
     this.#aheadMs = Math.abs(aheadMs) < 2_000 ? 0 : aheadMs
     this.#notify()
   }
 
-  /** What the next frame hands over. A hidden page has no frames, and uses a slow timer. */
+  /** The news that the next frame hands over. A hidden page has no frames, so it uses a slow timer. */
   #gathered(): LiveNews {
     if (this.#news !== undefined) return this.#news
     this.#news = { readings: [], connections: [], statuses: [] }
@@ -159,7 +160,7 @@ export class Live {
     for (const changed of this.#watchers) changed()
   }
 
-  /** Random: when the server is back, browsers must not all connect in the same moment. */
+  /** The pause is random, so that browsers do not all connect at the same moment when the server is back. */
   async #pause(): Promise<void> {
     const ms = this.#pauseMs * (0.75 + Math.random() / 2)
     this.#pauseMs = Math.min(pauseMaxMs, this.#pauseMs * 1.7)
@@ -172,7 +173,7 @@ export class Live {
     })
   }
 
-  /** The network is back, or the page is visible again. */
+  /** Called when the network is back, and when the page becomes visible. Ends the pause. */
   readonly #hurry = (): void => {
     if (document.visibilityState === 'hidden') return
     this.#pauseMs = pauseMinMs

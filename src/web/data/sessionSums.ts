@@ -1,5 +1,5 @@
-// Sums of charging sessions: of all, by charger, by vehicle. Costs are summed by currency; an open session counts with
-// its energy so far. Pure.
+// Sums charging sessions: over all sessions, by charger, or by vehicle. Costs are summed by currency. An open session
+// counts with its energy so far. Pure.
 
 import type { ChargingSession } from '../../model/api/api.ts'
 import { compareNames } from './fleetList.ts'
@@ -8,7 +8,7 @@ export interface SessionSum {
   readonly key: string
   readonly sessions: number
   readonly energyWh: number
-  /** Amount by currency, of the sessions that have a cost. */
+  /** The total cost by currency, over the sessions that have a cost. */
   readonly costs: ReadonlyMap<string, number>
 }
 
@@ -25,7 +25,7 @@ export function sumOf(sessions: readonly ChargingSession[], key = ''): SessionSu
   return { key, sessions: sessions.length, energyWh, costs }
 }
 
-/** The most energy first. */
+/** The sums by charger or by vehicle. The largest energy comes first. */
 export function sumsBy(sessions: readonly ChargingSession[], by: 'charger' | 'vehicle'): SessionSum[] {
   return [...Map.groupBy(sessions, session => session[by])]
     .map(([key, group]) => sumOf(group, key))

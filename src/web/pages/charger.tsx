@@ -268,7 +268,7 @@ function EdgeStatus({ status, timeZone }: { status: SentEdgeStatus | null; timeZ
   )
 }
 
-/** `OldestUnsent` as words: "Oldest unsent". */
+/** Turns a key into words: `OldestUnsent` becomes "Oldest unsent". */
 function wordsOf(key: string): string {
   const words = key.replaceAll(/([a-z])([A-Z])/g, '$1 $2').toLowerCase()
   return words.charAt(0).toUpperCase() + words.slice(1)
@@ -284,7 +284,7 @@ function factOf(value: unknown, timeZone: string): string {
     .join(', ')
 }
 
-/** First from the API, then from live events. */
+/** The status comes from the API first, then from live events. */
 function useStatus(name: string, loaded: SentEdgeStatus | null): SentEdgeStatus | null {
   const dashboard = useDashboard()
   const [told, setTold] = useState<SentEdgeStatus | null>(null)
@@ -299,7 +299,7 @@ function useStatus(name: string, loaded: SentEdgeStatus | null): SentEdgeStatus 
   return told ?? loaded
 }
 
-/** Counts while the page is visible. */
+/** A counter that grows every `ms` while the page is visible. */
 function useTick(ms: number): number {
   const [tick, setTick] = useState(0)
   useEffect(() => {

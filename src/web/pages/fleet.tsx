@@ -1,4 +1,4 @@
-// The fleet: all chargers with their current values. The address keeps search, filters and sorting.
+// The fleet page: all chargers with their current values. The address keeps search, filters and sorting.
 
 import { useEffect, useMemo, useRef, useState } from 'preact/hooks'
 import { useDashboard, useFleet, useMedia } from '../data/dashboard.ts'
@@ -10,7 +10,7 @@ import { FleetTable } from '../parts/fleetTable.tsx'
 import { fromAddress, keepInAddress } from '../routing.ts'
 import { problemNames, stateNames } from '../states.ts'
 
-/** Rows change places no more often than this: a person who aims at one must hit it. */
+/** Rows change places no more often than this, so that a person can hit the row they aim at. */
 const sortAgainMs = 1_000
 
 export function FleetPage() {
@@ -74,7 +74,10 @@ const Figure = ({ word, value, unit }: { word: string; value: string; unit?: str
   </div>
 )
 
-/** Computed at once when the settings or the chargers change, and once a second when only values change. */
+/**
+ * Computes the list at once when the settings or the chargers change. When only values change, computes it once a
+ * second.
+ */
 function useFleetList(fleet: FleetStore, settings: ListSettings): FleetList {
   const [tick, setTick] = useState(0)
   const { membership } = fleet.revision

@@ -1,4 +1,4 @@
-// The ingest page: whether the server stores data right now. The live connection brings figures once a second.
+// The ingest page: shows whether the server stores data right now. The live connection brings figures once a second.
 
 import { useEffect, useRef, useState } from 'preact/hooks'
 import type { IngestFigures } from '../../model/api/api.ts'
@@ -8,7 +8,7 @@ import { useAsk, useLive } from '../data/dashboard.ts'
 import { formatNumber, milliseconds, timeOfDay, unknownText } from '../format.ts'
 import { Tile } from '../parts/tile.tsx'
 
-/** Five minutes of seconds. */
+/** Five minutes at one point per second. */
 const pointsMax = 300
 
 export function IngestPage() {
@@ -190,7 +190,7 @@ function Rejected({ figures }: { figures: IngestFigures | undefined }) {
   )
 }
 
-/** Figures of the last minutes, while the page is open. */
+/** The figures of the last minutes. They are collected while the page is open. */
 function usePoints(figures: IngestFigures | undefined): readonly RatePoint[] {
   const [points, setPoints] = useState<readonly RatePoint[]>([])
   const last = useRef('')

@@ -1,4 +1,5 @@
-// Charging sessions of a month: each, by charger or by vehicle, with their sum, and as a CSV file.
+// The sessions page: the charging sessions of a month, one by one, by charger or by vehicle, with their sums, and as a
+// CSV file.
 
 import { useEffect, useMemo, useState } from 'preact/hooks'
 import type { ChargingSession, SessionsAnswer, Site, SitesAnswer } from '../../model/api/api.ts'
@@ -204,12 +205,12 @@ function MonthChoice({ month, newest, choose }: MonthChoiceProps) {
 
 interface ChoiceProps {
   readonly label: string
-  /** The word for no choice. */
+  /** The text of the option that selects everything. */
   readonly all: string
-  /** Empty for no choice. */
+  /** The selected value. Empty when nothing is selected. */
   readonly chosen: string
   readonly choose: (value: string) => void
-  /** Each a value and its word. */
+  /** Pairs of a value and its text. */
   readonly options: readonly (readonly [value: string, word: string])[]
 }
 
@@ -274,7 +275,7 @@ function List({ sessions, view, isLoaded, zoneOf }: ListProps) {
   )
 }
 
-/** The days of a charger without a site are those of UTC. */
+/** Finds the time zone of a charger. A charger without a site uses UTC. */
 function useZones(sites: readonly Site[]): (charger: string) => string {
   const { fleet } = useDashboard()
   return charger => sites.find(({ name }) => name === fleet.chargers.get(charger)?.site)?.timeZone ?? utc
@@ -300,7 +301,7 @@ async function load(query: SessionsQuery, signal: AbortSignal) {
   return { sessions, isCut: after !== undefined }
 }
 
-/** The sentence about times: months and days are those of the site of each charger. */
+/** The sentence that explains the time zones. Months and days follow the time zone of each charger's site. */
 function zonesText(sites: readonly Site[], name: string): string {
   const wanted = name === '' ? sites : sites.filter(site => site.name === name)
   const zones = [...new Set(wanted.map(({ timeZone }) => timeZone))]

@@ -1,4 +1,4 @@
-// A state, a connection or a problem: a coloured dot with its word.
+// Shows a state or a connection as a coloured dot with its word, and problems as words.
 
 import type { ConnectionState, ProblemCondition } from '../../model/api/api.ts'
 import type { OperationState } from '../../model/wire/chargerState.ts'

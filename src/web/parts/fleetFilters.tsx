@@ -1,5 +1,5 @@
-// Search, state and problem filters of the fleet, each with the number of chargers it would show. On a phone there is
-// also the sort order, which the column heads choose elsewhere.
+// Search, state and problem filters of the fleet. Each state and problem shows its number of chargers. On a phone there
+// is also a field for the sort order. On wide screens the column heads choose the sort order.
 
 import type { ProblemCondition } from '../../model/api/api.ts'
 import type { FleetList, ListSettings, SortKey } from '../data/fleetList.ts'

@@ -1,5 +1,6 @@
-// The table of the fleet. The document holds the visible rows and some beside them. All rows have the same height, and
-// each stands where it would stand among all. A screen reader finds a table of all rows. Arrow keys move between rows.
+// The table of the fleet. The document holds only the visible rows and some rows beside them. All rows have the same
+// height, and each row keeps its position in the whole table. A screen reader finds a table of all rows. Arrow keys
+// move between rows.
 
 import { useLayoutEffect, useMemo, useRef, useState } from 'preact/hooks'
 import type { ChargerSummary, ProblemCondition } from '../../model/api/api.ts'
@@ -23,7 +24,7 @@ interface FleetTableProps {
   readonly isNarrow: boolean
 }
 
-/** The same as --row-height of the style sheet. */
+/** Must be the same as --row-height in the style sheet. */
 const rowHeights = { wide: 48, narrow: 96 }
 const spareRows = 8
 
@@ -113,7 +114,7 @@ function Head({ column: { key, unit }, settings, change }: HeadProps) {
   )
 }
 
-/** The first click sorts power and energy by the largest value. */
+/** The first click on power, energy or limit sorts by the largest value. */
 const startsDescending = (key: SortKey): boolean => key === 'power' || key === 'energy' || key === 'limit'
 
 interface FleetRowProps {
@@ -124,7 +125,7 @@ interface FleetRowProps {
   readonly now: number
 }
 
-/** Rendered again only when its content has changed: scrolling does not render the rows that stay. */
+/** Renders a row again only when its content has changed. Scrolling therefore does not render the rows that stay. */
 function FleetRow(props: FleetRowProps) {
   const { charger, problems, index, top, now } = props
   return useMemo(() => <RowCells {...props} />, [charger, problems, index, top, now])
@@ -182,13 +183,13 @@ function RowCells({ charger, problems, index, top, now }: FleetRowProps) {
   )
 }
 
-/** On a phone the name leaves room for it. */
+/** On a phone the name shrinks to leave room for a long state. */
 const hasLongWord = (state: OperationState): boolean => shownState(state).word.length > 9
 
 /** The server masks card ids for readers without the right to see them. */
 export const shownVehicle = (vehicle: string): string => (/^\*+$/.test(vehicle) ? 'connected' : vehicle)
 
-/** The page scrolls, and not the table: on a phone this hides the bars of the browser. */
+/** The page scrolls, not the table. On a phone, scrolling the page hides the browser's bars. */
 function useVisible(body: { current: HTMLDivElement | null }, rowHeight: number, count: number) {
   const look = () => {
     const top = body.current === null ? 0 : -body.current.getBoundingClientRect().top
@@ -231,7 +232,7 @@ function moveFocus(event: KeyboardEvent, names: readonly string[], body: HTMLEle
   keepInView(body, next, rowHeight)
 }
 
-/** The height between the column heads and the lower edge, and one row more. */
+/** Scrolls until the row and one more row are visible between the column heads and the lower edge. */
 function keepInView(body: HTMLElement, index: number, rowHeight: number): void {
   const top = body.getBoundingClientRect().top + index * rowHeight
   const above = 120 - top

@@ -1,4 +1,4 @@
-// The few drawings: the mark of the product, and arrows. Each is decoration beside a word.
+// The drawings: the product's mark, and arrows. Each drawing only decorates a word.
 
 export const Bolt = () => (
   <svg class="mark" viewBox="0 0 32 32" width="28" height="28" aria-hidden="true">

@@ -1,4 +1,4 @@
-// Charging sessions as a table, and sums of them.
+// Shows charging sessions as a table, and sums of sessions as a table.
 
 import type { ChargingSession } from '../../model/api/api.ts'
 import type { SessionSum } from '../data/sessionSums.ts'
@@ -8,7 +8,7 @@ import { shownVehicle } from './fleetTable.tsx'
 
 interface SessionsTableProps {
   readonly sessions: readonly ChargingSession[]
-  /** The time zone of the charger's site. */
+  /** Returns the time zone of the charger's site. */
   readonly zoneOf: (charger: string) => string
   readonly withCharger?: boolean
 }

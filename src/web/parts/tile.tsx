@@ -6,7 +6,7 @@ interface TileProps {
   readonly unit?: string
   readonly note?: string
   readonly tone?: string
-  /** For tests and other programs that read the page. */
+  /** An identifier for tests and other programs that read the page. */
   readonly name?: string
 }
 
