@@ -31,11 +31,14 @@ const paths = Object.entries(tree).flatMap(([name, subs]) => [[name], ...subs.ma
 const helpOf = async ([name, ...rest]: readonly string[]): Promise<string> =>
   (await commandOf(name!)).help([...rest, '--help'])
 
-/** The server starts its process anew before it reads its flags, so here the flags are read alone. */
+/**
+ * Runs a command. The server command would start its process again before it reads its flags, so the test reads the
+ * server's flags directly.
+ */
 const run = async ([name, ...args]: readonly string[]): Promise<unknown> =>
   name === 'server' ? parseServerConfig(args, {}) : (await commandOf(name!)).run(args)
 
-/** What the command line would print to standard error. */
+/** The lines that the command line would print to standard error. */
 async function faultsOf(...line: readonly string[]): Promise<string[]> {
   const error = await run(line).then(
     () => assert.fail(`accepted: ${line.join(' ')}`),
@@ -93,7 +96,7 @@ describe('help', () => {
 })
 
 describe('typing errors', () => {
-  /** Command, what was typed, what it tells. */
+  /** Each entry has a command line with a typing error, and the text that must appear. */
   const table: readonly (readonly [string, string])[] = [
     ['server --mqtt-prot 1', 'Unknown flag --mqtt-prot. Did you mean --mqtt-port?'],
     ['server --data_dir x', 'Unknown flag --data_dir. Did you mean --data-dir?'],

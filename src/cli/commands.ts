@@ -1,10 +1,11 @@
-// The commands of the program. A command is loaded when it is asked for, so that an edge does not load the server.
+// The commands of the program. A command's modules are loaded only when the command is used, so that an edge does not
+// load the server.
 
 import { readCommandLine, unknownCommand } from '../model/commandLine.ts'
 import { ConfigError, type ConfigFault } from '../model/errors.ts'
 
 interface Command {
-  /** For all of `args`, which hold --help. Throws ConfigError where they name an unknown command. */
+  /** The help for `args`, which contain --help. Throws ConfigError when they name an unknown command. */
   help(args: readonly string[]): string | Promise<string>
   /** Throws ConfigError with all faults. */
   run(args: readonly string[]): Promise<void>
@@ -70,7 +71,7 @@ Example: chargelift demo
 
 const flags = { help: { type: 'boolean' }, version: { type: 'boolean' }, licenses: { type: 'boolean' } } as const
 
-/** `name`: the first argument. Throws ConfigError for an unknown command or flag. */
+/** `name` is the first argument. Throws ConfigError for an unknown command or flag. */
 export async function commandOf(name: string): Promise<Command> {
   if (Object.hasOwn(commands, name)) return commands[name]!.load()
   const faults: ConfigFault[] = []

@@ -1,5 +1,5 @@
-// The demo: everything on one machine with real parts. It has certificates, a server, simulated chargers with the real
-// API, and edges that poll them. The rows that it prints are read back from the database.
+// Runs the demo: everything on one machine with real parts. The demo has certificates, a server, simulated chargers
+// with the real API, and edges that poll them. It prints rows that it reads back from the database.
 
 import { X509Certificate } from 'node:crypto'
 import { existsSync, readFileSync, writeFileSync } from 'node:fs'
@@ -27,17 +27,17 @@ export interface RunningDemo {
 
 export interface DemoOptions {
   readonly config: ServerConfig
-  /** How many chargers. */
+  /** The number of chargers. */
   readonly fleet: number
   readonly log: Logger
-  /** A line for each committed row of the first chargers. */
+  /** Receives a line for each committed row of the first chargers. */
   readonly print: (line: string) => void
 }
 
-/** Only the rows of the first chargers are printed: nobody could read more. */
+/** Rows are printed for this many chargers only, because nobody could read more. */
 const printedMax = 3
 
-/** `config.dataDir` must be there. Throws ConfigError. */
+/** The folder `config.dataDir` must exist. Throws ConfigError. */
 export async function startDemo({ config, fleet: count, log, print }: DemoOptions): Promise<RunningDemo> {
   const lifetime = new Lifetime()
   const chargers = chargerNames(count)
@@ -71,20 +71,23 @@ interface DeviceFiles {
   readonly key: string
 }
 
-/** Development certificates beside `--tls-ca`, made when absent. A folder with a CA and without its key is a fault. */
+/**
+ * Makes the development certificates beside `--tls-ca` if they do not exist. Returns their folder. Throws ConfigError
+ * for a folder that has a CA but not the CA's key.
+ */
 async function prepareAuthority({ tls, mqttHost }: ServerConfig): Promise<string> {
   const dir = dirname(tls.ca)
   if (existsSync(tls.ca) && !existsSync(join(dir, 'ca.key'))) {
     const expected = 'a CA with its key beside it: the demo issues certificates for its edges'
     throw new ConfigError([{ path: '--tls-ca', expected, found: `no ${join(dir, 'ca.key')}` }])
   }
-  // An existing server certificate keeps its hosts: the folder may belong to the operator.
+  // An existing server certificate keeps its hosts, because the folder may belong to the operator.
   const isNew = !existsSync(tls.cert) && !isAnyAddress(mqttHost)
   await initAuthority(isNew ? { dir, hosts: ['localhost', '127.0.0.1', mqttHost] } : { dir })
   return dir
 }
 
-/** The certificate of an edge names its chargers. */
+/** Makes the certificate of an edge, which names the edge's chargers. Keeps a certificate that is still usable. */
 async function prepareDevice(dir: string, { tls }: ServerConfig, { edge, boxes }: SimulatedSite): Promise<DeviceFiles> {
   const device = { cert: join(dir, 'devices', `${edge}.pem`), key: join(dir, 'devices', `${edge}.key`) }
   const names = boxes.map(({ name }) => name)
@@ -109,11 +112,14 @@ interface EdgeFile {
   readonly broker: string
   readonly device: DeviceFiles
   readonly site: SimulatedSite
-  /** The end of the names of its files. */
+  /** The suffix in the names of the edge's files. */
   readonly suffix: string
 }
 
-/** The edges of the demo read configuration files like any other edge: an example to copy. */
+/**
+ * Writes a configuration file for an edge, because the demo's edges read files like any other edge. Users can copy the
+ * file.
+ */
 function writeEdgeConfig({ dataDir, tls }: ServerConfig, { broker, device, site, suffix }: EdgeFile): string {
   const file = join(dataDir, `edge${suffix}.yaml`)
   const text = (path: string): string => JSON.stringify(resolve(path))

@@ -1,4 +1,4 @@
-// Prints a readable line for each row that is committed to `ev_readings`, read back from the database itself.
+// Prints a readable line for each row that is committed to `ev_readings`. The rows are read back from the database.
 
 import { Client } from 'pg'
 
@@ -14,7 +14,7 @@ interface Row {
   readonly [column: string]: unknown
 }
 
-/** By charger: column to value. */
+/** For each charger, the values by column. */
 type Known = Map<string, Record<string, unknown>>
 
 const intervalMs = 250
@@ -53,7 +53,7 @@ async function follow(
         await pause(signal)
       }
     } catch {
-      await pause(signal) // the database is away: rows wait in the spool
+      await pause(signal) // the database is down, and rows wait in the Spool
     } finally {
       await db.end().catch(() => {})
     }
@@ -85,7 +85,7 @@ async function newRows(db: Client, after: ReadonlyMap<string, Date>): Promise<Ro
   return rows
 }
 
-/** Values of earlier runs: a value that does not change is in no new row. */
+/** Reads the values of earlier runs. New rows do not contain values that have not changed. */
 async function knownBefore(db: Client, chargers: readonly string[]): Promise<Known> {
   const { rows } = await db.query<{ charger: string; column: string; value: unknown }>(
     `SELECT chargers.name AS charger, lower(regexp_replace(latest.name, '([a-z])([A-Z])', '\\1_\\2', 'g')) AS column, value
@@ -97,7 +97,7 @@ async function knownBefore(db: Client, chargers: readonly string[]): Promise<Kno
   return known
 }
 
-/** The current values of the charger: a row holds only what has changed. */
+/** Merges a row with the charger's known values, because a row holds only the values that have changed. */
 function merged(known: Known, row: Row): Record<string, unknown> {
   const values = { ...known.get(row.charger) }
   for (const [column, value] of Object.entries(row)) if (value !== null) values[column] = value

@@ -12,7 +12,7 @@ interface ChargeData {
   readonly ActPwr: number
 }
 
-/** A box whose time the test moves. */
+/** Starts a simulated box. The test moves the box's clock. */
 async function box(t: TestContext, options: Partial<SimulatedChargerOptions> = {}) {
   let nowMs = Date.UTC(2026, 10, 23)
   const charger = await startSimulatedCharger({ port: 0, devKey: '0000', name: 'wb', now: () => nowMs, ...options })

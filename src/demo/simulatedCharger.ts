@@ -1,14 +1,14 @@
-// A simulated Mennekes Amtron: an HTTP server with the MHCP API of the real box (ChargeData, DevInfo, ChargeRecords).
-// A believable charging session runs over and over: plug in, authorise by card, ramp, pause, taper, end. The box also
-// answers `GET /rest/full_state` as a box with an ECU does, to try that driver. Its answers depend on time alone: two
+// A simulated Mennekes Amtron: an HTTP server with the MHCP API of the real box (ChargeData, DevInfo, ChargeRecords). A
+// believable charging session runs over and over: plug in, authorise by card, ramp, pause, taper, end. The box also
+// answers `GET /rest/full_state` like a box with an ECU, to try that driver. The answers depend on time alone, so two
 // runs with the same seed agree. Power and energy always match: `speed` shortens the phases, and the energy is the
-// shown power over real seconds. It accepts no command. Field names and units are those of the real box
+// shown power over real seconds. The box accepts no command. Field names and units are those of the real box
 // (github.com/lephisto/amtron; i78/inofficial-mennekes-ev-charger-adapter).
 
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http'
 import type { AddressInfo } from 'node:net'
 
-/** Phases of a session in their order, in seconds at speed 1. */
+/** The phases of a session in order, with their durations in seconds at speed 1. */
 const phaseSeconds = {
   idle: 40,
   authorize: 8,
@@ -23,24 +23,24 @@ const phases = Object.keys(phaseSeconds) as SimulatedPhase[]
 const sessionSeconds = phases.reduce((sum, phase) => sum + phaseSeconds[phase], 0)
 
 export interface SimulatedChargerOptions {
-  /** 0 takes a free one. */
+  /** 0 takes a free port. */
   readonly port: number
   /** Default 127.0.0.1. */
   readonly host?: string
-  /** PIN 1 of the set-up sheet. */
+  /** PIN 1 of the charger's set-up sheet. */
   readonly devKey: string
   readonly name: string
   /** Divides the length of every phase. Default 1: a session lasts about four minutes. */
   readonly speed?: number
   readonly seed?: number
-  /** The phase that begins now. Default `connect`: charging begins within three seconds. */
+  /** The phase at the start. Default `connect`: charging begins within three seconds. */
   readonly startPhase?: SimulatedPhase
-  /** ms since the Unix epoch; tests pass their own. */
+  /** The current time in ms since the Unix epoch. Tests pass their own clock. */
   readonly now?: () => number
 }
 
 export interface SimulatedCharger {
-  /** `http://127.0.0.1:PORT`, what `chargers[].url` of an edge's configuration takes. */
+  /** `http://127.0.0.1:PORT`, as `chargers[].url` of an edge's configuration expects. */
   readonly url: string
   readonly port: number
   stop(): Promise<void>
@@ -69,11 +69,14 @@ const plateauWatts = 3 * 16 * 230
 const rampSeconds = 6
 const taperSeconds = 45
 const cards = ['04A2B3C4D5E680', '04F1E2D3C4B580', '0477889900AA80']
-/** The record list stays locked this long after the last call; facts: next request within 2 s, or send Alive. */
+/**
+ * The record list stays locked this long after the last call. On the real box, the next request or Alive must come
+ * within 2 s.
+ */
 const recordsLockMs = 2_000
 const recordsPerRead = 10
 
-/** What the box shows at a moment. Energies in Wh, times in real seconds since the start of the box. */
+/** The values of the box at a moment. Energies are in Wh, times in real seconds. */
 interface Moment {
   readonly phase: SimulatedPhase
   readonly powerWatts: number
@@ -87,7 +90,7 @@ class Box {
   readonly #now: () => number
   readonly #speed: number
   readonly #seed: number
-  /** ms; when the first session began, before the box was started. */
+  /** The time of the first session's start in ms, which lies before the start of the box. */
   readonly #originMs: number
   readonly #startedMs: number
   #recordsLockedUntilMs = 0
@@ -202,7 +205,10 @@ class Box {
       .join('')
   }
 
-  /** The finished sessions, ten a read, behind the lock of the real one: Open, Read until RemEntries is 0, Close. */
+  /**
+   * The finished sessions, ten in each read. The list is locked as on the real box: Open, then Read until RemEntries is
+   * 0, then Close.
+   */
   chargeRecords(query: URLSearchParams): object | undefined {
     const state = query.get('State')
     const nowMs = this.#now()
@@ -230,7 +236,7 @@ class Box {
         Start: this.#unixSeconds(begin + phaseStart('charge')),
         Stop: this.#unixSeconds(begin + phaseStart('terminated')),
         ChgNrg: Math.floor(energyWh),
-        // Tenths of a euro cent, at 28 ct/kWh.
+        // In tenths of a euro cent, at 28 ct/kWh.
         ChgCosts: Math.floor(energyWh * 0.28),
         Uid: this.#card(session)
       })
@@ -243,7 +249,7 @@ class Box {
     const session = Math.floor(seconds / sessionSeconds)
     const into = seconds - session * sessionSeconds
     const phase = phases.findLast(candidate => phaseStart(candidate) <= into) ?? 'idle'
-    // A session's counters stay until the next session charges.
+    // The counters of a session stay until the next session charges.
     const begun = into >= phaseStart('charge')
     const shown = begun ? session : session - 1
     const shownInto = begun ? into : sessionSeconds
@@ -262,13 +268,13 @@ class Box {
     const sinceOn = into - (isResumed(into) ? phaseStart('resume') : phaseStart('charge'))
     const ramp = Math.min(1, (sinceOn + 1) / rampSeconds)
     const taper = isResumed(into) ? Math.min(1, 0.12 + (phaseStart('terminated') - into) / taperSeconds) : 1
-    // The sign changes every second: two polls that are one second apart differ.
+    // The sign changes every second, so that two polls one second apart differ.
     const sign = Math.floor(into) % 2 === 0 ? 1 : -1
     const noise = sign * (0.001 + (hash(`${this.#seed}/${session}/${Math.floor(into * 2)}`) / 0xffffffff) * 0.009)
     return plateauWatts * this.#carFactor(session) * ramp * taper * (1 + noise)
   }
 
-  /** Sum of power over steps of half a second of session time, converted to real seconds. */
+  /** Sums the power over steps of half a second of session time, and converts the sum to real seconds. */
   #energyWh(session: number, into: number): number {
     let wattSeconds = 0
     for (let at = phaseStart('charge'); at < Math.min(into, phaseStart('terminated')); at += 0.5) {
@@ -277,7 +283,7 @@ class Box {
     return wattSeconds / this.#speed / 3600
   }
 
-  /** Energy of all sessions since the box was started, as the meter of an ECU counts it. */
+  /** The energy of all sessions since the first session, as the meter of an ECU counts it. */
   #lifetimeWh(): number {
     const seconds = this.#simulatedSeconds()
     const session = Math.floor(seconds / sessionSeconds)
@@ -286,13 +292,13 @@ class Box {
     return energyWh
   }
 
-  /** Computed once: a box that runs for weeks has thousands of sessions. */
+  /** Computes the energy of each session only once, because a box that runs for weeks has thousands of sessions. */
   #finishedWh(session: number): number {
     this.#finished[session] ??= this.#energyWh(session, sessionSeconds)
     return this.#finished[session]
   }
 
-  /** Every session is a different car: one uses three phases fully, one is warm, one charges on two phases. */
+  /** The cars alternate: one uses three phases fully, one is warm, one charges on two phases. */
   #carFactor = (session: number): number => [0.985, 0.93, 0.655][(this.#seed + session) % 3] ?? 1
   #card = (session: number): string => cards[(this.#seed + session) % cards.length] ?? ''
   #simulatedSeconds = (): number => ((this.#now() - this.#originMs) / 1000) * this.#speed
@@ -316,7 +322,7 @@ const chargeStates: Readonly<Record<SimulatedPhase, string>> = {
   terminated: 'Terminated'
 }
 
-/** The meaning of HCCP is unknown; the letter of IEC 61851 comes first in all published samples. */
+/** The meaning of HCCP is unknown. In all published samples it begins with the letter of IEC 61851. */
 const pilotCodes: Readonly<Record<SimulatedPhase, string>> = {
   idle: 'A11',
   authorize: 'B11',
@@ -352,7 +358,7 @@ const isResumed = (into: number): boolean => into >= phaseStart('resume') && int
 const chargedSeconds = (into: number): number =>
   Math.max(0, Math.min(into, phaseStart('terminated')) - phaseStart('charge'))
 
-/** FNV-1a with a final mix: 32 bits that look random. */
+/** FNV-1a with a final mix. Gives 32 bits that look random. */
 function hash(text: string): number {
   let h = 0x811c9dc5
   for (let i = 0; i < text.length; i++) h = Math.imul(h ^ text.charCodeAt(i), 0x01000193)

@@ -1,6 +1,6 @@
-// The chargers of the demo and the sites of the edges that poll them: three chargers in different phases of a session,
-// or more, with up to fifty chargers per edge. All run in this process. A large fleet is polled less often, to spare
-// the CPU.
+// Starts the demo's chargers and groups them into sites, one for each edge. There are three chargers in different
+// phases of a session, or more, with up to fifty chargers per edge. All chargers run in this process. A large fleet is
+// polled less often, to spare the CPU.
 
 import { startSimulatedCharger } from './simulatedCharger.ts'
 
@@ -8,7 +8,7 @@ export const fleetDefault = 3
 export const fleetMax = 500
 const chargersPerEdge = 50
 const pollIntervalMsMin = 1_000
-/** Of all chargers together. */
+/** The limit for all chargers together. */
 const pollsPerSecondMax = 40
 
 const devKey = '0000'
@@ -21,7 +21,7 @@ export interface SimulatedBox {
 }
 
 export interface SimulatedSite {
-  /** The CN of its certificate. */
+  /** The CN of the edge's certificate. */
   readonly edge: string
   readonly boxes: readonly SimulatedBox[]
   readonly pollIntervalMs: number
@@ -60,9 +60,11 @@ export async function startSimulatedFleet(count: number): Promise<SimulatedFleet
   }
 }
 
-/** Sessions must not run in step: beyond the first three, they last from four minutes to a good half hour. */
+/**
+ * Sessions must not run in step. After the first three chargers, a session lasts from four minutes to a good half hour.
+ */
 const rhythm = (i: number) => ({
-  seed: 100_000 + i, // neighbours have different cards
+  seed: 100_000 + i, // neighbours get different cards
   startPhase: firstPhases[i % firstPhases.length]!,
   speed: i < firstPhases.length ? 1 : 1 / (1 + ((i * 7) % 17) / 2)
 })

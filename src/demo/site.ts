@@ -1,5 +1,5 @@
-// The site of the demo's chargers: the time zone of this machine and a price, so that the dashboard shows days, months
-// and costs. What exists already, from an earlier start or from the operator, stays.
+// Makes the site of the demo's chargers: this machine's time zone and a price, so that the dashboard shows days, months
+// and costs. Existing settings stay, whether an earlier start or the operator made them.
 
 import { Client } from 'pg'
 

@@ -1,4 +1,4 @@
-// The arguments that the commands of `certs` share. All of them print to standard output.
+// The arguments that the commands of `certs` share, and the function with which they print to standard output.
 
 import { unexpectedWord } from '../../model/commandLine.ts'
 import type { ConfigFault } from '../../model/errors.ts'

@@ -1,5 +1,6 @@
-// `chargelift certs bundle`: packs all that one edge needs into one file, and prints the line that installs it on a Pi.
-// The file holds the key only when the key was made here: then the file is as secret as the key.
+// `chargelift certs bundle`: packs everything that one edge needs into one file, and prints the line that installs the
+// file on a Pi. The file holds the edge's key only if the key was made on this machine. The file is then as secret as
+// the key.
 
 import { readCommandLine } from '../../model/commandLine.ts'
 import { ConfigError, type ConfigFault } from '../../model/errors.ts'
@@ -10,7 +11,7 @@ import { writePublic, writeSecret } from '../../pki/files.ts'
 import { dirOf, print, refuseExtra, text, texts } from './args.ts'
 import { edgeYaml } from './edgeYaml.ts'
 
-/** Where the Debian package has the files of edges. */
+/** The folder in which the Debian package keeps the files of edges. */
 const installFolder = '/etc/chargelift/edge'
 
 export async function bundleCommand(args: readonly string[]): Promise<void> {
@@ -43,7 +44,7 @@ export async function bundleCommand(args: readonly string[]): Promise<void> {
   print(describe(name, out, bundle!, missing))
 }
 
-/** The steps in their order: the edge starts only after its missing settings are filled in. */
+/** The text lists the steps in order. The edge may start only after its missing settings are filled in. */
 function describe(name: string, out: string, { hasKey, files }: Bundle, missing: readonly string[]): string {
   const folder = `${installFolder}/${name}`
   const unpack = `sudo tar -xf ${name}.tar -C ${installFolder}`

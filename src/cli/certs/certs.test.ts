@@ -14,7 +14,7 @@ const run = promisify(execFile)
 const script = `const { run } = await import(${JSON.stringify(new URL('./certs.ts', import.meta.url).href)})
   await run(process.argv.slice(1))`
 
-/** What the command prints, in a process of its own: its stdout is the promise. */
+/** Runs the command in a process of its own and returns its stdout, which is what the command promises. */
 const certs = async (...args: string[]): Promise<string> =>
   (await run(process.execPath, ['--input-type=module', '-e', script, '--', ...args])).stdout
 

@@ -1,5 +1,5 @@
 // `chargelift certs`: makes the PKI of a fleet and the certificates of its devices; renews, revokes and lists them.
-// Each command reads its arguments, calls pki/, and prints what was written and what to do next. None prints a key.
+// Each command reads its arguments, calls pki/, and prints what it wrote and what to do next. No command prints a key.
 
 import { unknownCommand } from '../../model/commandLine.ts'
 import { ConfigError } from '../../model/errors.ts'
@@ -27,7 +27,7 @@ const commands: Readonly<Record<string, (args: readonly string[]) => Promise<voi
 export const help = ([name = '', ...rest]: readonly string[]): string =>
   name === 'help' ? certsHelp.overview : helpOf('certs', certsHelp, [name, ...rest])
 
-/** `args`: what follows `certs`. Prints to standard output. Throws ConfigError with all faults. */
+/** `args` are the arguments after `certs`. Prints to standard output. Throws ConfigError with all faults. */
 export async function run(args: readonly string[]): Promise<void> {
   const [name = '', ...rest] = args
   if (name === 'help') return print(certsHelp.overview)

@@ -1,4 +1,5 @@
-// What `certs` commands print about devices: what was issued, where the files are, what to do next.
+// The texts that `certs` commands print about devices: the issued certificates, the places of the files, and the next
+// steps.
 
 import type { IssuedDevice } from '../../pki/authority/devices.ts'
 import { type ListedDevice, listDevices } from '../../pki/authority/issued.ts'
@@ -28,7 +29,7 @@ Copy to each device its files and ${authorityFiles(dir).ca}, keys over a safe ch
 `
 }
 
-/** Former certificates of the same names that are still valid. */
+/** Lists the former certificates of the same devices that are still valid. */
 export async function describeFormer(dir: string, issued: readonly IssuedDevice[]): Promise<string> {
   const names = new Set(issued.map(({ name }) => name))
   const isRevoked = await revokedOf(dir)

@@ -1,13 +1,17 @@
-// The edge.yaml of a bundle: complete where all was said, and with marks at what an installer has to fill in.
+// Writes the edge.yaml of a bundle. The file is complete if all settings were given. Otherwise it has placeholders
+// where an installer must fill in settings.
 
 import { devKeyOf, driverNames } from '../../edge/chargers/registry.ts'
 import type { ConfigFault } from '../../model/errors.ts'
 import type { BundledDevice } from '../../pki/authority/bundle.ts'
 import { quoted } from '../../pki/names.ts'
 
-/** As typed. Of drivers, urls and devKeys each is for one charger (`CHARGER=VALUE`), or else for the only one. */
+/**
+ * The flags' values as typed. A driver, url or devKey belongs to one charger (`CHARGER=VALUE`). Without a name it
+ * belongs to the only charger of the edge.
+ */
 export interface EdgeSettings {
-  /** Default: the first host of the server's certificate. */
+  /** Default: the first host of the server's certificate that is not a loopback address. */
   readonly broker: string | undefined
   readonly drivers: readonly string[]
   readonly urls: readonly string[]
@@ -20,7 +24,10 @@ const urlMissing = 'http://ADDRESS-OF-THE-CHARGER:25000'
 const keyMissing = 'PIN-1'
 const stateFolder = '/var/lib/chargelift-edge'
 
-/** `missing`: what is still to be filled in. Faults go to `faults`. */
+/**
+ * Returns the text of the file, and the names of the settings that must still be filled in (`missing`). Adds faults to
+ * `faults`.
+ */
 export function edgeYaml(
   device: BundledDevice,
   settings: EdgeSettings,
@@ -60,7 +67,7 @@ ${entries.join('\n')}
   return { yaml, missing }
 }
 
-/** YAML takes what JSON writes. */
+/** JSON strings are valid YAML. */
 const text = (value: string): string => JSON.stringify(value)
 
 function brokerOf({ serverHosts }: BundledDevice, given: string | undefined, faults: ConfigFault[]): string {

@@ -16,7 +16,7 @@ import { run as enroll } from '../edge/enroll.ts'
 import { bundleCommand } from './bundle.ts'
 import { signCommand } from './sign.ts'
 
-/** A CA in `ca`, and a folder of a Pi, `pi`. */
+/** Makes a CA in the folder `ca`, and a folder `pi` that stands for a Pi. */
 async function bench(t: TestContext): Promise<{ ca: string; pi: string; at: (name: string) => string }> {
   const folder = mkdtempSync(join(tmpdir(), 'chargelift-enrolment-'))
   t.after(() => rmSync(folder, { recursive: true }))
@@ -45,7 +45,7 @@ async function faultsOf(work: Promise<unknown>): Promise<string> {
   return error.message
 }
 
-/** What a command prints. */
+/** Returns what a command prints to standard output. */
 async function said(t: TestContext, work: () => Promise<void>): Promise<string> {
   const write = t.mock.method(process.stdout, 'write', () => true)
   await work()
@@ -70,7 +70,7 @@ test('the key is made on the Pi, mode 0600, and never leaves it; certificate and
   const told = await said(t, () => bundleCommand(['wallbox-1', '--dir', ca, '--out', at('b.tar'), ...flags]))
   const inOrder =
     /edge enroll wallbox-1.*tar -xf wallbox-1\.tar -C \/etc\/chargelift\/edge\n.*filled in.*url of wb-b\n.*enable --now/s
-  assert.match(told, inOrder) // nothing is started before it can be
+  assert.match(told, inOrder) // the edge must not start before its settings are filled in
   assert.doesNotMatch(told, /url of wb-a|devKey/)
   execFileSync('tar', ['-xf', at('b.tar'), '-C', pi])
   assert.deepEqual(readdirSync(dir).sort(), ['ca.pem', 'edge.yaml', 'wallbox-1.key', 'wallbox-1.pem'])

@@ -1,4 +1,4 @@
-// What `chargelift certs --help` says, and the help of each of its commands.
+// The help texts of `chargelift certs` and of each of its commands.
 
 import { roles } from '../../model/server/admission.ts'
 import { csvColumns } from '../../pki/authority/deviceCsv.ts'

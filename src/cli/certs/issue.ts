@@ -16,7 +16,7 @@ type Values = FlagValues<typeof specs>
 export async function issueCommand(args: readonly string[]): Promise<void> {
   const faults: ConfigFault[] = []
   const { values, words } = readCommandLine('certs issue', args, specs, faults)
-  // A --csv without its file is a fault already: then no NAME is missing.
+  // If --csv has no file, there is a fault already. A missing NAME must then not add another fault.
   const csv = values.csv ?? (faults.some(({ path }) => path === '--csv') ? '' : undefined)
   const orders = csv === undefined ? orderOf(values, words, faults) : await csvOrders(csv, values, words, faults)
   const dir = dirOf(values)

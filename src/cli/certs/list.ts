@@ -1,4 +1,4 @@
-// `chargelift certs list`: lists every certificate that was issued to a device, with the days that are left of it.
+// `chargelift certs list`: lists every certificate that was issued to a device, with its remaining days.
 
 import { readCommandLine } from '../../model/commandLine.ts'
 import type { ConfigFault } from '../../model/errors.ts'

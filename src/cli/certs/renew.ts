@@ -1,4 +1,5 @@
-// `chargelift certs renew`: a new key and certificate for devices that have one, while the former stays valid.
+// `chargelift certs renew`: makes a new key and certificate for devices that have one. The former certificate stays
+// valid.
 
 import { readCommandLine } from '../../model/commandLine.ts'
 import type { ConfigFault } from '../../model/errors.ts'

@@ -1,4 +1,4 @@
-// `chargelift certs sign`: makes a certificate for a key that a device made, and that never leaves the device.
+// `chargelift certs sign`: makes a certificate for a key that a device made. The key never leaves the device.
 
 import { readFile } from 'node:fs/promises'
 import { text as textOf } from 'node:stream/consumers'

@@ -1,4 +1,4 @@
-// `chargelift db status|migrate`: shows the state of the database, and brings it to the schema of this program.
+// `chargelift db status|migrate`: shows the state of the database, and migrates it to the schema of this program.
 
 import type pg from 'pg'
 import { type DatabaseStatus, databaseStatus } from '../../history/query/databaseStatus.ts'
@@ -58,7 +58,7 @@ async function settingsOf(db: pg.Pool): Promise<string> {
   return rows.map(({ name, setting }) => `${name} = ${setting || "''"}`).join(', ')
 }
 
-/** For people. */
+/** The status as lines for people. */
 function linesOf(engine: Engine, status: DatabaseStatus, settings: string): string[] {
   const { columnstore, compression, days, maintenance } = status
   const lines: [string, string][] = [

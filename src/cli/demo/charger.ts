@@ -5,7 +5,7 @@ import { readCommandLine, unexpectedWord } from '../../model/commandLine.ts'
 import { ConfigError, type ConfigFault } from '../../model/errors.ts'
 import { untilStopped } from '../process/signals.ts'
 
-const portDefault = 25_000 // the real one's
+const portDefault = 25_000 // the port of the real charger
 const keyDefault = '0000'
 const nameDefault = 'demo-charger'
 const hostDefault = '127.0.0.1'
@@ -25,7 +25,7 @@ over, until Ctrl-C.
 Example: chargelift demo charger --port 25000 --key 0000
 `
 
-/** Returns when it has stopped. Throws ConfigError with all faults. */
+/** Runs the charger and returns when it has stopped. Throws ConfigError with all faults. */
 export async function chargerCommand(args: readonly string[]): Promise<void> {
   const { host, port, devKey, name, speed } = readFlags(args)
   const stopped = untilStopped()

@@ -1,4 +1,5 @@
-// `chargelift demo` (`npm start`): everything on one machine until Ctrl-C. Logs go to a file, rows to the terminal.
+// `chargelift demo` (`npm start`): runs everything on one machine until Ctrl-C. Logs go to a file, rows to the
+// terminal.
 
 import { join } from 'node:path'
 import { pino } from 'pino'
@@ -32,12 +33,12 @@ Example: chargelift demo --fleet 20 --http-port 8081
 `
 }
 
-/** Throws ConfigError where the first argument looks like a command. */
+/** Throws ConfigError when the first argument looks like a command. */
 function refuseCommand([name = '--']: readonly string[]): void {
   if (!name.startsWith('-')) throw new ConfigError([unknownCommand('demo', ['charger'], name)])
 }
 
-/** Returns when all is stopped. Throws ConfigError. */
+/** Runs the demo and returns when everything has stopped. Throws ConfigError. */
 export async function run(args: readonly string[]): Promise<void> {
   if (isCharger(args)) return (await import('./charger.ts')).chargerCommand(args.slice(1))
   refuseCommand(args)
@@ -76,7 +77,7 @@ function readFlags(args: readonly string[]): { fleet: number; config: ServerConf
   throw new ConfigError(faults)
 }
 
-/** `--fleet` belongs to the demo; `rest` is for the server. */
+/** Takes `--fleet`, which belongs to the demo, from the arguments. `rest` holds the arguments for the server. */
 function readFleet(args: readonly string[], faults: ConfigFault[]): { fleet: number; rest: string[] } {
   const rest = [...args]
   const at = rest.findIndex(arg => /^--\w/.test(arg) && nearest(nameOf(arg), ['fleet']) !== undefined)
@@ -114,7 +115,10 @@ const banner = (
   Each line is a row that is committed (time UTC). Ctrl-C stops everything; the next start goes on with the same data.
 `
 
-/** Prints a warning of the log as text, except that the demo polls too fast for a real charger, which is on purpose. */
+/**
+ * Prints a warning of the log as text. Skips config_warning, because the demo polls too fast for a real charger on
+ * purpose.
+ */
 function printWarning(line: string): void {
   const { event, msg, reason } = JSON.parse(line)
   if (event !== 'config_warning') print(`! ${msg}${reason === undefined ? '' : `: ${reason}`}`)

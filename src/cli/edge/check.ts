@@ -1,4 +1,4 @@
-// `chargelift edge --config FILE --check`: prints each step of a check in a line, and what to do about a failed step.
+// `chargelift edge --config FILE --check`: prints a line for each step of the check, and advice for each failed step.
 
 import { pino } from 'pino'
 import { check, type Step } from '../../edge/check.ts'
@@ -7,7 +7,10 @@ import { loadEdgeConfig } from '../../edge/config.ts'
 import { ConfigError, exitCodeConfig, faultText } from '../../model/errors.ts'
 import { valueSpecs } from '../../model/wire/chargerState.ts'
 
-/** Sets the exit code: 0 when nothing failed, 78 for faults of the configuration, else 1. Throws nothing of these. */
+/**
+ * Sets the exit code: 0 when no step failed, 78 for faults of the configuration, otherwise 1. Prints these faults and
+ * does not throw them.
+ */
 export async function checkCommand(path: string): Promise<void> {
   const config = readConfig(path)
   if (config === undefined) return

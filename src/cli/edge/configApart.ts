@@ -1,5 +1,6 @@
-// Reads the edge's configuration in a process of its own, which then ends: YAML parser and schema are a sixth of the
-// memory of a running edge, and needed once. The configuration, keys included, goes through a pipe and nowhere else.
+// Reads the edge's configuration in another process, which then ends. The YAML parser and the schema would take a sixth
+// of a running edge's memory, and the edge needs them only once. The configuration with its keys goes through a pipe
+// and nowhere else.
 
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
@@ -10,7 +11,7 @@ import { Secret } from '../../edge/secret.ts'
 import { ConfigError, type ConfigFault } from '../../model/errors.ts'
 import { canStartAgain, startOf } from '../process/self.ts'
 
-/** The sub-command of that process. It is nobody else's, and so in no help. */
+/** The subcommand that the other process runs. Only the edge itself uses the subcommand, so no help names it. */
 export const tellConfigName = 'tell-config'
 const pipeFd = 3
 
@@ -34,7 +35,7 @@ export async function readConfigApart(path: string): Promise<EdgeConfig> {
   return config
 }
 
-/** What the other process does. */
+/** Runs in the other process: reads the configuration and writes it, or its faults, into the pipe. */
 export async function run([path = '']: readonly string[]): Promise<void> {
   const { loadEdgeConfig } = await import('../../edge/config.ts')
   const told = ((): Told => {
@@ -49,7 +50,10 @@ export async function run([path = '']: readonly string[]): Promise<void> {
   for (let sent = 0; sent < bytes.length; ) sent += writeSync(pipeFd, bytes, sent)
 }
 
-/** A Secret's toJSON has hidden it already when a replacer sees its value: the holder still has it. */
+/**
+ * When a replacer sees a Secret's value, the Secret's toJSON has already hidden the text. The replacer therefore takes
+ * the Secret from the object that holds it.
+ */
 function revealSecret(this: Record<string, unknown>, key: string, value: unknown): unknown {
   const original = this[key]
   return original instanceof Secret ? { secret: original.reveal() } : value

@@ -1,4 +1,5 @@
-// `chargelift edge`: runs the edge or one of its subcommands. Loads only what that needs: a Pi has little memory.
+// `chargelift edge`: runs the edge or one of its subcommands. Loads only the modules that the subcommand needs, because
+// a Pi has little memory.
 
 import { unknownCommand } from '../../model/commandLine.ts'
 import { ConfigError } from '../../model/errors.ts'
@@ -15,10 +16,10 @@ const subcommands: Readonly<Record<string, () => Promise<Subcommand>>> = {
   probe: () => import('./probe.ts'),
   replay: () => import('./replay.ts')
 }
-/** One process of the edge runs it for another: no help names it. */
+/** Only the edge itself runs this subcommand, so no help names it. */
 const tellConfig = async (): Promise<Subcommand> => ({ help: '', ...(await import('./configApart.ts')) })
 
-/** `args`: what follows `edge`. Throws ConfigError with all faults of the command line or of the file. */
+/** `args` are the arguments after `edge`. Throws ConfigError with all faults of the command line or of the file. */
 export async function run(args: readonly string[]): Promise<void> {
   const { run, rest } = await find(args)
   await run(rest)

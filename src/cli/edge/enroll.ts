@@ -1,5 +1,6 @@
-// `chargelift edge enroll NAME`: makes the key of an edge on the machine that will use it, and a certificate request.
-// The key never leaves this machine. A second run keeps the key and prints a request for it.
+// `chargelift edge enroll NAME`: makes the key of an edge on the machine that will use the key, and prints a
+// certificate request. The key never leaves this machine. A second run keeps the key and prints a request for the same
+// key.
 
 import { generateKeyPairSync, type KeyObject } from 'node:crypto'
 import { chownSync, existsSync, mkdirSync, statSync } from 'node:fs'

@@ -1,4 +1,4 @@
-// The flags of `chargelift edge`. Loads nothing of the edge.
+// Reads the flags of `chargelift edge`. Loads no other module of the edge.
 
 import { readCommandLine, unexpectedWord } from '../../model/commandLine.ts'
 import { ConfigError, type ConfigFault } from '../../model/errors.ts'
@@ -11,7 +11,7 @@ export interface Flags {
   readonly check: boolean
   readonly once: boolean
   readonly acceptsSerial: boolean
-  /** As typed; see energyStartOf. */
+  /** The values as typed. energyStartOf reads them. */
   readonly energyStart: readonly string[]
 }
 
@@ -50,7 +50,7 @@ export function readFlags(args: readonly string[]): Flags {
 
 const energyRule = 'WH, or NAME=WH for one of several chargers, with a number of 0 or more'
 
-/** Wh by charger. Throws ConfigError with all faults. */
+/** The start values in Wh by charger. Throws ConfigError with all faults. */
 export function energyStartOf(
   flags: readonly string[],
   chargers: readonly { readonly name: string }[]

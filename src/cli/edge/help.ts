@@ -1,4 +1,4 @@
-// What `chargelift edge --help` says.
+// The help text of `chargelift edge`.
 
 export const runHelp = `Usage: chargelift edge --config edge.yaml [--log-level LEVEL]
        chargelift edge enroll NAME [--dir DIR]  make the key of this edge, and a certificate request

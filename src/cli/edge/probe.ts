@@ -1,4 +1,4 @@
-// `chargelift edge probe HOST`: tells which charger API answers at an address, and what to do where none answers.
+// `chargelift edge probe HOST`: says which charger API answers at an address, and what to do when none answers.
 
 import type { Finding, ProbeTarget } from '../../edge/chargers/probe.ts'
 import { readCommandLine } from '../../model/commandLine.ts'
@@ -22,7 +22,10 @@ line has faults (all are printed).
 Example: chargelift edge probe 192.168.1.20 --key 0000
 `
 
-/** Throws ConfigError. */
+/**
+ * Prints the findings. Sets the exit code 1 when no charger can be polled. Throws ConfigError for faults of the command
+ * line.
+ */
 export async function run(args: readonly string[]): Promise<void> {
   const target = readArgs(args)
   const { probe } = await import('../../edge/chargers/probe.ts')
@@ -56,7 +59,7 @@ function verdict(findings: readonly Finding[], { host, devKey }: ProbeTarget): s
   return `At ${host} is something else, or a charger that is not supported.`
 }
 
-/** Ready to be pasted. */
+/** The lines of edge.yaml for the charger that was found, ready to paste. */
 function chargerOf({ address, driver, sample }: Finding, devKey: string): string {
   const { serial, model } = sample?.device ?? {}
   const about = [model && `model ${model}`, serial && `serial ${serial}`].filter(Boolean).join(', ')
@@ -84,12 +87,12 @@ function readArgs(args: readonly string[]): ProbeTarget {
   }
   if (faults.length > 0 || url === null) throw new ConfigError(faults)
   const host = url.hostname.replace(/^\[|\]$/g, '')
-  // URL drops a port that is usual for http.
+  // URL drops port 80, because it is the default of http.
   const port = url.port !== '' ? Number(url.port) : /:0*80\/?$/.test(place) ? 80 : undefined
   return { host, devKey: values.key ?? '', ...(port === undefined ? {} : { port }) }
 }
 
-/** An IPv6 address as people type it. */
+/** Adds the brackets that people leave out around an IPv6 address. */
 const bracketed = (place: string): string =>
   place.split(':').length > 2 && !place.startsWith('[') ? `[${place}]` : place
 

@@ -1,4 +1,4 @@
-// `chargelift edge replay --since TIME`: asks the edge of a configuration to send acknowledged samples again.
+// `chargelift edge replay --since TIME`: asks the edge that uses a configuration to send acknowledged samples again.
 
 import { settledKeepMs } from '../../edge/spool/limits.ts'
 import { readCommandLine, unexpectedWord } from '../../model/commandLine.ts'

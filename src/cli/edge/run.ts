@@ -1,5 +1,5 @@
-// `chargelift edge --config FILE`: runs the edge until SIGTERM or SIGINT, then lets spooled samples leave and returns.
-// Loads nothing of the edge before it is asked to run.
+// `chargelift edge --config FILE`: runs the edge until SIGTERM or SIGINT, sends the spooled samples, and returns. Loads
+// the edge's modules only when the command runs.
 
 import type { EdgeConfig } from '../../edge/config.ts'
 import type { EdgeParts } from '../../edge/edge.ts'
@@ -10,11 +10,11 @@ import { readConfigApart } from './configApart.ts'
 import { energyStartOf, readFlags } from './flags.ts'
 
 /**
- * --liftoff-only: undici's HTTP parser is WebAssembly. Optimising it takes 20 MB for a moment and keeps 9, for one
- * small answer a poll. --no-opt: code and memory of V8's last compiler are 6 MB; without it 30,000 messages a second
- * are possible. --max-semi-space-size, --heap-growing-percent: garbage is collected early, also while a backlog of
- * weeks leaves. --initial-old-space-size: overrides that of the server, which is inside the binary. One arena: the
- * edge's threads allocate little.
+ * --liftoff-only: undici's HTTP parser is WebAssembly. Optimising it takes 20 MB for a moment and keeps 9 MB, for one
+ * small answer in each poll. --no-opt: the code and memory of V8's last compiler take 6 MB. Without this compiler,
+ * 30,000 messages a second are still possible. --max-semi-space-size, --heap-growing-percent: V8 collects garbage
+ * early, also while the edge sends a backlog of weeks. --initial-old-space-size: overrides the server's value, which
+ * the binary contains. One arena is enough, because the edge's threads allocate little.
  */
 const lean: Lean = {
   flags: [
@@ -58,7 +58,10 @@ export async function runCommand(args: readonly string[]): Promise<void> {
   log.info({ event: 'stopped' }, 'stopped')
 }
 
-/** 0 when every charger was polled and all is acknowledged, else 1: then the samples wait on disk for the next run. */
+/**
+ * Polls once. Sets the exit code 1 unless every charger was polled and every sample is acknowledged. Unacknowledged
+ * samples wait on disk for the next run.
+ */
 async function runOnce(config: EdgeConfig, parts: EdgeParts, signal: Promise<unknown>): Promise<void> {
   const { pollOnce } = await import('../../edge/once.ts')
   const { missed, isSettled } = await pollOnce(config, parts, signal)

@@ -1,5 +1,5 @@
-// `chargelift export sessions|readings|energy|month`: writes all rows of a range as CSV or JSON. Reads the database
-// itself, so no server need run. Progress goes to standard error, and only to a terminal.
+// `chargelift export sessions|readings|energy|month`: writes all rows of a range as CSV or JSON. The command reads the
+// database directly, so no server needs to run. Progress goes to standard error, and only to a terminal.
 
 import { createWriteStream } from 'node:fs'
 import { rename, rm } from 'node:fs/promises'
@@ -73,7 +73,7 @@ async function write(db: pg.Pool, flags: Flags): Promise<void> {
     zones: new Zones(),
     nowMs: Date.now(),
     pageRows: exportPageRows,
-    mayReadCards: true, // whoever reads the database reads all of it
+    mayReadCards: true, // a user with access to the database can read all of it
     progress: progress.show
   })
   if (flags.output === undefined) await toStandardOutput(pieces)
@@ -93,7 +93,7 @@ function chosen(all: readonly ListedCharger[], { charger, site }: Flags): readon
   return all.filter(one => (charger === undefined || one.name === charger) && (site === undefined || one.site === site))
 }
 
-/** Who reads may have had enough: `| head`. */
+/** A reader such as `| head` may close the pipe early. This is no fault. */
 async function toStandardOutput(pieces: AsyncGenerator<string>): Promise<void> {
   try {
     await pipeline(Readable.from(pieces, { objectMode: true, highWaterMark: 2 }), process.stdout, { end: false })
@@ -102,7 +102,10 @@ async function toStandardOutput(pieces: AsyncGenerator<string>): Promise<void> {
   }
 }
 
-/** Under another name first: nobody takes a part for the whole. */
+/**
+ * Writes under another name first, so that nobody mistakes an unfinished file for the whole export. Throws ConfigError
+ * when the file cannot be written.
+ */
 async function toFile(pieces: AsyncGenerator<string>, path: string): Promise<void> {
   const unfinished = `${path}.part`
   try {

@@ -1,4 +1,4 @@
-// What `chargelift export --help` says, and the help of each kind of export.
+// The help texts of `chargelift export` and of each kind of export.
 
 import { energyResolutions } from '../../history/query/energy.ts'
 import { boundRule } from '../../history/query/within.ts'

@@ -1,4 +1,4 @@
-// The limits of `cli/`, each with its unit in its name. What can be set by a flag has its default here.
+// The limits of `chargelift export`, each with its unit in its name.
 
-/** Rows that an export reads and makes into text at once. */
+/** The number of rows that an export reads and turns into text at a time. */
 export const exportPageRows = 2_000

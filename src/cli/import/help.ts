@@ -1,4 +1,4 @@
-// What `chargelift import --help` says, and the help of each kind of file.
+// The help texts of `chargelift import` and of each kind of file.
 
 import { forms, type MasterDataKind, masterDataKinds } from '../../history/billing/masterData.ts'
 import { databaseOptionsHelp } from '../shared/database.ts'

@@ -1,4 +1,5 @@
-// `chargelift import sites|chargers|tariffs|cards FILE.csv`: a dry run, unless --apply is given.
+// `chargelift import sites|chargers|tariffs|cards FILE.csv`: imports a CSV file. It is a dry run unless --apply is
+// given.
 
 import { readFileSync } from 'node:fs'
 import { basename } from 'node:path'

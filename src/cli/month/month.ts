@@ -1,4 +1,4 @@
-// `chargelift month close|list|show`: months for cost allocation and reimbursement.
+// `chargelift month close|list|show`: closes, lists and shows months for cost allocation and reimbursement.
 
 import type pg from 'pg'
 import { closeMonth, type Statement } from '../../history/billing/month.ts'

@@ -1,4 +1,4 @@
-// `chargelift month show`: the statements of a month as text for a person, or as the JSON that is stored.
+// `chargelift month show`: prints the statements of a month, as text for people or as the stored JSON.
 
 import type pg from 'pg'
 import { notice, pendingCorrections, type Statement, sha256Of, sum, type Total } from '../../history/billing/month.ts'
@@ -11,7 +11,7 @@ interface ShowFlags {
   readonly json: boolean
 }
 
-/** Throws ConfigError where no such month is closed, or --json would have to print several statements. */
+/** Throws ConfigError when the month is not closed, or when --json would have to print several statements. */
 export async function show(db: pg.PoolClient, { month, site, json }: ShowFlags): Promise<void> {
   const found = (await readStatements(db, month)).filter(one => site === undefined || one.site === site)
   if (found.length === 0) {
@@ -52,7 +52,7 @@ async function showOne(db: pg.PoolClient, { content, sha256 }: StoredStatement):
 
 type Line = Statement['sessions'][number]
 
-/** A line for each group and currency. */
+/** One line for each group and currency. */
 function grouped(sessions: readonly Line[], keyOf: (line: Line) => string): string[] {
   const groups = new Map<string, Line[]>()
   for (const line of sessions) {

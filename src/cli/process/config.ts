@@ -1,14 +1,14 @@
-// What a process of ours puts into the environment of its next start, and finds there.
+// The environment variables that a process sets for its next start, and the variables that it reads from systemd.
 
 import { join } from 'node:path'
 import { isBinary } from '../../model/assets.ts'
 
 const secondStart = 'CHARGELIFT_CODE_CACHE_FILLED'
 
-/** This start came after one that filled the code cache. */
+/** True when an earlier start has filled the code cache and started the process again. */
 export const isSecondStart = (env: NodeJS.ProcessEnv = process.env): boolean => env[secondStart] !== undefined
 
-/** This process is one of several of a server: see server/config.ts. */
+/** True when this process is one of several processes of a server. See server/config.ts. */
 export const isPart = (env: NodeJS.ProcessEnv = process.env): boolean => env.CHARGELIFT_PROCESS_PART !== undefined
 
 export const secondEnvironment = (env: NodeJS.ProcessEnv = process.env): Record<string, string> => ({
@@ -16,19 +16,19 @@ export const secondEnvironment = (env: NodeJS.ProcessEnv = process.env): Record<
   [secondStart]: '1'
 })
 
-/** Variables of glibc's malloc, without their prefix MALLOC_. */
+/** The variables of glibc's malloc, without their prefix MALLOC_. */
 export interface Malloc {
-  /** Arenas. Each keeps memory that it had once; threads that share an arena wait for each other. */
+  /** The most arenas. An arena keeps the memory that it once had. Threads that share an arena wait for each other. */
   readonly ARENA_MAX: number
-  /** Bytes. A larger piece is a mapping of its own, of which only the written pages take memory. */
+  /** In bytes. A larger allocation gets its own mapping. Only the written pages of a mapping take memory. */
   readonly MMAP_THRESHOLD_?: number
-  /** Mappings at most. */
+  /** The most mappings. */
   readonly MMAP_MAX_?: number
-  /** Bytes that malloc takes from the system beyond the need. */
+  /** The number of extra bytes that malloc takes from the system each time. */
   readonly TOP_PAD_?: number
 }
 
-/** A service may set them itself, which saves a start. */
+/** True when the variables are set already. A service may set them itself, which saves a start. */
 export const hasMalloc = (malloc: Malloc, env: NodeJS.ProcessEnv = process.env): boolean =>
   Object.entries(mallocVariables(malloc)).every(([name, value]) => env[name] === value)
 
@@ -41,19 +41,19 @@ export const leanEnvironment = (malloc: Malloc, env: NodeJS.ProcessEnv = process
   ...codeCacheOf(env)
 })
 
-/** Never the world's /tmp: whoever writes there would decide what we run. */
+/** The code cache must never be in the shared /tmp: anybody who can write there could choose the code that runs. */
 function codeCacheOf(env: NodeJS.ProcessEnv): Record<string, string> {
-  if (isBinary) return {} // it has its code cache inside
+  if (isBinary) return {} // a binary contains its code cache
   if (env.NODE_DISABLE_COMPILE_CACHE || env.NODE_COMPILE_CACHE) return {}
-  // The first is what systemd sets for CacheDirectory=.
+  // systemd sets CACHE_DIRECTORY for the setting CacheDirectory=.
   const folder = env.CACHE_DIRECTORY || env.XDG_CACHE_HOME || (env.HOME && join(env.HOME, '.cache'))
   return folder ? { NODE_COMPILE_CACHE: join(folder, 'chargelift') } : {}
 }
 
 export interface SystemdEnvironment {
-  /** systemd waits for notifications (sd_notify). */
+  /** True when systemd waits for notifications (sd_notify). */
   readonly hasNotifySocket: boolean
-  /** systemd restarts a service from which it has not heard for this long; undefined where it does not watch. */
+  /** systemd restarts a service that has sent no sign of life for this long. Undefined when systemd does not watch. */
   readonly watchdogMs: number | undefined
 }
 
@@ -64,7 +64,7 @@ export function readSystemdEnvironment(env: NodeJS.ProcessEnv = process.env): Sy
   }
 }
 
-/** For another process than this one it is not meant (sd_watchdog_enabled). */
+/** Undefined when the watchdog is meant for another process (sd_watchdog_enabled). */
 function watchdogMsOf({ WATCHDOG_USEC: time, WATCHDOG_PID: pid }: NodeJS.ProcessEnv): number | undefined {
   const isOurs = pid === undefined || Number(pid) === process.pid
   return isOurs && Number(time) > 0 ? Number(time) / 1000 : undefined

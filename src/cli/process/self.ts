@@ -1,6 +1,6 @@
-// How this program starts itself once more with more flags for Node and V8. From source it is Node with its entry. The
-// single binary takes the flags in one argument (execArgvExtension in build/sea.ts), has some inside already, and hides
-// them from its arguments.
+// Computes the command with which the program starts itself again, with more flags for Node and V8. From source, the
+// command is Node with the program's entry. The single binary takes the flags in one argument (execArgvExtension in
+// build/sea.ts). It contains some flags already, and hides all flags from its arguments.
 
 import { existsSync, readFileSync } from 'node:fs'
 import { isBinary } from '../../model/assets.ts'
@@ -11,19 +11,19 @@ export interface Start {
 }
 
 /**
- * False where this machine emulates the architecture of the program (qemu-user): its kernel may not know how to start
- * such a program, and an execve that fails ends the process.
+ * False when this machine emulates the program's architecture (qemu-user). The kernel may then be unable to start the
+ * program, and a failed execve ends the process.
  */
 export function canStartAgain(arch: string = process.arch, file = '/proc/sys/kernel/arch'): boolean {
-  if (!existsSync(file)) return true // a kernel before 6.1
+  if (!existsSync(file)) return true // a kernel before 6.1 lacks the file
   const machine = readFileSync(file, 'utf8').trim()
   return machine === { x64: 'x86_64', arm64: 'aarch64' }[arch]
 }
 
-// V8 refuses the code cache inside for a process with other flags, and Node warns of that. It is no fault.
+// V8 refuses the binary's code cache when the flags differ, and Node prints a warning. The warning is expected.
 const quietly = '--disable-warning=Warning'
 
-/** `flags`: for Node and V8, without spaces in them. `args`: what follows the name of the program. */
+/** `flags` are for Node and V8 and contain no spaces. `args` are the arguments after the program's name. */
 export const startOf = (flags: readonly string[], args: readonly string[]): Start => ({
   file: process.execPath,
   args: isBinary
@@ -31,7 +31,7 @@ export const startOf = (flags: readonly string[], args: readonly string[]): Star
     : [...flags, ...process.execArgv, process.argv[1]!, ...args]
 })
 
-/** The same for a process that is forked: Node puts flags, the first argument and the others one after the other. */
+/** The same for a forked process. Node passes the flags, then the first argument, then the other arguments. */
 export const forkOf = (args: readonly [string, ...string[]]) =>
   isBinary
     ? { exec: args[0], args: args.slice(1), execArgv: [] }

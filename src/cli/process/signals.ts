@@ -1,5 +1,6 @@
-// Waits for the order to stop. The first SIGTERM or SIGINT is a request, the second ends the process at once. A process
-// of several is also told by its parent, which is no second order.
+// Waits for the signal to stop. The first SIGTERM or SIGINT is a request, the second ends the process at once. If a
+// server has several processes, the parent also sends each process a stop message, which does not count as a second
+// signal.
 
 const forcedExitCode = 130
 

@@ -1,13 +1,17 @@
-// Tells systemd that the edge or the server is ready, alive and stopping (sd_notify), where systemd asks for it. Node
-// has no datagram sockets of the AF_UNIX kind, so `systemd-notify` sends the messages: the unit needs NotifyAccess=all.
-// The watchdog is fed twice in its time: by the edge while polls go on, by the server while its event loop turns.
+// Tells systemd that the edge or the server is ready, alive or stopping (sd_notify), if systemd asks for it. Node has
+// no AF_UNIX datagram sockets, so `systemd-notify` sends the messages. The unit therefore needs NotifyAccess=all. Two
+// signs of life are sent in each watchdog time: by the edge while polls go on, by the server while its event loop
+// turns.
 
 import { execFile } from 'node:child_process'
 import type { Logger } from 'pino'
 import { readSystemdEnvironment } from './config.ts'
 
 const command = 'systemd-notify'
-/** ms; it waits until systemd has taken the message, else that could not be attributed to a process that is gone. */
+/**
+ * In ms. `systemd-notify` waits until systemd has taken the message. Otherwise systemd could not attribute the message,
+ * because its sender would have ended.
+ */
 const timeoutMs = 10_000
 
 export class Systemd {

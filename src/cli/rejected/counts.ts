@@ -1,4 +1,4 @@
-// How many messages were rejected, by code: a line each.
+// Prints the number of rejected messages, one line for each code.
 
 import type pg from 'pg'
 import { countRejected, type RejectedFilter } from '../../server/store/rejectedReplay.ts'

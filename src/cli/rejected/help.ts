@@ -1,4 +1,4 @@
-// What `chargelift rejected --help` says, and the help of each of its commands.
+// The help texts of `chargelift rejected` and of each of its commands.
 
 import { databaseOptionsHelp } from '../shared/database.ts'
 import type { NounHelp } from '../shared/noun.ts'

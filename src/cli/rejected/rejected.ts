@@ -1,4 +1,4 @@
-// `chargelift rejected list|replay`: the messages that were acknowledged but not stored as readings.
+// `chargelift rejected list|replay`: lists or replays messages that were acknowledged but not stored as readings.
 
 import type pg from 'pg'
 import { ConfigError, type ConfigFault } from '../../model/errors.ts'
@@ -68,7 +68,7 @@ function lineOf({ received_at, identity, topic, code, reason, payload }: Rejecte
   return `${received_at.toISOString()}  ${identity}  ${topic}  ${code}\n    ${reason}\n    ${excerpt}`
 }
 
-/** A payload that is not text is printed in base64. */
+/** The JSON of a row. A payload that is not UTF-8 text is in base64. */
 function plain({ received_at, identity, topic, code, reason, payload }: RejectedRow): object {
   const text = payload.toString('utf8')
   const isText = Buffer.from(text).equals(payload)

@@ -1,4 +1,4 @@
-// Runs the server until SIGTERM or Ctrl-C; a second signal forces the end.
+// Runs the server until SIGTERM or Ctrl-C. A second signal forces the end.
 
 import { setTimeout as sleep } from 'node:timers/promises'
 import { pino } from 'pino'
@@ -9,18 +9,21 @@ import { forkOf } from '../process/self.ts'
 import { untilStopped } from '../process/signals.ts'
 import { Systemd } from '../process/systemd.ts'
 
-/** Returns when the server has stopped, or was told to stop before it was ready. Throws ConfigError. */
+/**
+ * Ends the process when the server has stopped, also after a stop request before the server was ready. Throws
+ * ConfigError.
+ */
 export async function runServer(args: readonly string[]): Promise<void> {
   const config = parseServerConfig(args)
   const { part, processes } = config
   const log = pino({ level: config.logLevel, ...(part && { base: { pid: process.pid, process: part.number } }) })
-  let reload = (): void => {} // from the first moment on: SIGHUP would end the process
+  let reload = (): void => {} // set at once, because an unhandled SIGHUP would end the process
   process.on('SIGHUP', () => reload())
   const abort = new AbortController()
   const stopped = untilStopped()
   if (part !== undefined) process.on('message', ({ kind }: { kind?: string }) => kind === 'reload' && reload())
   stopped.then(() => abort.abort())
-  // What it waits for, Redis say, may not be told to give up.
+  // The start may wait for something that cannot be cancelled, for example Redis.
   const gaveUp = stopped.then(() => sleep(stopTotalMs))
   const start = async (): Promise<{ reload(): void; stop(): Promise<boolean> }> => {
     if (part !== undefined || processes === 1) return startServer(config, log, abort.signal)
@@ -42,5 +45,5 @@ export async function runServer(args: readonly string[]): Promise<void> {
   void systemd.stopping()
   const clean = await server.stop()
   log.info({ event: 'stopped', clean }, clean ? 'stopped' : 'stopped; unacknowledged messages will be sent again')
-  process.exit() // a database that is frozen still has a query of ours
+  process.exit() // a frozen database would keep a query open, and so the process
 }

@@ -15,9 +15,9 @@ ${(await import('../../server/config.ts')).serverFlagsHelp()}
 Example: chargelift server --mqtt-port 8883 --database-url postgres://user:password@db/chargelift
 `
 
-/** Returns when the server has stopped, or was told to stop before it was ready. Throws ConfigError. */
+/** Runs the server and ends the process when the server has stopped. Throws ConfigError. */
 export async function run(args: readonly string[]): Promise<void> {
-  // A process of several has its flags already. Starting it anew would lose the channel to its parent.
+  // A child process of a server has its flags already. A new start would lose the channel to the parent.
   if (isPart()) return (await import('./run.ts')).runServer(args)
   startLean(serverLean)
   const before = lookAtCodeCache()
@@ -26,7 +26,10 @@ export async function run(args: readonly string[]): Promise<void> {
   await runServer(args)
 }
 
-/** Loads modules as the threads do: Piscina uses require, and the cache has separate entries for require and import. */
+/**
+ * Loads the modules as the threads load them. Piscina uses require, and the cache has separate entries for require and
+ * import.
+ */
 async function loadThreads(): Promise<void> {
   createRequire(import.meta.url)('../../ingest/worker/writer.ts')
   await import('../../history/derive/thread.ts')

@@ -1,4 +1,5 @@
-// The database of a command that works beside a server: that of --database-url, or the embedded one of --data-dir.
+// Opens the database for a command that works beside a server: the database of --database-url, or the embedded database
+// of --data-dir.
 
 import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
@@ -7,7 +8,7 @@ import { ConfigError, type ConfigFault } from '../../model/errors.ts'
 import { readFault } from '../../model/fileFaults.ts'
 import { parseServerConfig, type ServerConfig } from '../../server/config.ts'
 
-/** The flags that say which database. */
+/** The flags that select the database. */
 export const databaseOptions = {
   'database-url': { type: 'string', expected: 'postgres://user:password@host:port/database' },
   'data-dir': { type: 'string', expected: 'a folder' }
@@ -17,7 +18,10 @@ export const databaseOptionsHelp = `  --database-url URL   the database (DATABAS
                        whose server must be running
   --data-dir DIR       the folder of the embedded database (./data)`
 
-/** The server's own reading of those of its flags that were given. Faults are collected; then undefined. */
+/**
+ * Reads the given flags with the server's own parser. Returns undefined when there are faults, and adds them to
+ * `faults`.
+ */
 export function serverConfigOf(
   values: Readonly<Record<string, unknown>>,
   flags: readonly string[],
@@ -33,7 +37,9 @@ export function serverConfigOf(
   }
 }
 
-/** Throws ConfigError when there is no database, or none that has the table. */
+/**
+ * Opens the database and checks that it has the table. Throws ConfigError when there is no database or no such table.
+ */
 export async function withDatabase(
   { databaseUrl, dataDir }: Pick<ServerConfig, 'databaseUrl' | 'dataDir'>,
   table: string,
@@ -50,7 +56,7 @@ export async function withDatabase(
   }
 }
 
-/** Throws ConfigError when there is none under `dataDir`. */
+/** The URL of the embedded database. Throws ConfigError when `dataDir` holds no database. */
 export function embeddedUrl(dataDir: string): string {
   const file = join(dataDir, 'database.url')
   try {

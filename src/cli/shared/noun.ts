@@ -1,4 +1,4 @@
-// A noun with several commands, such as `tokens add|list|revoke`: its commands, their flags, and their help.
+// Reads the command line of a noun with several commands, such as `tokens add|list|revoke`, and selects its help.
 
 import {
   type FlagSpecs,
@@ -11,11 +11,11 @@ import { ConfigError, type ConfigFault } from '../../model/errors.ts'
 
 export interface NounHelp {
   readonly overview: string
-  /** By command. */
+  /** The help text of each command. */
   readonly of: Readonly<Record<string, string>>
 }
 
-/** The help of the command that is named in `args`, else the overview. Throws ConfigError for an unknown command. */
+/** The help of the command that `args` name, or the overview. Throws ConfigError for an unknown command. */
 export function helpOf(noun: string, { overview, of }: NounHelp, args: readonly string[]): string {
   const action = args.find(arg => Object.hasOwn(of, arg))
   if (action !== undefined) return of[action]!
@@ -27,19 +27,19 @@ export function helpOf(noun: string, { overview, of }: NounHelp, args: readonly 
 export interface Noun<Action extends string, Flags extends FlagSpecs> {
   readonly name: string
   readonly actions: readonly Action[]
-  /** Those of all its commands. */
+  /** The flags of all commands of the noun. */
   readonly flags: Flags
-  /** The flags that not every command has, with the commands that have them. */
+  /** The flags that only some commands have, with those commands. */
   readonly only: { readonly [Flag in keyof Flags]?: readonly Action[] }
 }
 
 interface NounLine<Action extends string, Flags extends FlagSpecs> {
-  /** Undefined with a fault. */
+  /** Undefined when the action is unknown. */
   readonly action: Action | undefined
-  /** Noun and action, for faults. */
+  /** The noun and the action, for the text of faults. */
   readonly command: string
   readonly values: FlagValues<Flags>
-  /** Behind the action. */
+  /** The words after the action. */
   readonly words: readonly string[]
 }
 
@@ -76,7 +76,7 @@ function foreignFlags(
   })
 }
 
-/** Adds a fault when there are words that the command does not take. */
+/** Adds a fault when there are more words than the command takes. */
 export function refuseMore(command: string, words: readonly string[], faults: ConfigFault[]): void {
   if (words.length > 0) faults.push(unexpectedWord(command, words.join(' ')))
 }

@@ -1,4 +1,4 @@
-// What `chargelift tokens --help` says, and the help of each of its commands.
+// The help texts of `chargelift tokens` and of each of its commands.
 
 import { tokenDaysMax } from '../../server/access/limits.ts'
 import { accessRoles } from '../../server/access/tokens.ts'

@@ -1,4 +1,5 @@
-// `chargelift tokens add|list|revoke`: the tokens for the HTTP port. A new token is printed once, alone on stdout.
+// `chargelift tokens add|list|revoke`: manages the tokens for the HTTP port. A new token is printed once, alone on
+// stdout.
 
 import type pg from 'pg'
 import { ConfigError, type ConfigFault } from '../../model/errors.ts'
@@ -130,7 +131,7 @@ function print(line: string): void {
   process.stdout.write(`${line}\n`)
 }
 
-/** To standard error: standard output is for the token alone. */
+/** Prints to standard error, because standard output is for the token alone. */
 function tell(line: string): void {
   process.stderr.write(`${line}\n`)
 }

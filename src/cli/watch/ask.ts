@@ -1,4 +1,5 @@
-// Asks a server's HTTP API. A refusal of the request itself (token, path) is an AskFault; any other error may pass.
+// Asks a server's HTTP API. An AskFault means that the server refused the request itself (token, path). Any other error
+// may be temporary.
 
 import { type IncomingMessage, request as plainRequest } from 'node:http'
 import { request as tlsRequest } from 'node:https'
@@ -7,10 +8,10 @@ import { ConfigError } from '../../model/errors.ts'
 import { harmless, reasonOf } from './figures.ts'
 import type { ServerAddress } from './flags.ts'
 
-/** The server refused the request itself: asking again changes nothing. */
+/** The server refused the request itself. Asking again would change nothing. */
 export class AskFault extends Error {}
 
-/** As a fault of the flags and variables that made the request. */
+/** Turns a refusal into a fault of the flags and variables behind the request. */
 export const refused = ({ message }: AskFault): ConfigError =>
   new ConfigError([
     {
@@ -23,13 +24,13 @@ export const refused = ({ message }: AskFault): ConfigError =>
 
 const answerMs = 10_000
 
-/** The JSON of a path. Rejects with a sentence. */
+/** Returns the JSON of a path. Rejects with an Error whose message is a sentence. */
 export async function ask<Answer>(address: ServerAddress, path: string): Promise<Answer> {
   const response = await open(address, path, {}, AbortSignal.timeout(answerMs))
   return JSON.parse(await textOf(response)) as Answer
 }
 
-/** The response of a path when its status is 200. Rejects with a sentence. */
+/** Returns the response of a path when its status is 200. Rejects with an Error whose message is a sentence. */
 export async function open(
   { url, token, ca }: ServerAddress,
   path: string,

@@ -1,6 +1,5 @@
-// What `top` and `tail` read from the environment.
+// Reads the environment variables of `top` and `tail`. A flag overrides its variable.
 
-/** What `top` and `tail` take from the environment where no flag says otherwise. */
 export const watchEnvironment = (
   env: NodeJS.ProcessEnv = process.env
 ): { readonly url: string | undefined; readonly token: string | undefined } => ({

@@ -1,4 +1,4 @@
-// How figures, ages and what devices say are shown in a terminal.
+// Formats figures, ages and texts from devices for a terminal.
 
 const grouped = new Intl.NumberFormat('en-US', { maximumFractionDigits: 0 })
 const precise = new Intl.NumberFormat('en-US', { maximumFractionDigits: 3, useGrouping: false })
@@ -11,7 +11,7 @@ export function duration(seconds: number): string {
   return seconds < 1 ? `${Math.round(seconds * 1000)} ms` : `${seconds.toFixed(1)} s`
 }
 
-/** `42 s`, `17 min`, `5 h`, `12 days`. */
+/** A time span such as `42 s`, `17 min`, `5 h` or `12 days`. */
 export function age(ms: number): string {
   const seconds = Math.max(0, Math.round(ms / 1000))
   if (seconds < 100) return `${seconds} s`
@@ -19,11 +19,11 @@ export function age(ms: number): string {
   return seconds < 48 * 3_600 ? `${Math.round(seconds / 3_600)} h` : `${Math.round(seconds / 86_400)} days`
 }
 
-/** What a device or a server says, without what a terminal would take as an order. */
+/** Replaces the characters that a terminal could take as a command, in a text from a device or a server. */
 // biome-ignore lint/suspicious/noControlCharactersInRegex: these are what it is about
 export const harmless = (text: string): string => text.replaceAll(/[\x00-\x1f\x7f-\x9f]/g, '\ufffd')
 
-/** Cut to the width, with a sign that it was. */
+/** Cuts a line to the width and marks the cut. */
 export function fit(line: string, width: number): string {
   const points = [...line]
   return points.length <= width ? line : `${points.slice(0, width - 1).join('')}…`

@@ -1,4 +1,5 @@
-// The flags that `top` and `tail` share: the address of the server, the token, and the authority of its certificate.
+// Reads the flags that `top` and `tail` share: the server's address, the token, and the authority of the server's
+// certificate.
 
 import { readFileSync } from 'node:fs'
 import type { FlagSpecs } from '../../model/commandLine.ts'
@@ -10,7 +11,7 @@ import { watchEnvironment } from './config.ts'
 export interface ServerAddress {
   readonly url: URL
   readonly token: string | undefined
-  /** PEM; undefined = the authorities of this machine. */
+  /** The authority in PEM. Undefined: the authorities of this machine apply. */
   readonly ca: string | undefined
 }
 
@@ -33,7 +34,7 @@ interface AddressValues {
   readonly ca?: string | undefined
 }
 
-/** Adds its faults. With a fault the result must not be used. */
+/** Reads the address. Adds faults to `faults`. With a fault the result must not be used. */
 export function readAddress(
   values: AddressValues,
   faults: ConfigFault[],

@@ -1,4 +1,4 @@
-// The live events as lines, for a person or for a program. Pure.
+// Turns live events into lines, for people or for programs. Pure.
 
 import type { EventSourceMessage } from 'eventsource-parser'
 import type { LiveConnection, LiveReading, LiveStatus } from '../../model/api/api.ts'
@@ -8,7 +8,7 @@ import { harmless, number } from './figures.ts'
 const units = new Map<string, string>(valueSpecs.map(({ name, unit }) => [name, unit]))
 const nameWidth = Math.max(...valueSpecs.map(({ name }) => name.length))
 
-/** Events of other kinds have no lines. */
+/** The lines for people. Events of other kinds give no lines. */
 export function textLines({ event, data }: EventSourceMessage): readonly string[] {
   if (event === 'reading') return (JSON.parse(data) as LiveReading[]).map(readingLine)
   if (event === 'connection') {

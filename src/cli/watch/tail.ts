@@ -1,5 +1,5 @@
-// `chargelift tail [CHARGER]`: prints values, presence and edge status from the live events of the HTTP API.
-// When the connection ends, it connects again and continues after the last event. It says where events may be missing.
+// `chargelift tail [CHARGER]`: prints values, presence and edge status from the live events of the HTTP API. When the
+// connection ends, the command connects again and continues after the last event. It says where events may be missing.
 
 import { setTimeout as sleep } from 'node:timers/promises'
 import { createParser, type EventSourceMessage } from 'eventsource-parser'
@@ -36,7 +36,7 @@ interface Flags {
 
 const pauseMsMin = 500
 const pauseMsMax = 10_000
-/** The server pings every 15 s. */
+/** Longer than two ping intervals of the server, which are 15 s each. */
 const silenceMsMax = 40_000
 
 /** Throws ConfigError with all faults, also when the server refuses the request. */
@@ -44,7 +44,7 @@ export async function run(args: readonly string[]): Promise<void> {
   const flags = readFlags(args)
   const stop = new AbortController()
   untilStopped().then(() => stop.abort())
-  // A reader that has enough, like head, is no fault.
+  // A reader such as head may close the pipe early. This is no fault.
   process.stdout.on('error', () => process.exit())
   await follow(flags, stop.signal)
 }
@@ -64,7 +64,7 @@ async function follow(flags: Flags, signal: AbortSignal): Promise<void> {
   }
 }
 
-/** Resolves when the connection has ended, with why. `place` moves with every whole event. */
+/** Resolves with the reason when the connection has ended. Every complete event updates `place`. */
 async function readOnce(
   { address, charger, isJson }: Flags,
   place: { lastId: string },
@@ -122,7 +122,7 @@ function readFlags(args: readonly string[]): Flags {
   return { address, charger, isJson: values.json ?? false }
 }
 
-/** To standard error: standard output is for the values. */
+/** Prints to standard error, because standard output is for the values. */
 const tell = (text: string): void => {
   process.stderr.write(`${new Date().toISOString()} ${harmless(text)}\n`)
 }

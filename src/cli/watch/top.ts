@@ -1,5 +1,6 @@
-// `chargelift top`: shows the throughput of a server and the problems of its chargers, read from its HTTP API.
-// On a terminal the view renews itself; elsewhere a line is printed now and then. A server that is away is asked again.
+// `chargelift top`: shows the throughput of a server and the problems of its chargers, read from the HTTP API. On a
+// terminal the view is drawn again at each turn. Elsewhere each turn prints a line. If the server does not answer, the
+// command asks again.
 
 import { setTimeout as sleep } from 'node:timers/promises'
 import type { IngestFigures, ProblemsAnswer } from '../../model/api/api.ts'
@@ -96,7 +97,10 @@ async function look(address: ServerAddress): Promise<Seen> {
   return { figures, problems }
 }
 
-/** An error that another try may mend is shown; a refusal ends the command. */
+/**
+ * Returns an error that may be temporary, so that it is shown. Throws ConfigError for a refusal, which ends the
+ * command.
+ */
 function failed(error: Error): Error {
   if (error instanceof AskFault) throw refused(error)
   return error
@@ -118,7 +122,7 @@ function readFlags(args: readonly string[]): Flags {
 const control = '\u001b['
 const hideCursor = `${control}?25l`
 const showCursor = `${control}?25h`
-/** Overwrites line by line: a screen that is cleared first flickers. */
+/** Overwrites the screen line by line, because clearing the screen first would flicker. */
 const draw = (lines: readonly string[]): void => {
   process.stdout.write(`${control}H${lines.map(line => `${line}${control}K\n`).join('')}${control}J`)
 }

@@ -1,15 +1,15 @@
-// The view of `chargelift top` as lines of text, pure: the same on a terminal, and once in a script.
+// Writes the view of `chargelift top` as lines of text. A terminal and `--once` get the same view. Pure.
 
 import type { IngestFigures, Problem, Quantiles } from '../../model/api/api.ts'
 import { age, count, duration, fit, harmless } from './figures.ts'
 
 export interface ViewOptions {
   readonly width: number
-  /** Lines in all; problems fill what is left. */
+  /** The most lines in all. Problems get the lines that the rest leaves free. */
   readonly height: number
 }
 
-/** Never wider than `width`, never longer than `height`. */
+/** The lines of the view, at most `height` lines of at most `width` characters. */
 export function view(
   figures: IngestFigures,
   problems: readonly Problem[],
@@ -22,7 +22,7 @@ export function view(
     .map(line => fit(line.trimEnd(), width))
 }
 
-/** One line of a log: for whoever follows `top` without a terminal. */
+/** The figures as one line, for `top` without a terminal. */
 export const summary = (figures: IngestFigures): string =>
   [
     figures.time,
@@ -87,7 +87,7 @@ const problemCounts = ({ problems }: IngestFigures): string[] =>
     .filter(([, of]) => of > 0)
     .map(([condition, of]) => `${condition} ${count(of)}`)
 
-/** The newest first: what has just begun is what somebody looks for. */
+/** The newest problems come first, because people look for what has just begun. */
 function problemLines(problems: readonly Problem[], nowMs: number, room: number): string[] {
   if (problems.length === 0 || room < 2) return []
   const sorted = problems.toSorted((a, b) => (a.since < b.since ? 1 : a.since > b.since ? -1 : 0))

@@ -96,7 +96,7 @@ export function continued(before: ReadingsAnswer, tail: ReadingsAnswer, fromMs: 
 
 export interface StateSpan {
   readonly state: OperationState
-  /** Seconds since the Unix epoch. Also applies to `to`. */
+  /** Seconds since the Unix epoch, like `to`. */
   readonly from: number
   readonly to: number
 }

@@ -1,5 +1,5 @@
-// Asks the HTTP API. The answer 401 sends the browser to the sign-in page, too. Every fault is an AskError with the
-// server's sentence.
+// Asks the HTTP API. Every fault is an AskError with the server's sentence. The answer 401 also sends the browser to
+// the sign-in page.
 
 import type { ApiError } from '../../model/api/api.ts'
 
