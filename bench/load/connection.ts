@@ -1,4 +1,4 @@
-// One simulated charger on a real mTLS connection. It sends polls within its Window of unacknowledged polls and enters
+// One simulated charger on a real mTLS connection. It sends polls within its window of unacknowledged polls and enters
 // acknowledged polls into the ledger. It measures the time from a poll to the poll's last acknowledgement. If the poll
 // had to wait, the time starts when the poll was due. After the loss of a connection it sends the unacknowledged polls
 // again, with DUP and in order.

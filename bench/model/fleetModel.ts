@@ -117,7 +117,7 @@ export function needsOf(fleet: Fleet, costs: UnitCosts, machine: Machine): Needs
 
 /**
  * The number of processes that keeps each main thread below its load. Each main thread handles its share of the
- * messages, and is told the values of all other processes. Throws Error when no number is enough.
+ * messages, and receives the values of all other processes. Throws Error when no number is enough.
  */
 function processesFor(
   messagesPerSecond: number,
