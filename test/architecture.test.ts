@@ -10,7 +10,7 @@ import { clockedLines, durationsOf } from './clockRule.ts'
 
 const root = fileURLToPath(new URL('..', import.meta.url))
 
-/** What each folder of src/ may import from the others. */
+/** The folders of src/ that each folder may import from. */
 const mayImport: Record<string, readonly string[]> = {
   model: [],
   pki: ['model'],
@@ -26,8 +26,8 @@ const mayImport: Record<string, readonly string[]> = {
 }
 
 /**
- * What each inner room may import from the rooms and files of its own folder. Every file may import its own room and
- * the `limits.ts` of its folder. The files at a folder's root compose its rooms: they may import all of them.
+ * The rooms and files of the same folder that each inner room may import from. Every file may import its own room and
+ * the `limits.ts` of its folder. The files at a folder's root compose its rooms, so they may import all of them.
  */
 const roomMayImport: Record<string, readonly string[]> = {
   'model/wire': ['model/errors.ts'],

@@ -1,3 +1,5 @@
+// Tests all limits of src/: their names, their units and how they fit together.
+
 import assert from 'node:assert/strict'
 import { readdirSync } from 'node:fs'
 import { join } from 'node:path'

@@ -18,7 +18,7 @@ const columnOf = { PowerOutput: 'power_output', SessionEnergy: 'session_energy' 
 /** Throws if an acknowledged message is not stored as it was sent. Returns the number of rows. */
 export async function judgeAcknowledged(databaseUrl: string, devices: readonly Device[]): Promise<number> {
   // The acknowledged messages are copied before the query. The next judgement checks messages that are acknowledged
-  // meanwhile.
+  // later.
   const acknowledged = devices.map(device => [...device.acknowledged])
   const rows = await storedRows(databaseUrl)
   const byKey = new Map<string, StoredRow>()

@@ -1,6 +1,6 @@
 // Follows the documentation: every command of every page runs, in order, in a folder of the page. A page may start with
-// an installed server, or with a whole site with an edge and a simulated charger. test/docs/markdown.ts says what each
-// kind of block means.
+// an installed server, or with a whole site with an edge and a simulated charger. test/docs/markdown.ts defines each
+// kind of block.
 
 import assert from 'node:assert/strict'
 import { spawn, spawnSync } from 'node:child_process'

@@ -21,7 +21,7 @@ const outageMs = 10_000
 const patienceMs = 150_000
 const harness = Harness.use()
 
-/** A charger whose power and counter are new at every poll. It counts the samples that it has told. */
+/** A charger whose power and counter are new at every poll. It counts its samples. */
 class Box {
   /**
    * The number of the last sample. A sample contains its number: the power in W is 1,000 plus the number, and the
@@ -190,8 +190,8 @@ class Scene {
   }
 
   /**
-   * Waits until the charger has told this number of further samples. While the server stores nothing, the samples are
-   * on the disk.
+   * Waits for this number of further samples of the charger. While the server stores nothing, the samples are on the
+   * disk.
    */
   async sampled(more: number): Promise<void> {
     const target = this.box.told + more
@@ -218,7 +218,7 @@ class Scene {
     for (let number = told; number <= this.box.told; number++) this.#excused.add(number)
   }
 
-  /** Ends the edge with SIGTERM and compares the table with the told samples. */
+  /** Ends the edge with SIGTERM and compares the table with the charger's samples. */
   async assertWhole(): Promise<void> {
     this.box.freeze()
     await this.stored(this.box.told - this.#excused.size)
@@ -277,7 +277,10 @@ describe('outages', { concurrency: 3 }, () => {
     return broker
   }
 
-  /** Waits until the edge has noticed the outage, the outage has lasted its time, and 20 further samples are told. */
+  /**
+   * Waits until the edge has noticed the outage, the outage has lasted its time, and the charger has given 20 further
+   * samples.
+   */
   async function outlast(scene: Scene, event: string, reason?: RegExp): Promise<void> {
     await Promise.all([scene.logged(event, reason), sleep(outageMs), scene.sampled(20)])
   }

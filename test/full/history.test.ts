@@ -1,5 +1,6 @@
-// Tests what is derived from raw rows on a real database. TEST_DATABASE_URL names a TimescaleDB or a plain PostgreSQL.
-// Without it, the embedded PostgreSQL is used. The tests compute the truth from the same rows in another way.
+// Tests the history that is derived from raw rows on a real database. TEST_DATABASE_URL names a TimescaleDB or a plain
+// PostgreSQL. Without it, the embedded PostgreSQL is used. The tests compute the truth from the same rows in another
+// way.
 
 import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'

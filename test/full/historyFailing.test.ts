@@ -90,8 +90,8 @@ const derivedTo = async ({ db }: Scene): Promise<number> =>
   (await db.query('SELECT derived_to FROM history_state')).rows[0].derived_to?.getTime()
 
 /**
- * Derives nothing for the chargers in `broken` and throws if there is one. All other chargers are in `derived` once the
- * transaction is committed.
+ * Throws if a range belongs to a charger in `broken`. Otherwise the chargers are in `derived` once the transaction is
+ * committed.
  */
 function deriveBut(broken: ReadonlySet<number>, tried: number[][] = []): Derive {
   return async (db, ranges: readonly ChargerRange[]) => {

@@ -17,7 +17,7 @@ import { WireClient } from '../wire.ts'
  */
 type Who = 'thief' | 'site' | 'reader' | 'dash' | 'op'
 
-/** Several names for one role, because the sessions of an Identity are limited. */
+/** Several edges for the charger thief, because the sessions of one Identity are limited. */
 const thieves = ['thief', 'thief-b', 'thief-c']
 
 // --- publish: no message may arrive anywhere

@@ -161,7 +161,7 @@ describe('presence', { concurrency: true }, () => {
           assert.ok(beforeMs <= fresh!.atMs && fresh!.atMs <= Date.now(), `${filter} ${fresh!.atMs - beforeMs}`)
         }
       }
-      // Other clients see nothing of it, and no client sees the time go back.
+      // Other clients do not see these messages, and no client sees the time go back.
       await leave(edge)
       await told(watcher, 'c5 offline')
       await told(tool, 'c5 offline')

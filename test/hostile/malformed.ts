@@ -1,5 +1,5 @@
 // A table of packets, as bytes, that MQTT 3.1.1 forbids. Each entry names the rule that it breaks. Source: OASIS MQTT
-// 3.1.1. The numbers are those of its normative statements.
+// 3.1.1. The numbers in the table are the numbers of its normative statements.
 
 import { clientFiltersMax } from '../../src/broker/limits.ts'
 import * as packets from '../../src/broker/testing/packets.ts'
