@@ -1,5 +1,5 @@
-// Reads the blocks of a page in their order, fenced or indented. A reader treats each block by its kind. The language of
-// a fence decides:
+// Reads the blocks of a page in their order, fenced or indented. A reader treats each block by its kind. The language
+// of a fence decides:
 //   sh      commands. They run in the folder of the page and must exit with 0.
 //   text    right after commands: their output. Each line must be in it. A number stands for any number, and `...`
 //           stands for anything.

@@ -97,7 +97,7 @@ describe('two servers', { skip: missing }, () => {
     const hungAtMs = performance.now()
     for (const edge of edges.slice(0, 20)) edge.client?.destroy() // the edges connect again
     await everybodySends()
-    // no condition to wait for: the time itself is the fault
+    // There is no condition to wait for: the time itself is the fault.
     await sleep(Math.max(0, 30_000 - (performance.now() - hungAtMs)))
     await everybodySends()
     redis.kill('SIGCONT')

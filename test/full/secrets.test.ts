@@ -83,7 +83,7 @@ describe('secrets', () => {
 
     const token = (await run(['tokens', 'add', 'prometheus'], { DATABASE_URL: url })).out.trim()
     assert.match(token, /^clft_/)
-    // the command shows the token once, on purpose
+    // The command shows the token once, on purpose.
     outputs.splice(0, outputs.length, ...outputs.filter(text => text.trim() !== token))
     await run(['tokens', 'list', '--json'], { DATABASE_URL: url })
     assert.equal((await answer('/metrics', { headers: { authorization: `Bearer ${token}` } })).status, 200)

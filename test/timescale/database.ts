@@ -1,9 +1,9 @@
 // Makes the one session of a database look like many sessions. Exchanges run one after the other. A connection that has
-// begun a transaction has the instance alone until the transaction ends. A connection may change its session outside of
-// a transaction (SET, temporary tables). These statements run again whenever the instance turns to the connection. So
-// rows in a temporary table last no longer than a transaction, and a named prepared statement lasts no longer either.
-// One connection at a time holds advisory locks of a session, whatever their numbers. Another connection that mentions
-// advisory locks waits. A real server may answer at once that it did not get the lock.
+// begun a transaction has the instance to itself until the transaction ends. A connection may change its session
+// outside of a transaction (SET, temporary tables). These statements run again whenever the instance turns to the
+// connection. So rows in a temporary table last no longer than a transaction, and a named prepared statement lasts no
+// longer either. One connection at a time holds advisory locks of a session, whatever their numbers. Another connection
+// that mentions advisory locks waits, but a real server may answer at once that it did not get the lock.
 
 import type { Instance } from './instance.ts'
 import { cut, errorResponse, queryMessage, readyForQuery } from './messages.ts'

@@ -155,7 +155,7 @@ test('above the limit of an identity the newcomer is refused, until one leaves',
   assert.deepEqual([first.closed, second.closed], [false, false])
   first.destroy()
   let third = await guest(t, port)
-  // the server may not have noticed yet that the first client has left
+  // The server may not have noticed yet that the first client has left.
   while (third.closed) third = await guest(t, port)
   assert.equal(second.closed, false)
 })

@@ -113,7 +113,7 @@ test(`${misbehaviours.length} misbehaviours: the edge stays up, resumes in two p
     powersOf(charger)
       .slice(1)
       .find(watts => watts !== 6_000)
-  // The current state is sent before the backlog. A slow broker may get the fifth good poll before the first.
+  // The current state is sent before the backlog. With a slow broker, the fifth good poll arrives before the first.
   await broker.until(() => names.every(name => powersOf(name)[0] === 6_000 && resumedAt(name)! <= 7_002))
 
   for (const [i, [name, , isTrue]] of misbehaviours.entries()) {

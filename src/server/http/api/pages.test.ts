@@ -1,4 +1,4 @@
-// Tests answers of the API in pages: when `next` is present, where it leads, and which members each role sees.
+// Tests answers of the API in pages: when `next` is present, where it leads, and which parts each role sees.
 
 import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
