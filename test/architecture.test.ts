@@ -1,4 +1,4 @@
-// Who may import whom, as a test. The rules are those of ARCHITECTURE.md, "Import rules".
+// Tests the structure of the source: the import rules of ARCHITECTURE.md, sizes, headers, comments, and the clock rule.
 
 import assert from 'node:assert/strict'
 import { readdirSync, readFileSync } from 'node:fs'
@@ -10,7 +10,7 @@ import { clockedLines, durationsOf } from './clockRule.ts'
 
 const root = fileURLToPath(new URL('..', import.meta.url))
 
-/** What each folder of src/ may import from the others. */
+/** The folders of src/ that each folder may import from. */
 const mayImport: Record<string, readonly string[]> = {
   model: [],
   pki: ['model'],
@@ -26,8 +26,8 @@ const mayImport: Record<string, readonly string[]> = {
 }
 
 /**
- * What each inner room may import from the rooms and files of its own folder. Every file may import its own room and
- * the `limits.ts` of its folder. The files at a folder's root compose its rooms: they may import all of them.
+ * The rooms and files of the same folder that each inner room may import from. Every file may import its own room and
+ * the `limits.ts` of its folder. The files at a folder's root compose its rooms, so they may import all of them.
  */
 const roomMayImport: Record<string, readonly string[]> = {
   'model/wire': ['model/errors.ts'],
@@ -88,10 +88,10 @@ const roomMayImport: Record<string, readonly string[]> = {
   ]
 }
 
-/** Rooms that compose the others of their folder, as the files at its root do. */
+/** Rooms that compose the other rooms of their folder, as the files at the folder's root do. */
 const composingRooms: readonly string[] = ['server/stages']
 
-/** Packages that one folder of src/ has to itself. */
+/** Packages that only the named folders of src/ may import. */
 const onlyIn: Record<string, readonly string[]> = {
   aedes: ['broker'],
   'aedes-persistence': ['broker'],
@@ -112,10 +112,10 @@ const onlyIn: Record<string, readonly string[]> = {
 }
 
 interface SourceFile {
-  /** From the root, with slashes: `src/broker/gate.ts`. */
+  /** The path from the root, with slashes: `src/broker/gate.ts`. */
   readonly path: string
   readonly text: string
-  /** Files of ours, like `path`, and names of packages. */
+  /** The paths of our imported files, written like `path`, and the names of imported packages. */
   readonly imports: readonly string[]
 }
 
@@ -145,7 +145,7 @@ function readSource(file: string): SourceFile {
   }
 }
 
-/** `server/http/api` of `src/server/http/api/api.ts`. */
+/** The folder below src/: `server/http/api` for `src/server/http/api/api.ts`. */
 const roomOf = (path: string): string => dirname(path).slice('src/'.length)
 
 function isAllowedInside(importer: string, imported: string): boolean {
@@ -162,7 +162,7 @@ const folderOf = (path: string): string => path.split('/')[1]!
 const filesInFolderMax = 25
 const functionLinesMax = 70
 
-/** `src/server/config.ts:277 parseServerConfig has 71 lines`, a line each. */
+/** One line for each function that is too long: `src/server/config.ts:277 parseServerConfig has 71 lines`. */
 function longFunctions({ path, text }: SourceFile): string[] {
   const source = ts.createSourceFile(path, text, ts.ScriptTarget.Latest, true)
   const lineOf = (position: number): number => source.getLineAndCharacterOfPosition(position).line + 1
@@ -335,7 +335,7 @@ describe('architecture', () => {
   })
 })
 
-/** Tests that may compare with a clock or with what a process takes, and why. */
+/** The tests that may compare with a clock or with the CPU time, memory or frames of a process, and the reasons. */
 const clockReasons: Record<string, string> = {
   'test/clockRule.ts': 'the rule itself',
   'test/clockRule.test.ts': 'examples for the rule',

@@ -1,5 +1,6 @@
-// Certificates that must not open the door: on full and on resumed handshakes, with TLS 1.2 and 1.3. Each attempt acts
-// as if it were let in, as the victim, and is judged by what happens to the victim, and by whom the listener let in.
+// Certificates that the listener must refuse, on full and on resumed handshakes, with TLS 1.2 and 1.3. Each attempt
+// acts as the victim, as if the listener had let it in. A test judges the attempt by what happens to the victim, and by
+// the names that the listener let in.
 
 import assert from 'node:assert/strict'
 import { createPrivateKey, randomBytes, X509Certificate } from 'node:crypto'
@@ -35,10 +36,10 @@ const victim = 'victim'
 const versions = ['TLSv1.2', 'TLSv1.3'] as const
 const harness = Harness.use()
 
-/** What TLS sends: the certificate, and what vouches for it. */
+/** A certificate that TLS sends, with the certificates that vouch for it. */
 interface Attempt {
   readonly what: string
-  /** Undefined: no certificate at all. */
+  /** Undefined: the client sends no certificate. */
   readonly odd: Odd | undefined
 }
 
@@ -110,7 +111,7 @@ async function oursOf(): Promise<Signer> {
   return signerOf(readFileSync(ca, 'utf8'), readFileSync(caKey, 'utf8'))
 }
 
-/** Connects, does its worst, and waits until it is thrown out. What it got. */
+/** Connects, sends hostile packets, and waits until the connection is closed. Returns the bytes that it received. */
 async function attack(port: number, options: ConnectionOptions): Promise<Buffer> {
   const socket = connect({ host: '127.0.0.1', port, ca: fileOf('ca.pem'), ...options })
   const got: Buffer[] = []
@@ -122,7 +123,7 @@ async function attack(port: number, options: ConnectionOptions): Promise<Buffer>
     packets.subscribe('chargers/#')
   ]
   socket.write(Buffer.concat(worst))
-  // Whoever is let in stays in: nobody waits for longer than this.
+  // A client that is let in stays connected, so the wait ends after 15 s at the latest.
   const patience = setTimeout(() => socket.destroy(), 15_000)
   await new Promise(resolve => socket.once('close', resolve))
   clearTimeout(patience)
@@ -187,7 +188,10 @@ describe('full handshakes with a server', () => {
 
 describe('resumed handshakes', () => {
   const ticketKeys = randomBytes(48)
-  /** Lets everybody in, and gives tickets that the listener takes: somebody's former certificate, in effect. */
+  /**
+   * A server that accepts every client and issues tickets that the listener accepts. Such a ticket stands for a former
+   * certificate of the client.
+   */
   let lenient: Server
   let listener: Listener
   let trust: Trust
@@ -231,7 +235,7 @@ describe('resumed handshakes', () => {
       judge: (certificate, anew) => trust.judge(certificate, nowMs, anew),
       accept: (socket, { name }) => {
         accepted.push(name)
-        // Unread it would never see its end.
+        // The socket must be read. An unread socket never sees its end.
         socket
           .on('error', () => {})
           .resume()
@@ -248,7 +252,7 @@ describe('resumed handshakes', () => {
     await listener.close()
   })
 
-  /** From a server that trusts these CAs besides ours. */
+  /** Returns a ticket from a server that trusts these CAs besides ours. */
   async function ticketFor(odd: Odd, version: (typeof versions)[number], ...more: readonly Signer[]): Promise<Buffer> {
     const ca = [fileOf('ca.pem'), ...more.map(({ pem }) => pem)]
     lenient.setSecureContext({
@@ -277,7 +281,7 @@ describe('resumed handshakes', () => {
     return session
   }
 
-  /** Resumes with the ticket alone; true when the listener let it in. */
+  /** Resumes with the ticket alone. Returns true if the listener let the client in. */
   async function resume(odd: Odd, session: Buffer, version: (typeof versions)[number]): Promise<boolean> {
     const before = accepted.length
     await attack(listener.ports[0]!, { ...ownOf(odd), session, minVersion: version, maxVersion: version })

@@ -1,4 +1,4 @@
-// The program as its users start it: processes, signals, exit codes, the files it leaves.
+// Tests the program as its users start it: processes, signals, exit codes, and the files that it leaves.
 
 import assert from 'node:assert/strict'
 import { once } from 'node:events'

@@ -1,3 +1,5 @@
+// Tests the clock rule with lines that it must find and lines that it must leave alone.
+
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { clockedLines, durationsOf } from './clockRule.ts'

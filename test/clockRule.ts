@@ -1,17 +1,17 @@
-// Finds where a test compares with a clock or with what a process takes of the machine. It reads lines, not programs: a
-// name is a time that passed when it was assigned from "a clock minus a name that was assigned from a clock", and so is
-// what is made of it.
+// Finds the lines where a test compares with a clock or with the CPU time, the memory or the frames of a process. The
+// rule reads lines and does not parse programs. A name is a duration if it was assigned from "a clock minus a name that
+// was assigned from a clock". A name that is computed from a duration is a duration, too.
 
 const clock = String.raw`(?:performance\.now\(\)|Date\.now\(\)|process\.hrtime(?:\.bigint)?\(\))`
-/** `const startedMs = performance.now()`. */
+/** Matches `const startedMs = performance.now()`. */
 const moment = new RegExp(String.raw`(\w+)\s*(?::[^=]+)?=\s*${clock}\s*(?://.*)?$`)
-/** `slowestMs = ...`, `this.slowestMs = ...`, `tookMs.push(...)`. */
+/** Matches `slowestMs = ...`, `this.slowestMs = ...` and `tookMs.push(...)`. */
 const assigned = /(?:\.|\b(?:const|let)\s+|^\s*)(\w+)\s*(?:=(?![=>])|\.push\()(.*)$/
 const machine = /\b(cpuUsage|memoryUsage|resourceUsage|cpuMs\w*|rss\w*|VmRSS|VmHWM|resident\w*|framesPerSecond)\b/
 
 /**
- * Lines of a test that bound a time that passed from above, or that look at CPU time, memory or frames. `shared`: times
- * of its rigs.
+ * Returns the lines of a test that set an upper bound for a duration, or that look at CPU time, memory or frames.
+ * `shared`: the names of durations in the rigs of the test.
  */
 export function clockedLines(text: string, shared: ReadonlySet<string> = new Set()): string[] {
   const moments = momentsOf(text)
@@ -23,7 +23,7 @@ export function clockedLines(text: string, shared: ReadonlySet<string> = new Set
     .filter(line => machine.test(line) || isBounded(line, moments, bounds))
 }
 
-/** Names of times that passed. */
+/** The names of durations in a text. */
 export function durationsOf(text: string): Set<string> {
   const moments = momentsOf(text)
   const found = new Set<string>()
@@ -45,12 +45,12 @@ const passes = (code: string, moments: ReadonlySet<string>): boolean =>
 
 const hasName = (code: string, name: string): boolean => code.includes(name) && new RegExp(`\\b${name}\\b`).test(code)
 
-/** `it < bound`, `it <= bound`, and the other way round. */
+/** Matches `name < bound`, `name <= bound`, and the same with the sides exchanged. */
 const boundOf = (name: string): RegExp => new RegExp(`\\b${name}\\b(?:\\)*)\\s*<=?\\s|\\s>=?\\s*(?:\\w+\\.)*${name}\\b`)
 
 function isBounded(line: string, moments: ReadonlySet<string>, bounds: readonly RegExp[]): boolean {
   if (!/[<>]/.test(line)) return false
-  // Neither arrows nor types.
+  // Arrow functions and type arguments are removed first, because they contain `<` or `>` but compare nothing.
   if (/<=?\s/.test(line.replaceAll(/=>|<\w/g, '')) && passes(line, moments)) return true
   return bounds.some(bound => bound.test(line))
 }

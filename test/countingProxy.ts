@@ -1,13 +1,13 @@
-// A proxy in front of PostgreSQL that notes every statement by the name of the application that sent it: so that tests
-// can bound what work costs the database by counts, which are the same on every machine. Understands the client's side
-// of the protocol only as far as that (PostgreSQL documentation, "Message Formats"); TLS is not for it.
+// A proxy in front of PostgreSQL that records every statement under the name of the application that sent it. Tests
+// bound the cost of work in the database by counts, which are the same on every machine. The proxy reads only the parts
+// of the client's protocol that it needs (PostgreSQL documentation, "Message Formats"). It does not support TLS.
 
 import { once } from 'node:events'
 import { type AddressInfo, connect, createServer, type Server, type Socket } from 'node:net'
 
 export class CountingProxy {
   readonly url: string
-  /** Texts of statements in their order, by application_name. */
+  /** The texts of the statements in their order, by application_name. */
   readonly #statements = new Map<string, string[]>()
   readonly #server: Server
   readonly #sockets = new Set<Socket>()
@@ -30,7 +30,7 @@ export class CountingProxy {
     return proxy
   }
 
-  /** Those since the last call. */
+  /** Returns and removes the statements of an application since the last call. */
   taken(application: string): string[] {
     return this.#statements.get(application)?.splice(0) ?? []
   }
@@ -67,7 +67,7 @@ export class CountingProxy {
 const typeBytes = 1
 const lengthBytes = 4
 
-/** The messages of one connection, from the first byte on. */
+/** Reads the messages of one connection from its first byte. */
 class FrontendReader {
   readonly #note: (application: string, sql: string) => void
   #rest = Buffer.alloc(0)
@@ -80,7 +80,7 @@ class FrontendReader {
   read(chunk: Buffer): void {
     this.#rest = Buffer.concat([this.#rest, chunk])
     for (;;) {
-      // The first message has no type.
+      // The first message has no type byte.
       const head = this.#application === undefined ? 0 : typeBytes
       if (this.#rest.length < head + lengthBytes) return
       const end = head + this.#rest.readInt32BE(head)
@@ -97,7 +97,7 @@ class FrontendReader {
     const words = body.split('\0')
     if (type === '') this.#application = words[words.indexOf('application_name') + 1] ?? ''
     else if (type === 'Q') this.#note(this.#application!, words[0]!)
-    // Parse: the name of the statement, then its text.
+    // A Parse message holds the name of the statement, then its text.
     else if (type === 'P') this.#note(this.#application!, words[1]!)
   }
 }

@@ -1,6 +1,6 @@
-// What work costs, as counts that are the same on every machine: statements and tasks for a batch, statements for a
-// page of the API. A change that makes one of them larger is slower on all machines; `npm run bench -- budgets` has the
-// clocks.
+// The cost of work as counts that are the same on every machine: the statements and tasks of a Batch, and the
+// statements of an API page. A change that makes a count larger is slower on all machines. `npm run bench -- budgets`
+// measures the times.
 
 import assert from 'node:assert/strict'
 import { before, describe, it } from 'node:test'
@@ -41,8 +41,8 @@ describe('what work costs', () => {
   ]
 
   /**
-   * All of it is one batch: it gathers while the one before waits for a lock. Returns its statements and the tasks for
-   * it.
+   * Sends all messages as one Batch: they gather while the Batch before them waits for a lock. Returns the statements
+   * and the number of tasks of that Batch.
    */
   async function batchOf(messages: readonly (readonly Message[])[]): Promise<{ statements: string[]; tasks: number }> {
     await clients[0]!.acked(...clients[0]!.publishAll([power(0, 1)]))
@@ -59,7 +59,7 @@ describe('what work costs', () => {
       () => metric('chargelift_messages_received_total'),
       seen => seen === received + 1 + count
     )
-    proxy.taken('chargelift ingest') // the statement of the first one waits in the database
+    proxy.taken('chargelift ingest') // the statement of the first message waits in the database
     const batches = await metric('chargelift_batch_rows_count')
     await db.query('ROLLBACK')
     await clients[0]!.acked(...first)
@@ -79,7 +79,7 @@ describe('what work costs', () => {
     const { statements, tasks } = await batchOf(names.map((_, i) => Array.from({ length: 100 }, (_, n) => power(i, n))))
     assert.deepEqual(statements, ['COPY'])
     assert.equal(tasks, 1)
-    // Those before it: the one that was awaited, and the one that waited for the lock.
+    // Two tasks came before it: the task of the acknowledged message, and the task that waited for the lock.
     assert.equal(run.mock.callCount(), 1 + 2)
   })
 
@@ -115,7 +115,7 @@ describe('what work costs', () => {
       '/api/v1/chargers/c1': 0,
       '/api/v1/chargers/c1/messages?limit=1': 1,
       '/api/v1/chargers/c1/messages?limit=200': 1,
-      // Steps back in time until the page is full: here there are not so many.
+      // The query steps back in time until the page is full. This charger has too few messages to fill the page.
       '/api/v1/chargers/c1/messages?limit=500': 4,
       [`/api/v1/chargers/c1/readings?name=PowerOutput&from=${from}&resolution=15m`]: 2,
       '/api/v1/sessions': 1,
@@ -126,7 +126,7 @@ describe('what work costs', () => {
     }
     const found: Record<string, number> = {}
     for (const path of Object.keys(queries)) {
-      // What they share is read anew when it is some seconds old.
+      // The shared statements are left out. They run again when the shared data is some seconds old.
       const own = (await ask(path)).filter(sql => !fleet.includes(sql))
       found[path] = own.length
     }

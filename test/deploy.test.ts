@@ -1,5 +1,5 @@
-// The examples of deploy/ and the settings of the Debian package, as far as they can be judged without Docker and a
-// cluster: they are well-formed, name only settings, paths and files that there are, and are as closed as they say.
+// Tests the examples of deploy/ and the settings of the Debian package, without Docker and without a cluster. The files
+// are well-formed. They name only settings, paths and files that exist. They are as closed as they claim to be.
 
 import assert from 'node:assert/strict'
 import { readdirSync, readFileSync } from 'node:fs'
@@ -21,7 +21,7 @@ const named = (kind: string, name = 'chargelift') =>
 const pod = named('StatefulSet').spec.template.spec
 const container = pod.containers[0]
 
-/** The server takes these settings, and they are all known. */
+/** Asserts that the server knows all these settings and accepts them. */
 function takes(env: Readonly<Record<string, string>>): void {
   for (const name of Object.keys(env)) assert.ok(settings.has(name), `${name} is no setting of the server`)
   parseServerConfig([], { DATABASE_URL: 'postgres://h/d', ...env })

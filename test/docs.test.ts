@@ -1,5 +1,5 @@
-// The pages of the documentation: their links lead somewhere, the files that they name are there, the first pages stay
-// short, and a command that no test runs says why. test/full/docs.test.ts tests that the commands work.
+// Tests the pages of the documentation. Their links lead to a target, the files that they name exist, and the first
+// pages stay short. A command that no test runs states the reason. test/full/docs.test.ts tests that the commands work.
 
 import assert from 'node:assert/strict'
 import { existsSync, readdirSync, readFileSync } from 'node:fs'
@@ -79,7 +79,7 @@ test('what docs/troubleshooting.md tells of is what the program says', () => {
     .join('\n')
   const rows = read('docs/troubleshooting.md').match(/^\| [^|]+\|/gm) ?? []
   const words = rows.flatMap(row => [...row.matchAll(/`([^`]+)`/g)].map(([, word]) => word!))
-  // Names of Node and of others, an example of a row of a file, and numbers in sentences.
+  // Left out: names that Node and other programs define, an example of a row of a file, and numbers in sentences.
   const others = /^(E[A-Z]+|EAI_AGAIN|CONNACK \d|[A-Z]+_[A-Z_]+|chargelift .*|ok)$/
   const parts = (word: string): string[] =>
     word.split(/ N s$|: expected |: /).filter(part => !/^(tls|chargers)[.[]/.test(part))

@@ -1,4 +1,5 @@
-// `chargelift edge` as a process of its own, for the tests that cross modules: started, killed, its log read.
+// Runs `chargelift edge` as a separate process for the tests that cross modules. Tests start it, kill it and read its
+// log.
 
 import { type ChildProcess, spawn } from 'node:child_process'
 import { createHash } from 'node:crypto'
@@ -18,18 +19,18 @@ interface LogLine {
 }
 
 export interface EdgeSetup {
-  /** Of the certificate, which must have been issued. */
+  /** The name of a certificate that has been issued. */
   readonly name: string
   readonly brokerPort: number
   readonly spool: string
-  /** Name and address of each charger. */
+  /** The name and the address of each charger. */
   readonly chargers: readonly { readonly name: string; readonly url: string }[]
   /** Default: mennekes-amtron. */
   readonly driver?: string
   readonly pollIntervalMs?: number
 }
 
-/** Returns the path of the configuration. */
+/** Writes the edge configuration and returns its path. */
 export function writeEdgeConfig(harness: Harness, setup: EdgeSetup): string {
   const { name, brokerPort, spool, chargers, driver = 'mennekes-amtron', pollIntervalMs = 100 } = setup
   const at = (path: string) => JSON.stringify(join(harness.certs, path))
@@ -46,7 +47,7 @@ export function writeEdgeConfig(harness: Harness, setup: EdgeSetup): string {
   return file
 }
 
-/** `chargelift edge` as a process of its own. */
+/** `chargelift edge` as a separate process. It is killed when the harness stops. */
 export class EdgeProcess {
   readonly lines: LogLine[] = []
   readonly #configFile: string
@@ -61,7 +62,7 @@ export class EdgeProcess {
     harness.onEnd(() => this.end('SIGKILL'))
   }
 
-  /** `chargelift edge replay`, beside the edge that runs or not. Returns what it printed. */
+  /** Runs `chargelift edge replay`, whether the edge runs or not. Returns the printed text. */
   async replay(since: string): Promise<string> {
     const args = ['src/cli.ts', 'edge', 'replay', '--config', this.#configFile, '--since', since]
     const child = spawn(process.execPath, args, { cwd: root })
@@ -74,7 +75,8 @@ export class EdgeProcess {
   start(): void {
     const child = spawn(process.execPath, ['src/cli.ts', 'edge', '--config', this.#configFile, ...this.#flags], {
       cwd: root,
-      // As users run it, with a code cache; that one goes with the test.
+      // The edge runs as users run it, with a code cache. The cache lies in the folder of the test and is deleted with
+      // it.
       env: { ...process.env, XDG_CACHE_HOME: this.#cache }
     })
     this.#process = child
@@ -102,8 +104,8 @@ export class EdgeProcess {
 }
 
 /**
- * The pause after a good connection is hashed from the name, up to 10 s: a name whose pause is short saves the test
- * that.
+ * Returns a name with a short pause. The edge pauses for up to 10 s after a good connection and hashes the pause from
+ * its name. A short pause makes the test faster.
  */
 export function quickName(prefix: string): string {
   for (let i = 0; ; i++) {

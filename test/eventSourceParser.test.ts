@@ -1,4 +1,5 @@
-// What the page and `chargelift tail` rely on in eventsource-parser: with it a resumed stream loses nothing.
+// Tests the behaviour of eventsource-parser that the page and `chargelift tail` rely on. With it, a resumed stream
+// loses nothing.
 
 import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'

@@ -1,4 +1,4 @@
-// The short form of the storm: a few clients, a few faults, a fixed seed. The long one: npm run test:faults.
+// A short storm: few clients, few faults, a fixed seed. `npm run test:faults` runs the long storm.
 
 import { describe, it } from 'node:test'
 import { FaultBench } from './faults/bench.ts'

@@ -1,5 +1,5 @@
-// Once for a whole run: a PostgreSQL that all its test files share, each with databases of its own. A file that is run
-// alone starts one itself (test/harness.ts); with TEST_DATABASE_URL all take that server.
+// Starts one PostgreSQL for a whole test run. All test files share it, and each uses its own databases. A file that
+// runs alone starts a PostgreSQL itself (test/harness.ts). If TEST_DATABASE_URL is set, all files use that server.
 
 import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'

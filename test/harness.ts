@@ -1,5 +1,6 @@
-// What the tests that cross modules share: a real PostgreSQL, real certificates, a real server, and a raw MQTT client
-// that shows every packet. Everything lands in one temporary folder per test file and is removed with it.
+// The shared base of the tests that cross modules: a real PostgreSQL, real certificates, a real server, and a raw MQTT
+// client that shows every packet. Each test file has one temporary folder for all files, and the folder is removed at
+// the end.
 
 import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
@@ -22,11 +23,11 @@ export class Harness {
   #adminUrl = ''
   readonly #databases: string[] = []
   readonly #ends: (() => Promise<unknown>)[] = []
-  /** What servers told at level `warn` or above. */
+  /** The log lines of all servers at level `warn` or above. */
   readonly warnings: { readonly event?: string }[] = []
   readonly #log = pino({ level: 'warn' }, { write: line => this.warnings.push(JSON.parse(line)) })
 
-  /** Registers its start and end with node:test. */
+  /** Creates a harness and registers its start and its stop with node:test. */
   static use(): Harness {
     const harness = new Harness()
     before(() => harness.start())
@@ -34,7 +35,7 @@ export class Harness {
     return harness
   }
 
-  /** The CA and the server's certificate. */
+  /** Makes the CA and the server's certificate. */
   async authority(): Promise<void> {
     await initAuthority({ dir: this.certs })
   }
@@ -57,7 +58,7 @@ export class Harness {
     return join(this.dir, 'certs')
   }
 
-  /** A fresh database of its own. */
+  /** Creates a fresh database and returns its URL. */
   async database(): Promise<string> {
     const name = `chargelift_test_${process.pid}_${this.#databases.length}`
     this.#databases.push(name)
@@ -81,7 +82,7 @@ export class Harness {
     return server
   }
 
-  /** A connection of the test's own to look at the tables with. */
+  /** Opens a connection for the test, to look at the tables. */
   async session(databaseUrl: string): Promise<pg.Client> {
     const client = new pg.Client({ connectionString: databaseUrl })
     client.on('error', () => {})
@@ -94,12 +95,12 @@ export class Harness {
     await issueDevice({ dir: this.certs, name, ...(role && { role }), ...(chargers && { chargers }) })
   }
 
-  /** As `certs revoke` does it. */
+  /** Revokes a certificate as `certs revoke` does. */
   async revoke(name: string): Promise<void> {
     await revokeDevices({ dir: this.certs, names: [name] })
   }
 
-  /** Connected with the certificate of `name`, unless the options say otherwise. */
+  /** Returns a connected client. It uses the certificate of `name`, unless the options say otherwise. */
   async client(
     server: Pick<RunningServer, 'mqttPorts'>,
     name: string,
@@ -124,10 +125,10 @@ export class Harness {
   }
 }
 
-/** Nothing takes so long; a machine that is busy with other things may. */
+/** The longest wait in ms. Nothing takes this long by itself, but a busy machine may. */
 export const waitMaxMs = 60_000
 
-/** Waits for a condition; fails with what it saw last. */
+/** Waits for a condition. If the time runs out, throws with the value that it saw last. */
 export async function until<T>(
   look: () => Promise<T> | T,
   isDone: (seen: T) => boolean,
@@ -141,7 +142,7 @@ export async function until<T>(
 }
 
 let lastMs = 0
-/** A SamplingTime that no other call returns. */
+/** Returns a SamplingTime that no other call returns. */
 export function freshTime(): string {
   lastMs = Math.max(lastMs + 1, Date.now())
   return new Date(lastMs).toISOString()

@@ -1,5 +1,5 @@
-// Hostile input against a real server in a process of its own: it ends the connection that it comes from, and nothing
-// else.
+// Sends hostile input to a real server in a separate process. The input may end the connection that it came from, and
+// nothing else.
 
 import assert from 'node:assert/strict'
 import { before, describe, it } from 'node:test'
@@ -11,8 +11,8 @@ import { Neighbour } from './hostile/neighbour.ts'
 import { WireClient } from './wire.ts'
 
 /**
- * Of attacks, so by resident memory: budget counters do not see what lies outside of every budget. Were the flood
- * buffered, it would be 192 MB.
+ * The bounds of the growth of resident memory in MiB. These attacks are judged by resident memory, because budget
+ * counters do not see memory outside of every budget. If the server buffered the flood, the growth would be 192 MB.
  */
 const floodMbMax = 60
 const fuzzMbMax = 120
@@ -33,7 +33,7 @@ describe('hostile input', () => {
     neighbour = new Neighbour(client, 'neighbour')
   })
 
-  /** Not connected yet. */
+  /** Returns a client that is not connected yet. */
   const open = async (name: string, clientId = name): Promise<WireClient> => {
     const client = new WireClient({ certs: harness.certs, name, port: server.mqttPort, clientId })
     harness.onEnd(async () => client.destroy())
@@ -90,7 +90,8 @@ describe('hostile input', () => {
     const acknowledged = neighbour.acknowledged
     const names = ['f1', 'f2', 'f3', 'f4']
     const { cut, borne } = await fuzz({ certs: harness.certs, port: server.mqttPort, names, seed: 5, sessions: 250 })
-    // That there are both. 28 to 37 were borne: the times in the payloads differ from run to run.
+    // Both kinds of session must occur. 28 to 37 sessions were borne in past runs: the times in the payloads differ
+    // from run to run.
     assert.ok(cut > 60 && borne > 10, `${cut} cut, ${borne} borne`)
     const grownMb = server.rssMb() - beforeMb
     t.diagnostic(`${grownMb} MB more than before`)
@@ -107,7 +108,7 @@ describe('hostile input', () => {
     )
     await client.wait(() => client.closed || client.acks().length === ids.length)
     assert.deepEqual(client.acks(), ids)
-    // A burst of one second is free.
+    // The rate limit lets a burst of one second through at once.
     const seconds = (performance.now() - sinceMs) / 1000
     assert.ok(seconds > 1, `${ids.length} messages in ${seconds} s`)
   })
@@ -124,7 +125,7 @@ describe('hostile input', () => {
     assert.equal(count('received'), count('committed') + count('rejected') + count('dropped'))
     assert.ok((metrics.get('chargelift_denied_total') ?? 0) >= malformed.length)
     assert.ok(malformed.length >= 61)
-    // Nothing of ours failed, as the log would say.
+    // The log must show no internal failure.
     assert.doesNotMatch(server.log, /broker_failed|"level":(50|60)/)
   })
 })

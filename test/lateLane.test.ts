@@ -1,5 +1,5 @@
-// Late rows may lie in compressed chunks, where a write is slow. Here their chunk is locked, which is as slow as can
-// be: whoever sends late rows waits, and nobody else.
+// Late rows may lie in compressed chunks, where a write is slow. These tests lock the chunk of the late rows, which is
+// the slowest possible write. Only the clients that send late rows may wait.
 
 import assert from 'node:assert/strict'
 import { before, describe, it } from 'node:test'
@@ -20,7 +20,7 @@ describe('late rows', () => {
 
   before(async () => {
     url = await harness.database()
-    // One ordinary lane: everybody is everybody's neighbour.
+    // With one ordinary Lane, all clients share it.
     server = await harness.server(url, { workers: 1 })
     db = await harness.session(url)
     for (const name of ['old', 'older', 'young']) await harness.device(name)
@@ -29,7 +29,7 @@ describe('late rows', () => {
     first.destroy()
   })
 
-  /** Runs `work` while nobody can write into the chunk of the late rows. */
+  /** Runs `work` while the chunk of the late rows is locked against writes. */
   async function whileLateChunkIsLocked(work: () => Promise<void>): Promise<void> {
     const { rows } = await db.query(
       `SELECT tableoid::regclass AS chunk FROM ev_readings WHERE time < now() - interval '9 days' LIMIT 1`
@@ -47,7 +47,7 @@ describe('late rows', () => {
     return Number(/^chargelift_messages_received_total (\d+)/m.exec(text)?.[1])
   }
 
-  /** Fresh, late, fresh, late, fresh in one write: five message ids. */
+  /** Publishes fresh, late, fresh, late and fresh readings in one write. Returns five message ids. */
   const publishMixed = (client: WireClient, name: string): number[] =>
     client.publishAll(
       Array.from({ length: 5 }, (_, i) => [power(name), i % 2 === 0 ? envelope(i) : envelope(i, lateTime())] as const)
@@ -84,7 +84,7 @@ describe('late rows', () => {
   it('who has sent its late rows is a neighbour again', async () => {
     const back = await harness.client(server, 'old')
     const old = await harness.client(server, 'older')
-    // Late once more, and then a batch without late rows: the next one is ordinary.
+    // The charger sends late rows again, and then a Batch without late rows. Its next Batch goes to the ordinary Lane.
     await back.acked(back.publish(power('old'), envelope(1, lateTime())))
     await back.acked(back.publish(power('old'), envelope(2)))
     let last = 0

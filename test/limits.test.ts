@@ -1,3 +1,5 @@
+// Tests all limits of src/: their names, their units and how they fit together.
+
 import assert from 'node:assert/strict'
 import { readdirSync } from 'node:fs'
 import { join } from 'node:path'
@@ -25,7 +27,8 @@ test('every limit is a positive whole number', () => {
 })
 
 test('every limit in time, bytes or counts says its unit in its name', () => {
-  const unit = /[a-z]s([A-Z]|$)|(Ms|Count|Window|Waiting|Backlog|Magnitude)([A-Z]|$)|Stop/ // a plural says what is counted
+  // A plural noun in the name counts as a unit: it says what is counted.
+  const unit = /[a-z]s([A-Z]|$)|(Ms|Count|Window|Waiting|Backlog|Magnitude)([A-Z]|$)|Stop/
   for (const name of Object.keys(limits)) assert.match(name, unit)
 })
 

@@ -1,4 +1,5 @@
-// The schema on every engine: plain PostgreSQL here, TimescaleDB in WebAssembly, and whatever TEST_DATABASE_URL names.
+// Tests the schema on every engine: plain PostgreSQL, TimescaleDB in WebAssembly, and the server that TEST_DATABASE_URL
+// names.
 
 import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
@@ -144,9 +145,9 @@ describe('TimescaleDB in WebAssembly', () => {
           )
         ).rows
       const expected = [{ charger_id: 1, samples: 1, max_power_w: 5, energy_wh: 0 }]
-      assert.deepEqual(await quarters(), expected) // as it is asked
+      assert.deepEqual(await quarters(), expected) // computed by the query
       await lite.exec("CALL refresh_continuous_aggregate('quarter_hours', '2026-11-01', '2026-11-02')")
-      assert.deepEqual(await quarters(), expected) // stored
+      assert.deepEqual(await quarters(), expected) // read from the stored aggregate
     } finally {
       await lite.close()
     }

@@ -1,4 +1,4 @@
-// docs/operations.md is complete: what a log, the metrics and the alerts can say at three in the morning stands there.
+// docs/operations.md is complete: it describes every event of the logs, every metric and every alert.
 
 import assert from 'node:assert/strict'
 import { readdirSync, readFileSync } from 'node:fs'
@@ -15,7 +15,7 @@ const sources = readdirSync(join(root, 'src'), { recursive: true, encoding: 'utf
   .filter(path => path.endsWith('.ts') && !/\.test\.ts$|\.d\.ts$|\/testing\/|^web\//.test(path))
   .map(path => ({ path, text: textOf(join('src', path)) }))
 
-/** The section under a heading, up to the next of its level or above. */
+/** The section under a heading, up to the next heading of the same level or above. */
 function section(heading: string): string {
   const level = /^#+/.exec(heading)![0].length
   const from = document.indexOf(`\n${heading}\n`)
@@ -25,7 +25,7 @@ function section(heading: string): string {
   return end < 0 ? rest : rest.slice(0, end)
 }
 
-/** Names in the first column of a section's tables. */
+/** The names in the first column of a section's tables. */
 const firstColumn = (text: string): string[] =>
   [...text.matchAll(/^\| (`[^|]*`) \|/gm)].flatMap(([, cell]) =>
     [...cell!.matchAll(/`([^`]+)`/g)].map(([, name]) => name!)
@@ -52,7 +52,7 @@ describe('docs/operations.md', () => {
       )
     )
     assert.ok(lines.length > 60, `only ${lines.length} found`)
-    // Some are made before: of audit.ts, of model/security.ts.
+    // Some log lines are built before the call, in audit.ts and model/security.ts. They are named `line` or `event`.
     assert.deepEqual(
       lines.filter(line => !/: \{$/.test(line) && !/: (line|event),$/.test(line)),
       []

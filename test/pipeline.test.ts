@@ -1,4 +1,4 @@
-// From a PUBLISH on the wire to a committed row and its acknowledgement, on real parts.
+// Tests the way from a PUBLISH on the wire to a committed row and its acknowledgement, with real parts.
 
 import assert from 'node:assert/strict'
 import { afterEach, before, describe, it } from 'node:test'
@@ -15,7 +15,7 @@ describe('pipeline', () => {
   let url: string
   let server: RunningServer
   let db: pg.Client
-  /** Another one: within a transaction, pg_stat_activity stands still. */
+  /** A second connection, because pg_stat_activity does not change within a transaction. */
   let watcher: pg.Client
 
   before(async () => {
@@ -51,7 +51,7 @@ describe('pipeline', () => {
       .reduce((sum, line) => sum + Number(line.slice(line.lastIndexOf(' '))), 0)
   }
 
-  /** Nobody writes until `unlock`, or until the test has failed. */
+  /** Locks the table against all writes until `unlock` is called or the test has failed. */
   const lockReadings = async (): Promise<() => Promise<unknown>> => {
     await db.query('BEGIN; LOCK TABLE ev_readings IN ACCESS EXCLUSIVE MODE')
     return () => db.query('COMMIT')
@@ -191,7 +191,7 @@ describe('pipeline', () => {
     for (let i = 0; i < 20; i++) client.socket.write(Buffer.alloc(10_000, 0xff))
     client.socket.uncork()
     await client.wait(() => client.closed)
-    // What lay behind it in the same read may still come in: it is the client's own.
+    // Messages that came in the same read as the fault may still be accepted, because the client may publish them.
     assert.ok((await metric('chargelift_messages_received_total')) - received < 1_000)
     assert.equal(await metric('chargelift_denied_total'), denied + 1)
   })
@@ -293,7 +293,7 @@ describe('pipeline', () => {
     await waitForLockedBackend(
       watcher,
       killed.map(({ pid }) => pid)
-    ) // the same batch, on a new connection
+    ) // waits for the same Batch on a new connection
     const readiness = await fetch(`http://127.0.0.1:${server.httpPort}/readyz`)
     assert.equal(readiness.status, 503)
     assert.match(await readiness.text(), /batches are kept and retried/)
@@ -409,13 +409,16 @@ describe('pipeline', () => {
   })
 
   describe('readers', () => {
-    /** All but presence, which has its own tests. */
+    /** All messages except presence, which has separate tests. */
     const readings = (client: WireClient): [topic: string, payload: string][] =>
       client.delivered().filter(([topic]) => !topic.endsWith('/Connection'))
     const latest = (client: WireClient): Record<string, unknown> =>
       Object.fromEntries(readings(client).map(([topic, payload]) => [topic, JSON.parse(payload).Value]))
 
-    /** Until it has the newest value of every topic in the database, and nothing else; they come in several writes. */
+    /**
+     * Waits until the client has exactly the newest value of every topic in the database. The values arrive in several
+     * writes.
+     */
     const readAll = async (client: WireClient): Promise<void> => {
       const stored: Record<string, unknown> = { 'chargers/c6/EdgeStatus': undefined }
       for (const { name, column } of valueSpecs) {
@@ -562,7 +565,7 @@ describe('pipeline', () => {
         publish('PowerOutput', 9, 31)
       )
       assert.equal(await server.stop(), true)
-      // As a kill leaves it: the newest values of one charger, and all of another, were not written.
+      // A kill leaves the table like this: the newest values of one charger and all values of another were not written.
       const { rowCount } = await db.query(`
         DELETE FROM latest_readings USING chargers
         WHERE chargers.id = charger_id AND (chargers.name = 'c4' OR (chargers.name = 'away' AND value IN ('2', '3')))`)
@@ -632,7 +635,10 @@ const killIngest = ingestBackends('pg_terminate_backend(pid)')
 const killAll = `SELECT pg_terminate_backend(pid) FROM pg_stat_activity
   WHERE application_name LIKE 'chargelift%' AND datname = current_database()`
 
-/** Until an ingest session waits for a lock; `killed` ones, by process id, may be listed for a moment yet. */
+/**
+ * Waits until an ingest session waits for a lock. The sessions in `killed`, by process id, do not count: they may be
+ * listed for a moment longer.
+ */
 async function waitForLockedBackend(db: pg.Client, killed: readonly number[] = []): Promise<void> {
   await until(
     async () =>

@@ -1,5 +1,5 @@
-// What `npm run build` makes, for tests: taken from dist/ where it is of the present commit, else made anew,
-// uncompressed.
+// Provides the products of `npm run build` to tests. Products in dist/ are used if they were built from the present
+// commit. Otherwise the products are built again, uncompressed.
 
 import { execFileSync, spawn } from 'node:child_process'
 import { once } from 'node:events'
@@ -11,14 +11,15 @@ export const root = fileURLToPath(new URL('..', import.meta.url))
 
 type Arch = 'x64' | 'arm64'
 
-/** Its folder. `arch`: the products of it are there: binary and package. */
+/** Returns a folder that holds the binary and the package for `arch`. Builds them if they are missing. */
 export async function builtProducts(arch: Arch): Promise<string> {
   const dist = join(root, 'dist')
   if (isPresent(dist, arch)) return dist
   const own = join(root, 'node_modules/.cache/chargelift-test-dist')
   mkdirSync(own, { recursive: true })
   if (isPresent(own, arch)) return own
-  // Two test files may build at the same time: each product appears in one step, the binary with the commit last.
+  // Two test files may build at the same time. So each product is moved into place in one step, and the binary, which
+  // holds the commit, is moved last.
   const making = mkdtempSync(`${own}-`)
   try {
     await build(root, making, arch)
@@ -29,7 +30,7 @@ export async function builtProducts(arch: Arch): Promise<string> {
   return own
 }
 
-/** Everything in `checkout` for `arch`, uncompressed, to `out`. */
+/** Builds all products of `checkout` for `arch`, uncompressed, into `out`. Throws if the build fails. */
 export async function build(checkout: string, out: string, arch: Arch): Promise<void> {
   const args = [join(checkout, 'build/build.ts'), '--quick', '--arch', arch, '--out', out]
   const child = spawn(process.execPath, args, { cwd: checkout })
@@ -42,13 +43,16 @@ export async function build(checkout: string, out: string, arch: Arch): Promise<
 const { version } = JSON.parse(readFileSync(join(root, 'package.json'), 'utf8'))
 export const packageFile = (arch: Arch): string => `chargelift_${version}_${{ x64: 'amd64', arm64: 'arm64' }[arch]}.deb`
 
-/** Of what is changed and not committed nobody knows whether a build has it. */
+/**
+ * True if the folder holds the products of the present commit. False if there are uncommitted changes, because a build
+ * may not contain them.
+ */
 function isPresent(folder: string, arch: Arch): boolean {
   const binary = join(folder, `chargelift-linux-${arch}`)
   if (![binary, join(folder, packageFile(arch))].every(existsSync) || !existsSync(join(root, '.git'))) return false
   const git = (...args: string[]): string => execFileSync('git', args, { cwd: root, encoding: 'utf8' })
   const head = git('rev-parse', '--short=12', 'HEAD').trim()
-  // It lies in the binary, beside the names of the other assets.
+  // The commit lies in the binary, beside the names of the other assets.
   return git('status', '--porcelain') === '' && commitIn(binary) === head
 }
 
@@ -60,7 +64,7 @@ function commitIn(binary: string): string | undefined {
 
 export const qemu = '/usr/bin/qemu-aarch64-static'
 const armLibraries = '/usr/aarch64-linux-gnu'
-/** Undefined where all is there that an arm64 binary needs to run on x64. */
+/** Undefined if the machine has all that an arm64 binary needs to run on x64. Otherwise the packages to install. */
 export const noQemu: string | undefined = [
   qemu,
   `${armLibraries}/lib/libc.so.6`,

@@ -1,5 +1,5 @@
-// The command line as processes: what they print, how they end. Every folder and process is gone when the file has
-// ended.
+// Runs the command line as processes for tests of the output and the exit codes. Every folder and every process is gone
+// when the test file has ended.
 
 import assert from 'node:assert/strict'
 import { type ChildProcess, spawn } from 'node:child_process'
@@ -24,7 +24,10 @@ after(async () => {
   }
 })
 
-/** A server that was killed leaves its PostgreSQL to the next one; here there is none. */
+/**
+ * Stops the PostgreSQL of a killed server. A killed server leaves it to the next server, but a test starts no next
+ * server.
+ */
 function stopPostgres(folder: string): void {
   const pidFile = join(folder, 'data/postgres/postmaster.pid')
   if (existsSync(pidFile)) process.kill(Number(readFileSync(pidFile, 'utf8').split('\n')[0]), 'SIGQUIT')
@@ -51,7 +54,7 @@ export class Program {
     programs.push(this)
   }
 
-  /** The log line with this message, once it is there. */
+  /** Waits for the log line with this message and returns it. */
   async line(msg: string): Promise<Record<string, unknown>> {
     const find = (): Record<string, unknown> | undefined =>
       this.stdout

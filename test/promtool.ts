@@ -1,8 +1,8 @@
-// Prometheus' own judge of metrics, rules and their tests.
+// Runs promtool, the checker of Prometheus for metrics, rules and tests of rules.
 
 import { spawnSync } from 'node:child_process'
 
-/** Why it cannot be asked, or false. */
+/** The reason why promtool cannot run, or false. */
 export const promtoolMissing: string | false =
   spawnSync('promtool', ['--version']).error === undefined ? false : 'no promtool: apt-get install -y prometheus'
 

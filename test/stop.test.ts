@@ -1,4 +1,4 @@
-// How a server goes away: gradually when it is told to, and never between a commit and its acknowledgement.
+// How a server stops: it drains gradually, and it never stops between a commit and its acknowledgement.
 
 import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
@@ -6,7 +6,7 @@ import { envelope, Harness, until } from './harness.ts'
 
 describe('a server that stops', () => {
   const harness = Harness.use()
-  /** While it drains, even a slow machine has asked /readyz. */
+  /** Long enough that even a slow machine asks /readyz while the server drains. */
   const drainMs = 3_000
   const names = Array.from({ length: 6 }, (_, i) => `c${i}`)
 
@@ -18,7 +18,7 @@ describe('a server that stops', () => {
     const clients = await Promise.all(names.map(name => harness.client(server, name)))
     const closedAtMs: number[] = []
     for (const client of clients) client.socket.once('close', () => closedAtMs.push(performance.now()))
-    // Everybody publishes until his connection ends.
+    // Every client publishes until its connection ends.
     const publishing = setInterval(() => {
       for (const [i, client] of clients.entries()) {
         if (!client.closed) client.publish(`chargers/c${i}/PowerOutput`, envelope(i))
@@ -36,7 +36,8 @@ describe('a server that stops', () => {
     clearInterval(publishing)
     await until(() => clients.every(({ closed }) => closed), Boolean)
 
-    // The last one's turn is at the end; when the first one's acknowledgement came is the database's business.
+    // Only the last client's turn is checked, because it is at the end of the drain. An earlier client waits for its
+    // acknowledgement, and the database decides when that comes.
     assert.equal(closedAtMs.length, names.length)
     const lastMs = closedAtMs.at(-1)! - stoppedAtMs
     assert.ok(lastMs >= drainMs - names.length, `the last one was closed after ${lastMs} ms`)

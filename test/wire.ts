@@ -1,4 +1,5 @@
-// A raw MQTT 3.1.1 client over TLS for tests: sends exactly the packets it is told to, and keeps every packet it gets.
+// A raw MQTT 3.1.1 client over TLS for tests. It sends exactly the packets that the test gives it and keeps every
+// packet that it receives.
 
 import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
@@ -7,7 +8,7 @@ import mqttPacket, { type Packet } from 'mqtt-packet'
 
 export interface WireOptions {
   readonly certs: string
-  /** Whose certificate; undefined = none. */
+  /** The name of the certificate. Undefined: the client sends no certificate. */
   readonly name: string | undefined
   readonly port: number
   readonly clientId: string
@@ -29,7 +30,10 @@ export class WireClient {
     this.#options = options
   }
 
-  /** TLS, CONNECT, CONNACK; resolves with the return code, or undefined when the connection was closed. */
+  /**
+   * Opens TLS, sends CONNECT and waits for the CONNACK. Resolves with the return code, or with undefined if the
+   * connection was closed.
+   */
   async connect(): Promise<number | undefined> {
     await this.open()
     const { clientId, clean = true, will } = this.#options
@@ -47,7 +51,7 @@ export class WireClient {
     return connack?.cmd === 'connack' ? (connack.returnCode ?? undefined) : undefined
   }
 
-  /** TLS alone. */
+  /** Opens TLS only and sends no packet. */
   async open(): Promise<void> {
     const { certs, name, port } = this.#options
     const file = (path: string): Buffer => readFileSync(join(certs, path))
@@ -71,14 +75,14 @@ export class WireClient {
     })
   }
 
-  /** Sends and returns the message id (0 for QoS 0). */
+  /** Sends a PUBLISH. Returns its message id, or 0 for QoS 0. */
   publish(topic: string, payload: string | Buffer, { qos = 1, dup = false, messageId }: PublishOptions = {}): number {
     const id = qos === 0 ? 0 : (messageId ?? ++this.#messageId)
     this.send({ cmd: 'publish', topic, payload, qos, dup, retain: true, ...(qos > 0 && { messageId: id }) } as Packet)
     return id
   }
 
-  /** Several publishes in one socket write. */
+  /** Sends several publishes in one socket write. Returns their message ids. */
   publishAll(messages: readonly (readonly [topic: string, payload: string | Buffer])[]): number[] {
     this.socket.cork()
     const ids = messages.map(([topic, payload]) => this.publish(topic, payload))
@@ -97,7 +101,7 @@ export class WireClient {
     this.socket.write(mqttPacket.generate(packet))
   }
 
-  /** All acknowledgements of one kind so far, as message ids in their order. */
+  /** The message ids of all acknowledgements of one kind so far, in the order of arrival. */
   acks(cmd: 'puback' | 'pubrec' | 'pubcomp' = 'puback'): number[] {
     return this.received.filter(packet => packet.cmd === cmd).map(packet => packet.messageId!)
   }
@@ -111,7 +115,7 @@ export class WireClient {
     if (this.closed) throw new Error(`closed; of ${ids.length} messages acknowledged: ${this.acks().length}`)
   }
 
-  /** The first packet, past or future, that fits. */
+  /** Waits for a packet that fits and returns the first one, past or future. Throws if the connection closes before. */
   async packet(fits: (packet: Packet) => boolean): Promise<Packet> {
     await this.wait(() => this.closed || this.received.some(fits))
     const found = this.received.find(fits)
@@ -119,14 +123,14 @@ export class WireClient {
     return found
   }
 
-  /** Messages delivered so far, as `[topic, payload]`. */
+  /** The messages delivered so far, as `[topic, payload]`. */
   delivered(): [topic: string, payload: string][] {
     return this.received.flatMap(packet =>
       packet.cmd === 'publish' ? [[packet.topic, packet.payload.toString()] as [string, string]] : []
     )
   }
 
-  /** A PINGREQ answered: everything the server had to say before is here. */
+  /** Sends a PINGREQ and waits for the answer. All packets that the server sent before the answer have then arrived. */
   async ping(): Promise<void> {
     const before = this.received.filter(({ cmd }) => cmd === 'pingresp').length
     this.send({ cmd: 'pingreq' })

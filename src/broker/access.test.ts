@@ -30,7 +30,7 @@ const ofEvery: Who[] = ['consumer', 'operator']
 const ofOperator: Who[] = ['operator']
 const ofNobody: Who[] = []
 
-// Each filter with those who may subscribe to it; everybody else may not.
+// Each filter with the roles that may subscribe to it. All other roles may not.
 const filters: [string, Who[]][] = [
   ['chargers/c1/PowerOutput', ofC1],
   ['chargers/c1/+', ofC1],
@@ -59,7 +59,7 @@ const filters: [string, Who[]][] = [
   ['$SYS/#', ofOperator],
   ['$SYS/+/new/clients', ofOperator],
   ['$SYS', ofOperator],
-  // Prefixes of a name, and names that begin with one.
+  // Prefixes of a name, and names that begin with the name.
   ['chargers/c10/PowerOutput', ofEvery],
   ['chargers/c1x/#', ofEvery],
   ['chargers/c/#', ofEvery],
@@ -80,12 +80,13 @@ const filters: [string, Who[]][] = [
   ['chargers/c1/', ofNobody],
   ['chargers/c1#', ofEvery],
   ['chargers/c1+/x', ofEvery],
-  // Longer, and deeper, than anything there is.
+  // Longer and deeper than every real topic.
   [`chargers/c1/${'x'.repeat(topicBytesMax - 12)}`, ofC1],
   [`chargers/c1/${'x'.repeat(topicBytesMax - 11)}`, ofNobody],
   [`chargers/c1/${'x/'.repeat(topicLevelsMax - 3)}#`, ofC1],
   [`chargers/c1/${'+/'.repeat(topicLevelsMax - 2)}#`, ofNobody],
-  // Shared subscriptions match nothing in Aedes: nobody is let wait for what never comes.
+  // Shared subscriptions match nothing in Aedes. They are refused, so that no client waits for messages that never
+  // come.
   ['$share/g/chargers/c1/#', ofNobody],
   ['$share/g/#', ofNobody],
   ['$share', ofNobody],
@@ -118,7 +119,7 @@ test('no filter that is granted matches a topic that may not be read', () => {
       if (!maySubscribe(everybody[who], filter)) continue
       granted++
       for (const topic of topics.filter(topic => matches(filter, topic))) {
-        // Of the bare root there is nothing to read.
+        // The bare root holds no messages.
         if (topic !== 'chargers') assert.ok(mayRead(everybody[who], topic), `${who} ${filter} ${topic}`)
         reached++
       }
@@ -146,7 +147,7 @@ test('an identity with an empty list reads nothing', () => {
   for (const [filter] of filters) assert.equal(maySubscribe(identity('consumer', []), filter), false, filter)
 })
 
-// Telemetry never comes here: what is left to publish are commands.
+// Telemetry takes another path, so only commands can be published here.
 const publishes: [string, Who[]][] = [
   ['chargers/c1/commands/start', ofOperator],
   ['chargers/c9/commands/limit/set', ofOperator],

@@ -10,7 +10,7 @@ import type { Gate } from './gate/gate.ts'
 import type { EdgeConnection } from './presence.ts'
 import { Shadow } from './shadow.ts'
 
-/** A broker, and the Aedes within. */
+/** Opens a broker and gives access to the Aedes inside. */
 async function open(t: TestContext, store: (connection: EdgeConnection) => void = () => {}) {
   let hooks: AedesOptions | undefined
   let aedes: Aedes | undefined
@@ -62,7 +62,7 @@ const commit = (broker: Broker, second: number): void =>
     { topics: [topic], timesUs: Float64Array.of(second * 1_000_000), payloads: [payloadAt(second)] },
     'committed'
   )
-/** A subscriber of everything. */
+/** A subscriber of all topics. */
 const client = {
   id: 'reader',
   conn: { identity: { role: 'consumer', chargers: undefined }, filters: new Set(), takesNews: () => true }

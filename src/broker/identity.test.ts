@@ -22,7 +22,9 @@ interface Certificate {
   readonly serialNumber?: string
 }
 
-/** Identity looks at the certificate alone; that it chains to the CA is the TLS listener's business. */
+/**
+ * Makes a certificate. An Identity reads only the certificate itself. The TLS listener checks that it chains to the CA.
+ */
 async function certificate({
   subject = [{ CN: ['c1'] }],
   usages = [clientAuth],
@@ -61,7 +63,7 @@ async function assertDenied(code: DenyCode, options: Certificate, atMs = nowMs):
 
 const uri = (value: string) => ({ type: 'url' as const, value })
 const charger = (name: string) => uri(`urn:chargelift:charger:${name}`)
-// As it stands: the library reads a plain text that begins with # as hexadecimal.
+// A CN with exactly this text. The library would read a plain text that begins with # as hexadecimal.
 const cn = (...names: string[]): x509.JsonNameParams => names.map(name => ({ CN: [{ utf8String: name }] }))
 
 test('a connection without a certificate is nobody', () => {

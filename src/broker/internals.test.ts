@@ -1,5 +1,5 @@
-// The contract with what we do not own: each test names one assumption of internals.ts, and proves it against the
-// dependency that is installed. A test that fails after an update says what the broker must do in another way.
+// Tests the contract with our dependencies. Each test names one assumption of internals.ts and proves it against the
+// installed dependency. If a test fails after an update, the broker must be changed at this point.
 
 import assert from 'node:assert/strict'
 import { EventEmitter, once } from 'node:events'
@@ -39,7 +39,7 @@ after(() => {
   rmSync(dir, { recursive: true })
 })
 
-/** Both ends of a TLS connection; `accept` is called within the event, as by the listener. */
+/** Opens a TLS connection and returns both ends. `accept` is called within the event, as the listener does. */
 async function connectedTls(accept: (socket: TLSSocket) => void): Promise<[client: TLSSocket, accepted: TLSSocket]> {
   const accepting = once(server, 'secureConnection').then(([socket]) => socket as TLSSocket)
   server.once('secureConnection', accept)
@@ -89,7 +89,7 @@ test('mqtt-packet makes no cache of numbers when it is told so', () => {
 
 type Packet = Record<string, unknown> & { readonly cmd: string }
 
-/** The far end of a connection to Aedes, which speaks in bytes. */
+/** The far end of a connection to Aedes. It reads and writes bytes. */
 class Far {
   readonly client: Client
   readonly received: Packet[] = []
@@ -113,7 +113,7 @@ class Far {
     for (const each of bytes) this.#stream.write(each)
   }
 
-  /** Takes the next packet of this kind. */
+  /** Waits for the next packet of this kind and removes it. */
   async next(cmd: string): Promise<Packet> {
     for (;;) {
       const at = this.received.findIndex(packet => packet.cmd === cmd)
@@ -122,7 +122,7 @@ class Far {
     }
   }
 
-  /** Without DISCONNECT. */
+  /** Breaks the connection without DISCONNECT. */
   async breakOff(): Promise<void> {
     const closed = once(this.client.conn as Readable, 'close')
     this.#stream.destroy()
@@ -242,7 +242,7 @@ test('CONNACK has the return code of the error that authenticate is answered wit
   }
 })
 
-/** A SUBSCRIBE of three filters, of which the second one is denied. */
+/** A SUBSCRIBE with three filters. The second filter is denied. */
 const threeFilters = packets.packet(
   0x82,
   packets.uint16(7),
@@ -430,7 +430,7 @@ test("a connection of mqemitter-redis that fails is an 'error' event of its stat
 
 type Value = Buffer | string | number
 
-/** Of Redis what the library needs, in memory; notes which commands it calls. */
+/** The Redis commands that the library needs, in memory. Records the names of the called commands. */
 class FakeRedis {
   readonly called = new Set<string>()
   readonly #hashes = new Map<string, Record<string, Buffer>>()

@@ -1,4 +1,4 @@
-// What the broker does when the shadow moves forward, by who moved it.
+// Tests what the broker does when the Shadow moves forward. The action depends on the mover.
 
 import assert from 'node:assert/strict'
 import { type TestContext, test } from 'node:test'
@@ -53,8 +53,8 @@ const isTold: Readonly<Record<Mover, boolean>> = {
   committed: true,
   heard: true,
   loaded: true,
-  relayed: false, // it is on its way already
-  presented: false // presence tells its own
+  relayed: false, // the news is on its way already
+  presented: false // presence sends its own news
 }
 
 for (const mover of Object.keys(isTold) as Mover[]) {

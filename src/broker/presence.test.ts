@@ -8,10 +8,10 @@ import { type EdgeConnection, Presence } from './presence.ts'
 const graceMs = 30_000
 const bootMs = Date.UTC(2026, 0, 1)
 
-/** A presence whose clocks and timers are the test's. Times are seconds since the start. */
+/** A presence with the test's clocks and timers. Times are seconds since the start. */
 class Bench {
   readonly presence: Presence
-  /** What is retained, per charger, as `state@seconds`. */
+  /** The retained state of each charger as `state@seconds`. */
   readonly retained = new Map<string, string>()
   readonly news: string[] = []
   /** The newest row of each identity and charger: `state@seconds address`. */
@@ -19,9 +19,9 @@ class Bench {
   readonly asked: string[][] = []
   elsewhere = new Set<string>()
   isDatabaseAway = false
-  /** Set, the answer about other nodes waits for it. */
+  /** If set, the answer about other nodes waits for this promise. */
   held: Promise<void> | undefined
-  /** A step of the wall clock. */
+  /** A step of the wall clock in ms. */
   steppedMs = 0
   readonly #t: TestContext
   readonly #lastUs = new Map<string, number>()
@@ -60,7 +60,7 @@ class Bench {
     return { close: () => this.presence.close(connection, identity) }
   }
 
-  /** Holds the answer about other nodes back, until it is called. */
+  /** Holds the answer about other nodes back. Returns a function that releases it. */
   hold(): () => Promise<void> {
     const { promise, resolve } = Promise.withResolvers<void>()
     this.held = promise

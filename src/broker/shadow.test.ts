@@ -10,7 +10,7 @@ type News = [topic: string, timeUs: number, payload: Payload][]
 
 const movedOf = new WeakMap<Shadow, string[]>()
 
-/** Advances the shadow and returns the topics that moved, in order. */
+/** Advances the Shadow and returns the topics that moved, in order. */
 function advance(shadow: Shadow, news: News): string[] {
   const moved = movedOf.get(shadow) ?? watched(shadow)
   shadow.advance(
@@ -36,7 +36,7 @@ function watched(shadow: Shadow): string[] {
 
 const matched = (shadow: Shadow, filter: string): string[] => [...shadow.match(filter)].map(({ topic }) => topic).sort()
 
-/** What is known of a topic. */
+/** Returns what the Shadow knows of a topic. */
 function known(shadow: Shadow, topic: string): ShadowEntry {
   const { timeUs, payload } = shadow.get(topic)!
   return { timeUs, payload }

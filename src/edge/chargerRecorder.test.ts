@@ -8,7 +8,7 @@ import { readableLog } from './testing/log.ts'
 
 const start = Date.UTC(2026, 10, 23)
 
-/** A spool that keeps everything in memory and fails when told to. */
+/** A Spool that keeps everything in memory. It fails while `fails` is set. */
 class MemorySpool {
   readonly samples: (NewSample | UndatedSample)[] = []
   readonly memories = new Map<string, ChargerMemory>()
@@ -36,7 +36,10 @@ class MemorySpool {
   }
 }
 
-/** `now.ms` is both clocks; `now.known` whether the time is known, and confirmed. */
+/**
+ * A recorder with the test's clock. `now.ms` is the time of both clocks. `now.known` says whether the time is known and
+ * confirmed.
+ */
 function recording(spool = new MemorySpool(), options: Partial<ChargerRecorderOptions> = {}) {
   const { log, lines, events } = readableLog()
   const now = { ms: start, known: true }

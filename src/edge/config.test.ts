@@ -290,7 +290,7 @@ test('redaction takes user, password and query out of a URL', () => {
 
 test('the example names every key there is, and is valid', t => {
   const text = readFileSync(new URL('../../edge.example.yaml', import.meta.url), 'utf8')
-  // What is off by default stands there as a comment.
+  // The example contains settings that are off by default as comments.
   const example = parse(text.replace(/^# (?=\w+: \S+$)/gm, ''))
   assert.deepEqual(Object.keys(example).sort(), Object.keys(edgeSchema.shape).sort())
   assert.deepEqual(Object.keys(example.tls), Object.keys(edgeSchema.shape.tls.shape))

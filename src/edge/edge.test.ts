@@ -28,7 +28,7 @@ interface Site {
   readonly config: EdgeConfig
 }
 
-/** A broker, as many chargers as names, and an edge's configuration for them, read from its file. */
+/** Starts a broker and one charger for each name, and reads the edge's configuration for them from a file. */
 async function site(t: TestContext, ...names: string[]): Promise<Site> {
   const folder = temporaryFolder(t)
   const broker = await FakeBroker.start({ ca: authority.ca, ...server })

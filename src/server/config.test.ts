@@ -79,7 +79,7 @@ test('without flags and environment there are the documented defaults', () => {
   })
 })
 
-// flag, environment name, text, where it lands, as what
+// The columns: flag, environment variable, text, the setting that it changes, and the expected value.
 const each: [string, string, string, (config: ServerConfig) => unknown, unknown][] = [
   ['mqtt-host', 'CHARGELIFT_MQTT_HOST', '::1', config => config.mqttHost, '::1'],
   ['mqtt-port', 'CHARGELIFT_MQTT_PORT', '443', config => config.mqttPorts, [443]],

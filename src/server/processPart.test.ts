@@ -1,4 +1,4 @@
-// How processes share the limits of all.
+// Tests how several processes share the limits of the whole server.
 
 import assert from 'node:assert/strict'
 import { test } from 'node:test'

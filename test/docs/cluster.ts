@@ -1,5 +1,5 @@
-// A PostgreSQL of Debian's packages in a folder, with client programs of the same version. Pages with `pg_dump` need
-// it.
+// Runs a PostgreSQL of Debian's packages in a folder, with client programs of the same version. Pages with `pg_dump`
+// need the same version.
 
 import { execFileSync } from 'node:child_process'
 import { chmodSync, existsSync, mkdirSync, readdirSync } from 'node:fs'
@@ -7,7 +7,7 @@ import { join } from 'node:path'
 
 const versions = '/usr/lib/postgresql'
 
-/** The folder of the programs; undefined if there are none: apt-get install postgresql. */
+/** The folder of the programs, or undefined if they are missing. To install them: apt-get install postgresql. */
 export function findPrograms(): string | undefined {
   const found = existsSync(versions)
     ? readdirSync(versions)
@@ -23,7 +23,7 @@ export interface Cluster {
   readonly stop: () => void
 }
 
-/** `dir` must be readable by everybody: PostgreSQL does not run as root. */
+/** Starts a cluster. All users must be able to read `dir`, because PostgreSQL does not run as root. */
 export function startCluster(programs: string, dir: string, port: number): Cluster {
   const home = join(dir, 'debian-postgres')
   const data = join(home, 'data')

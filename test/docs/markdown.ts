@@ -1,24 +1,25 @@
-// The blocks of a page in their order, fenced or indented: what a reader does with each. By the language of a fence:
-//   sh      commands: they run, in the page's folder, and must end with 0
-//   text    right after commands: their output; each line must be there. A number stands for any number, `...` for
-//           anything
-//   sql     statements: they run on the page's database
-//   others  shown only, unless a comment says that they are a file
-// An indented block is `sh` where it begins with a command of ours or of a client, `sql` where it begins with SELECT.
+// Reads the blocks of a page in their order, fenced or indented. A reader treats each block by its kind. The language
+// of a fence decides:
+//   sh      commands. They run in the folder of the page and must exit with 0.
+//   text    right after commands: their output. Each line must be in it. A number stands for any number, and `...`
+//           stands for anything.
+//   sql     statements. They run on the database of the page.
+//   others  only shown, unless a comment says that they are a file.
+// An indented block is `sh` if it begins with a command of ours or of a client, and `sql` if it begins with SELECT.
 // A block that begins with `$ ` is a terminal: commands, each with its output. `$ cat FILE` gives a file its content.
 // A comment in the line before a block changes this: `<!-- not run: REASON -->`, `<!-- file: NAME -->`,
-// `<!-- exit: CODE -->`, `<!-- stays -->` (it runs until the page ends, and then ends with 0 at SIGTERM).
+// `<!-- exit: CODE -->`, `<!-- stays -->` (it runs until the page ends, and then exits with 0 at SIGTERM).
 
 export interface Block {
   readonly language: string
   readonly text: string
-  /** Of its first line, from 1. */
+  /** The line number of the block's first line, from 1. */
   readonly line: number
   readonly notRun?: string
   readonly file?: string
   readonly exit: number
   readonly stays: boolean
-  /** Lines that it prints. */
+  /** The lines that the block must print. */
   readonly prints: readonly string[]
 }
 
@@ -58,7 +59,7 @@ interface RawBlock {
   readonly text: string
   readonly line: number
   readonly note: string
-  /** Nothing but empty lines between it and the block before. */
+  /** True if only empty lines lie between this block and the block before it. */
   readonly isNext: boolean
 }
 
@@ -93,7 +94,7 @@ function* rawBlocks(lines: readonly string[]): Generator<RawBlock> {
 
 const noteIn = (line: string | undefined): string => /^ *<!-- (.+) -->$/.exec(line ?? '')?.[1] ?? ''
 
-/** The first line after the block. Empty lines within belong to the block. */
+/** The index of the first line after the block. Empty lines within the block belong to it. */
 function endOfIndented(lines: readonly string[], at: number): number {
   let end = at + 1
   for (let i = end; i < lines.length && /^( {4}|\s*$)/.test(lines[i]!); i++) if (lines[i]!.trim() !== '') end = i + 1
@@ -110,7 +111,7 @@ function noteOf(note: string, line: number): Partial<Block> {
   throw new Error(`line ${line}: expected a comment of test/docs/markdown.ts before a block, found "${note}"`)
 }
 
-/** The lines of `lines` that are not in `printed`. */
+/** Returns those of `lines` that are not in `printed`. */
 export function missingIn(printed: string, lines: readonly string[]): string[] {
   const found = printed.split('\n').map(line => line.trim())
   return lines.filter(line => !found.some(text => patternOf(line.trim()).test(text)))
@@ -130,20 +131,22 @@ export interface Link {
   readonly line: number
 }
 
-/** Links to pages, files and pictures of this repository. */
+/** The links to pages, files and pictures of this repository. */
 export const linksOf = (page: string): Link[] =>
   [...withoutCode(page).matchAll(/(?:\]\(|src=")(?!https?:|mailto:)([^)"\s]+)[)"]/g)].map(({ 1: target, index }) => ({
     target: target!,
     line: page.slice(0, index).split('\n').length
   }))
 
-/** Files of this repository that a page names in its text: with a folder, from the root or from src/. */
+/**
+ * The files of this repository that the text of a page names. A name has a folder and starts at the root or at src/.
+ */
 export const pathsOf = (page: string): string[] =>
   [...page.replace(/^ *```.*?^ *```$/gms, '').matchAll(/`([\w.-]+(?:\/[\w.-]+)+\.(?:ts|tsx|sql|yml|yaml|sh))`/g)].map(
     ([, path]) => path!
   )
 
-/** Code becomes blanks of the same length, so that line numbers stay right. */
+/** Replaces code by blanks of the same length, so that the line numbers stay right. */
 const withoutCode = (page: string): string =>
   page.replace(/^ *```.*?^ *```$|`[^`\n]+`/gms, code => code.replace(/[^\n]/g, ' '))
 

@@ -1,6 +1,6 @@
-// A reader who follows a page: a folder, a database, a simulated charger, and each block in its turn. The reader
-// replaces addresses, ports and folders of the system. Scripts stand in for programs that a test machine does not have:
-// sudo, systemctl (which really starts the command of the unit), journalctl, scp.
+// A reader who follows a page of the documentation: a folder, a database and a simulated charger, and each block in its
+// turn. The reader replaces the addresses, ports and folders of the system. Scripts stand in for programs that a test
+// machine lacks: sudo, systemctl (which really starts the command of the unit), journalctl and scp.
 
 import assert from 'node:assert/strict'
 import { type ChildProcess, spawn, spawnSync } from 'node:child_process'
@@ -31,9 +31,9 @@ const packages: Readonly<Record<string, string>> = {
 export interface ReaderOptions {
   readonly dir: string
   readonly databaseUrl: string
-  /** Of the simulated charger. */
+  /** The port of the simulated charger. */
   readonly chargerPort: number
-  /** A folder before PATH: the client programs of the database's own version. */
+  /** A folder to put before PATH. It holds client programs of the same version as the database. */
   readonly programs?: string
 }
 
@@ -66,12 +66,12 @@ export class Reader {
     return new Reader(options, await freePort(), await freePort())
   }
 
-  /** The folder in which commands begin. */
+  /** The folder in which the commands start. */
   get page(): string {
     return join(this.dir, 'page')
   }
 
-  /** The text with the reader's own addresses in place of the examples. */
+  /** Returns the text with the reader's own addresses instead of the examples. */
   replaced(text: string): string {
     const { databaseUrl, chargerPort } = this.#options
     const pairs: [RegExp, string][] = [
@@ -89,7 +89,7 @@ export class Reader {
     return pairs.reduce((seen, [what, by]) => seen.replace(what, by), text)
   }
 
-  /** The packages that are missing for this block, or undefined. */
+  /** Returns the command that installs the packages which the block needs and the machine lacks, or undefined. */
   lacks(block: Block): string | undefined {
     if (block.language !== 'sh') return undefined
     const missing = Object.keys(packages).filter(
@@ -119,7 +119,7 @@ export class Reader {
     assert.deepEqual(missing(output(), block.prints, this), [], `${where} printed:\n${output()}`)
   }
 
-  /** Runs a command of the test's own, as a reader would. */
+  /** Runs a command of the test in the same way as a reader. Returns the output. Throws unless the exit code is 0. */
   async runs(command: string): Promise<string> {
     const { child, output } = this.#starts(command)
     const [code] = await once(child, 'close')
@@ -134,7 +134,7 @@ export class Reader {
     return files.map(name => `--- ${name}\n${readFileSync(join(folder, name), 'utf8').slice(-3_000)}`).join('\n')
   }
 
-  /** Sends SIGTERM to every command that stays; each must exit with 0. */
+  /** Sends SIGTERM to every command that stays. Throws unless each command exits with 0. */
   async stop(): Promise<void> {
     for (const { child, where } of this.#running.splice(0).reverse()) {
       const closed = once(child, 'close')
@@ -144,7 +144,7 @@ export class Reader {
     }
   }
 
-  /** For a test that is interrupted: kills all at once, and waits for nothing. */
+  /** Kills all processes at once and does not wait. For a test that is interrupted. */
   kill(): void {
     const folder = join(this.dir, 'run')
     const files = readdirSync(folder).filter(name => name.endsWith('.pid'))
@@ -153,12 +153,12 @@ export class Reader {
       try {
         process.kill(pid, 'SIGKILL')
       } catch {
-        // It has ended already.
+        // The process has ended already.
       }
     }
   }
 
-  /** Ends everything that still runs. */
+  /** Ends every process that still runs. */
   async end(): Promise<void> {
     for (const { child } of this.#running) if (!hasEnded(child)) process.kill(-child.pid!, 'SIGKILL')
     await this.runs(`systemctl stop ${quoted(join(this.dir, 'run'))}/*.pid`)
@@ -229,7 +229,7 @@ const missing = (output: string, lines: readonly string[], reader: Reader): stri
     lines.map(line => reader.replaced(line))
   )
 
-/** A server or an edge has started, or a subscriber has its first value. */
+/** True if a server or an edge has started, or if a subscriber has its first value. */
 const isUp = (output: string): boolean => /"event":"(listening|started)"|^chargers\//m.test(output)
 
 const hasEnded = (child: ChildProcess): boolean => child.exitCode !== null || child.signalCode !== null
@@ -250,25 +250,26 @@ const standIns: Readonly<Record<string, string>> = {
 [ "$1" != -u ] || shift 2
 exec "$@"
 `,
-  // The package's users are not on this machine.
+  // The users of the package do not exist on this machine.
   chown: '#!/bin/sh\n',
-  // To a folder of the same machine: HOST:PATH.
+  // Copies to a folder of the same machine, for a target HOST:PATH.
   scp: `#!/bin/bash
 to="\${@: -1}"
 cp "\${@:1:$#-1}" "\${to#*:}"
 `,
-  // An edge.yaml out of an archive has the folders of the system in it.
+  // An edge.yaml out of an archive contains the folders of the system, so they are replaced.
   tar: `#!/bin/sh
 /usr/bin/env -i PATH=/usr/bin:/bin tar "$@"
 find "$DOCS_DIR/etc" -name edge.yaml -exec sed -i "s#"/var/lib/#"$DOCS_DIR/var/lib/#" {} +
 `,
-  // A person asks for the log a moment after the event: by then the log has it.
+  // A person reads the log a moment after the event, when the log has the line.
   journalctl: `#!/bin/bash
 while [ "$1" != -u ]; do shift; done
 sleep 2
 cat "$DOCS_DIR/run/$2".log
 `,
-  // Starts the ExecStart of the unit in build/debian, with its settings, and waits until it is ready or has ended.
+  // Starts the ExecStart of the unit in build/debian with the unit's settings. Waits until the service is ready or has
+  // ended.
   systemctl: `#!/bin/bash
 verb=$1; shift
 run=$DOCS_DIR/run

@@ -1,4 +1,5 @@
-// A TCP load balancer as people put in front of several servers: each new connection to the next server that answers.
+// A TCP load balancer, as operators put in front of several servers. It sends each new connection to the next server
+// that answers.
 
 import { type AddressInfo, connect, createServer, type Server, type Socket } from 'node:net'
 

@@ -1,4 +1,4 @@
-// What the fault tests stand on: a PostgreSQL that can be stopped, a server that can be killed, certificates.
+// The base of the fault tests: a PostgreSQL that a test can stop, a server that a test can kill, and certificates.
 
 import { join } from 'node:path'
 import { after, before, type TestContext } from 'node:test'
@@ -15,7 +15,10 @@ export class FaultBench {
   server!: ServerProcess
   readonly #ends: (() => void)[] = []
 
-  /** Registers its start and end with node:test. `place` is told the folder of the database before there is one. */
+  /**
+   * Registers its start and its stop with node:test. `place` gets the folder of the database before the database is
+   * created.
+   */
   static use(place: (folder: string) => void = () => {}): FaultBench {
     const bench = new FaultBench()
     before(() => bench.#start(place))
@@ -31,12 +34,12 @@ export class FaultBench {
     return this.postgres.url
   }
 
-  /** When the database has stopped. */
+  /** Registers a function that runs after the database has stopped. */
   onEnd(end: () => void): void {
     this.#ends.push(end)
   }
 
-  /** A device, connected, that resends until it is acknowledged. */
+  /** Returns a started device that resends each message until it is acknowledged. */
   async device(name: string): Promise<Device> {
     await this.harness.device(name)
     const { certs } = this.harness

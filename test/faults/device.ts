@@ -1,5 +1,6 @@
-// A device that keeps the promise of the other side: what has no PUBACK is sent again, in order, with DUP, after every
-// loss of the connection, until it is acknowledged. It never sends more than its window.
+// A device that keeps its side of the delivery promise. After every loss of the connection it sends all messages
+// without a PUBACK again, in order and with DUP, until they are acknowledged. It never has more unacknowledged messages
+// than its window.
 
 import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
@@ -11,13 +12,13 @@ export interface DeviceOptions {
   readonly certs: string
   readonly name: string
   readonly port: number
-  /** Unacknowledged messages at most. */
+  /** The largest number of unacknowledged messages. */
   readonly window: number
-  /** Between 0 and 1. */
+  /** Returns a number between 0 and 1. */
   readonly random: () => number
 }
 
-/** One message: its place, and what the database must hold for it. */
+/** One message: its value name, and the time and the value that the database must hold. */
 export interface Sent {
   readonly name: 'PowerOutput' | 'SessionEnergy'
   readonly time: string
@@ -30,10 +31,10 @@ export class Device {
   readonly name: string
   readonly sent: Sent[] = []
   readonly acknowledged = new Set<number>()
-  /** Connections that ended without our doing, after they were accepted. */
+  /** The number of accepted connections that ended without the device's doing. */
   disconnects = 0
   refusals = 0
-  /** PINGREQ that were answered, and how long the slowest answer took. */
+  /** The number of answered PINGREQs. The next field is the time of the slowest answer in ms. */
   pingsAnswered = 0
   slowestPingMs = 0
   slowestAckMs = 0
@@ -42,9 +43,9 @@ export class Device {
   #isOpen = false
   #isStopped = false
   #cut = false
-  /** The first message that was not sent on this connection. */
+  /** The index of the first message that was not sent on this connection. */
   #next = 0
-  /** The first that is not acknowledged. */
+  /** The index of the first message that is not acknowledged. */
   #oldest = 0
   readonly #sentMs: number[] = []
   #highest = 0
@@ -73,13 +74,13 @@ export class Device {
     return this.acknowledged.size === this.sent.length
   }
 
-  /** One more message to deliver. */
+  /** Adds one more message to deliver. */
   publish(message: Sent): void {
     this.sent.push(message)
     this.#flush()
   }
 
-  /** The network is gone. */
+  /** Destroys the connection, as if the network were gone. */
   cut(): void {
     this.#cut = true
     this.#socket?.destroy()
@@ -134,7 +135,10 @@ export class Device {
     }
   }
 
-  /** Ids are places, round and round: within a window they are unique. */
+  /**
+   * Message ids are indexes that wrap around. Within a window they are unique. Throws if no message in flight has the
+   * id.
+   */
   #acknowledge(messageId: number): void {
     let index = this.#oldest
     while (idOf(index) !== messageId) index++

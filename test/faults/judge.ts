@@ -1,4 +1,5 @@
-// What the database must hold after the faults: everything that was acknowledged, exactly once, exactly as it was sent.
+// Checks the database after the faults. It must hold every acknowledged message exactly once and exactly as it was
+// sent.
 
 import assert from 'node:assert/strict'
 import pg from 'pg'
@@ -14,9 +15,10 @@ interface StoredRow {
 
 const columnOf = { PowerOutput: 'power_output', SessionEnergy: 'session_energy' } as const
 
-/** Fails when an acknowledged message is not stored as it was sent. Returns how many rows there are. */
+/** Throws if an acknowledged message is not stored as it was sent. Returns the number of rows. */
 export async function judgeAcknowledged(databaseUrl: string, devices: readonly Device[]): Promise<number> {
-  // Taken before the database is asked: what is acknowledged meanwhile is the next judgement's.
+  // The acknowledged messages are copied before the query. The next judgement checks messages that are acknowledged
+  // later.
   const acknowledged = devices.map(device => [...device.acknowledged])
   const rows = await storedRows(databaseUrl)
   const byKey = new Map<string, StoredRow>()
@@ -35,7 +37,10 @@ export async function judgeAcknowledged(databaseUrl: string, devices: readonly D
   return rows.length
 }
 
-/** Everything is acknowledged, stored once, and nothing besides; nothing was rejected; the counters agree. */
+/**
+ * Throws unless everything is acknowledged and stored once, nothing else is stored, nothing was rejected, and the
+ * counters agree.
+ */
 export async function judgeAll(databaseUrl: string, devices: readonly Device[], server: ServerProcess): Promise<void> {
   for (const { name, sent, acknowledged } of devices) {
     assert.equal(acknowledged.size, sent.length, `${name}: all acknowledged in the end`)
@@ -48,7 +53,10 @@ export async function judgeAll(databaseUrl: string, devices: readonly Device[], 
   await judgeCounters(server)
 }
 
-/** received = committed + rejected + in flight + dropped, and in flight is what the lanes hold. */
+/**
+ * Throws unless received = committed + rejected + in flight + dropped, and the messages in flight are the backlog of
+ * the Lanes.
+ */
 export async function judgeCounters(server: ServerProcess): Promise<void> {
   const metrics = await server.metrics()
   const of = (name: string): number => metrics.get(`chargelift_${name}`) ?? 0

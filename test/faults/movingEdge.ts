@@ -1,5 +1,6 @@
-// An edge of a test that goes on whatever happens to the servers: one message at a time, each again until it is
-// acknowledged, through whatever connection there is. Keeps what was acknowledged, to be held against the database.
+// An edge for tests that continues whatever happens to the servers. It sends one message at a time and repeats the
+// message on every new connection until it is acknowledged. It keeps the acknowledged messages, so that a test can
+// compare them with the database.
 
 import { setTimeout as sleep } from 'node:timers/promises'
 import { envelope, freshTime } from '../harness.ts'
@@ -19,10 +20,10 @@ interface Message {
 
 export class MovingEdge {
   readonly name: string
-  /** Value by SamplingTime. */
+  /** The acknowledged values by SamplingTime. */
   readonly acked = new Map<string, number>()
   readonly commands: string[] = []
-  /** Everything that was ever sent, once each. */
+  /** The number of different messages that were sent. */
   sent = 0
   connections = 0
   isPaused = false
@@ -59,7 +60,7 @@ export class MovingEdge {
     while (!this.#isStopped) {
       try {
         await this.#connection()
-      } catch {} // and again
+      } catch {} // the loop connects again
       await sleep(50 + Math.random() * 200)
     }
   }
@@ -75,7 +76,7 @@ export class MovingEdge {
       while (!client.closed && !this.#isStopped) {
         if (this.isPaused && this.#pending === undefined) await sleep(20)
         else await this.#next(client)
-        // What came is not kept: thousands of acknowledgements would be searched for each new one.
+        // The received packets are removed. Otherwise `acked` would search thousands of old acknowledgements each time.
         for (const packet of client.received.splice(0)) {
           if (packet.cmd === 'publish') this.commands.push(packet.payload.toString())
         }

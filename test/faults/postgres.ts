@@ -1,4 +1,5 @@
-// A PostgreSQL that a test may stop at any moment and start again, apart from the server's own embedded one.
+// A PostgreSQL that a test may stop at any moment and start again. It is separate from the server's embedded
+// PostgreSQL.
 
 import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
@@ -17,7 +18,7 @@ export class Postgres {
     this.url = url
   }
 
-  /** A new one in `dir`, running. */
+  /** Creates a new PostgreSQL in `dir` and starts it. */
   static async create(dir: string): Promise<Postgres> {
     const embedded = await startEmbeddedDatabase(dir)
     await embedded.stop()
@@ -43,14 +44,14 @@ export class Postgres {
     }
   }
 
-  /** As a crash: nothing is written, nobody is told. */
+  /** Stops PostgreSQL as a crash does: it writes nothing and informs no client. */
   async stopImmediately(): Promise<void> {
     if (!isPostgresOf(this.#folder, this.#pid)) return
     process.kill(this.#pid, 'SIGQUIT')
     while (isPostgresOf(this.#folder, this.#pid)) await sleep(10)
   }
 
-  /** It neither answers nor refuses, as a disk that hangs makes it. */
+  /** Makes PostgreSQL neither answer nor refuse, as a hanging disk does. */
   freeze(): void {
     for (const pid of this.#pids()) process.kill(pid, 'SIGSTOP')
   }
@@ -59,7 +60,9 @@ export class Postgres {
     for (const pid of this.#pids()) process.kill(pid, 'SIGCONT')
   }
 
-  /** The postmaster first: it must not start others meanwhile. */
+  /**
+   * The process ids, the postmaster first. It is signalled first, so that it cannot start other processes meanwhile.
+   */
   #pids(): number[] {
     const children = readFileSync(`/proc/${this.#pid}/task/${this.#pid}/children`, 'utf8')
     return [this.#pid, ...children.trim().split(' ').map(Number)]

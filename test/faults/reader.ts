@@ -1,5 +1,5 @@
-// A subscriber of everything that comes back after every loss, and notes whatever it must never see: time that goes
-// back on a topic. What it was told is kept, to be compared with what is stored.
+// A subscriber of all topics that connects again after every loss. It records a fault if the time goes back on a topic.
+// It keeps every message that it received, so that a test can compare the messages with the database.
 
 import { setTimeout as sleep } from 'node:timers/promises'
 import { WireClient } from '../wire.ts'
@@ -11,7 +11,7 @@ export interface Told {
 }
 
 export class Reader {
-  /** The newest of each topic. */
+  /** The newest message of each topic. */
   readonly newest = new Map<string, Told>()
   readonly told: Told[] = []
   readonly faults: string[] = []
@@ -27,7 +27,7 @@ export class Reader {
     this.#port = port
   }
 
-  /** Runs until `stop`. */
+  /** Connects and reads until `stop`. */
   async run(): Promise<void> {
     while (!this.#isStopped) {
       const client = new WireClient({ certs: this.#certs, name: this.#name, port: this.#port, clientId: this.#name })

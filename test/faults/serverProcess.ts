@@ -1,4 +1,5 @@
-// A server as a process of its own, on ports that stay the same over all its restarts: tests kill, stop and resume it.
+// Runs a server as a separate process. Its ports stay the same over all restarts. Tests kill, stop and resume the
+// process.
 
 import { type ChildProcess, spawn } from 'node:child_process'
 import { once } from 'node:events'
@@ -15,7 +16,7 @@ export class ServerProcess {
   readonly #httpPort: number
   readonly #args: readonly string[]
   #child: ChildProcess | undefined
-  /** Of all its lives. */
+  /** The end of the log over all restarts. */
   log = ''
 
   private constructor(mqttPort: number, httpPort: number, args: readonly string[]) {
@@ -34,7 +35,7 @@ export class ServerProcess {
     return new ServerProcess(mqttPort, httpPort, [...ports, ...tls, '--database-url', databaseUrl, ...more])
   }
 
-  /** Without waiting until it is ready. */
+  /** Starts the process and does not wait until it is ready. */
   start(): void {
     this.#child = spawn(process.execPath, [cli, 'server', '--log-level', 'warn', ...this.#args])
     for (const stream of [this.#child.stdout!, this.#child.stderr!]) {
@@ -56,7 +57,7 @@ export class ServerProcess {
     return (await this.reasons()).length === 0
   }
 
-  /** Why it is not ready; empty when it is. */
+  /** The reasons why the server is not ready. Empty if it is ready. */
   async reasons(): Promise<readonly string[]> {
     try {
       const answer = await fetch(`http://127.0.0.1:${this.#httpPort}/readyz`)
@@ -66,7 +67,7 @@ export class ServerProcess {
     }
   }
 
-  /** Sends the signal; resolves with the exit code when the process is gone. */
+  /** Sends the signal. Resolves with the exit code when the process is gone. */
   async end(signal: 'SIGKILL' | 'SIGTERM'): Promise<number | null> {
     const child = this.#child!
     if (child.exitCode !== null || child.signalCode !== null) return child.exitCode
@@ -76,7 +77,7 @@ export class ServerProcess {
     return (await exit)[0]
   }
 
-  /** SIGHUP: it reads its certificate files anew. */
+  /** Sends SIGHUP: the server reads its certificate files again. */
   reload(): void {
     this.#child!.kill('SIGHUP')
   }
@@ -89,13 +90,13 @@ export class ServerProcess {
     this.#child!.kill('SIGCONT')
   }
 
-  /** Resident memory in MiB. */
+  /** The resident memory in MiB. */
   rssMb(): number {
     const status = readFileSync(`/proc/${this.#child!.pid}/status`, 'utf8')
     return Math.round(Number(/^VmRSS:\s+(\d+) kB$/m.exec(status)![1]) / 1024)
   }
 
-  /** All metrics of one scrape by name; those with labels are summed. */
+  /** All metrics of one scrape by name. The values of a metric with labels are summed. */
   async metrics(): Promise<Map<string, number>> {
     const text = await (await fetch(`http://127.0.0.1:${this.#httpPort}/metrics`)).text()
     const sums = new Map<string, number>()

@@ -1,5 +1,5 @@
-// Clients publish while one thing after another breaks, at random moments. Everything random comes from one seed, and
-// after every fault what is acknowledged is compared with what is stored.
+// Clients publish while one fault after another happens at random moments. All random choices come from one seed. After
+// every fault the acknowledged messages are compared with the stored rows.
 
 import assert from 'node:assert/strict'
 import { setTimeout as sleep } from 'node:timers/promises'
@@ -12,7 +12,7 @@ import type { Postgres } from './postgres.ts'
 import { Reader } from './reader.ts'
 import type { ServerProcess } from './serverProcess.ts'
 
-/** Twice what is promised. */
+/** Twice the promised time. */
 const stopMsMax = 20_000
 
 export interface StormOptions {
@@ -22,12 +22,12 @@ export interface StormOptions {
   readonly postgres: Postgres
   readonly databaseUrl: string
   readonly clients: number
-  /** Of each client, at least. */
+  /** The least number of messages of each client. */
   readonly messages: number
   readonly faults: readonly FaultName[]
-  /** How long a lock or a stopped process lasts. */
+  /** The time in ms that a lock or a stopped process lasts. */
   readonly holdMs: number
-  /** Makes the certificates. */
+  /** Issues a certificate. */
   readonly issue: (name: string, role?: 'consumer') => Promise<void>
   readonly say: (line: string) => void
 }
@@ -61,7 +61,7 @@ const faults = {
     server.resume()
   },
   async 'killed between commit and acknowledgement'({ server, databaseUrl }) {
-    // The table changes, and the server may not say so: it is stopped before it can, or has just said it.
+    // The table has changed. The server is stopped before it can acknowledge the change, or just after it did.
     const before = await rowCount(databaseUrl)
     await until(
       () => rowCount(databaseUrl),
@@ -78,8 +78,8 @@ const faults = {
     const client = new pg.Client({ connectionString: databaseUrl })
     client.on('error', () => {})
     await client.connect()
-    // A COPY that waits for a lock is in its middle, and seen for sure. What waits may be a merge instead, after a
-    // restart with resent messages: it is let through, and the next batch is looked at.
+    // A COPY that waits for a lock is certain to be in its middle. After a restart with resent messages, a merge may
+    // wait instead of a COPY. The merge is let through, and the next Batch is checked.
     const waiting = `${ingestBackends} AND wait_event_type = 'Lock'`
     for (let isKilled = false; !isKilled; ) {
       await client.query('BEGIN; LOCK TABLE ev_readings IN SHARE MODE')
@@ -133,7 +133,7 @@ export async function storm(options: StormOptions): Promise<void> {
   const reading = reader.run()
   for (const device of devices) device.start()
 
-  // Everybody publishes at a pace, until the faults are over and all messages of the last turn are out.
+  // All devices publish at a steady pace until the faults are over and all messages of the last turn are sent.
   let published = 0
   let areFaultsOver = false
   const isAllPublished = (): boolean => areFaultsOver && published >= messages && published % messagesPerTurn === 0
@@ -178,11 +178,14 @@ export async function storm(options: StormOptions): Promise<void> {
 }
 
 const paceMs = 25
-/** Samples come in turns of ten, of which two are swapped. */
+/** Samples come in turns of ten, and two samples of a turn are swapped. Each sample is two messages. */
 const messagesPerTurn = 20
 const baseMs = Date.now() - 3_600_000
 
-/** Two values of one sampling time each; now and then an older time than the one before, as a backlog has. */
+/**
+ * Returns one of the two values of a sampling time. Some messages have an older time than the one before, as in a
+ * backlog.
+ */
 function messageOf(device: number, index: number): Sent {
   const sample = index >> 1
   const swapped = sample % 10 === 4 ? sample + 1 : sample % 10 === 5 ? sample - 1 : sample
@@ -194,7 +197,8 @@ function messageOf(device: number, index: number): Sent {
 }
 
 /**
- * It saw only what is stored, in the order of time; in the end it knows the newest of each topic, and who is online.
+ * Throws unless the reader saw only stored messages in the order of time. In the end it must know the newest value of
+ * each topic, and that each device is online.
  */
 async function judgeReader(databaseUrl: string, reader: Reader, devices: readonly Device[]): Promise<void> {
   const expected = new Map<string, number>()
@@ -242,7 +246,7 @@ function shuffled<T>(items: readonly T[], random: () => number): T[] {
   return items.map(() => left.splice(left.indexOf(pick(random, left)), 1)[0]!)
 }
 
-/** `count` faults: each one once, then more at random. */
+/** Draws `count` faults: each fault once, then more at random. */
 export function drawFaults(count: number, seed: number): FaultName[] {
   const random = seededRandom(seed)
   const drawn = [...faultNames]

@@ -1,5 +1,5 @@
-// The doors of a real server: HTTP over TLS with named tokens, the sessions of browsers, and the trace that refusals
-// leave.
+// Tests the access to a real server: HTTP over TLS with named tokens, the sessions of browsers, and the records that
+// refusals leave.
 
 import assert from 'node:assert/strict'
 import { execFile } from 'node:child_process'
@@ -26,7 +26,7 @@ let harness: Harness
 let url = ''
 let db: pg.Client
 let pool: pg.Pool
-/** As the command does, in this process. */
+/** Adds a token as the command does, but in this process. Returns the token. */
 const add = async (name: string, role: AccessRole = 'viewer'): Promise<string> =>
   (await addToken(pool, { name, role, expiresAt: undefined }))!
 
@@ -44,7 +44,7 @@ interface Answer {
   readonly body: string
 }
 
-/** Over TLS, checked against our CA. */
+/** Sends a request over TLS and checks the server against our CA. */
 function ask(
   port: number,
   path: string,
@@ -84,7 +84,7 @@ describe('access', () => {
       (await ask(server.httpPort, path, { headers })).status
     const bearer = (token: string): object => ({ authorization: `Bearer ${token}` })
 
-    /** The certificate of the MQTT ports, as the HTTP port's own. */
+    /** Copies the certificate of the MQTT ports as a separate certificate of the HTTP port. Returns the paths. */
     const copyPair = (): { cert: string; key: string } => {
       const [cert, key] = [join(harness.dir, 'http.pem'), join(harness.dir, 'http.key')]
       copyFileSync(join(harness.certs, 'server.pem'), cert)
@@ -133,7 +133,7 @@ describe('access', () => {
       await until(
         () => get('/metrics', bearer(token)),
         status => status === 401,
-        10_000 // twice what is promised
+        10_000 // twice the promised time
       )
       assert.match((await chargelift('list')).out, /^prometheus .* revoked /m)
       assert.equal((await chargelift('revoke', 'prometheus')).code, 78)

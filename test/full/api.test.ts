@@ -1,4 +1,5 @@
-// The HTTP API of a whole server: what is committed is in its answers and in its events, for whom it may be.
+// Tests the HTTP API of a whole server. Committed data appears in the answers and in the events, but only for roles
+// that may see it.
 
 import assert from 'node:assert/strict'
 import { type AddressInfo, connect, createServer, type Socket } from 'node:net'
@@ -20,7 +21,7 @@ const harness = Harness.use()
 const fleet = (): Promise<Fleet> => openFleet(harness)
 
 async function publish({ server }: Fleet, charger: string, values: Record<string, number | string>, time: string) {
-  await harness.device(charger).catch(() => {}) // it may have its certificate already
+  await harness.device(charger).catch(() => {}) // the charger may have a certificate already
   const client = await harness.client(server, charger)
   const ids = client.publishAll(
     Object.entries(values).map(([name, value]) => [`chargers/${charger}/${name}`, envelope(value, time)] as const)
@@ -35,7 +36,7 @@ interface Event {
   readonly data?: unknown
 }
 
-/** The events of a stream so far, and its end. */
+/** Opens an event stream. Returns the events so far and whether the stream has ended. */
 async function listen(f: Fleet, query = '', role: AccessRole = 'operator', headers: Record<string, string> = {}) {
   const abort = new AbortController()
   const response = await fetch(`http://127.0.0.1:${f.server.httpPort}/api/v1/events${query}`, {
@@ -298,7 +299,7 @@ test('a query that takes too long is given up, and told', async () => {
     () => f.ask('/api/v1/chargers/c1/readings'),
     ({ status }) => status === 200
   )
-  // Nobody reads the table while this waits: the query runs into its own limit.
+  // The lock blocks all readers of the table, so the query runs into its time limit.
   await f.db.query('BEGIN; LOCK TABLE charging_sessions IN ACCESS EXCLUSIVE MODE')
   const slow = await f.ask('/api/v1/sessions')
   assert.equal(slow.status, 503)
@@ -308,7 +309,7 @@ test('a query that takes too long is given up, and told', async () => {
   await f.server.stop()
 })
 
-/** A way to a port that can be closed, with all that goes through it. */
+/** A TCP proxy in front of a port. Closing it also ends all its connections. */
 async function openGate(port: number, host: string): Promise<{ port: number; close: () => Promise<void> }> {
   const sockets = new Set<Socket>()
   const server = createServer(socket => {

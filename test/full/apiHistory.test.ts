@@ -1,5 +1,5 @@
-// Sessions and energy over HTTP: every row once over the pages, days by each charger's site, card ids masked for a
-// viewer.
+// Tests sessions and energy over HTTP. The pages hold every row once, days follow the clock of each charger's site, and
+// card ids are masked for a viewer.
 
 import assert from 'node:assert/strict'
 import { beforeEach, test } from 'node:test'
@@ -36,7 +36,7 @@ async function setUp(): Promise<void> {
     SELECT name, id, start, CASE WHEN i < 40 THEN start + interval '30 minutes' END, 1000 + i, 7000, 'CARD-1', 0,
       i * 1000, i * 1000 + 1000, false, start, 0.3, 'EUR', '{}', start
     FROM chargers, generate_series(1, 40) i, LATERAL (SELECT timestamptz '2026-09-29T22:00Z' + i * interval '1 hour' AS start) t`)
-  // A counter that gains 100 Wh every quarter hour from 29 September, 12:00 on.
+  // A counter that gains 100 Wh every quarter hour from 29 September, 12:00 UTC.
   await f.db.query(`
     INSERT INTO ev_readings (charger_id, time, total_energy_consumption, power_output)
     SELECT id, timestamptz '2026-09-29T12:00Z' + i * interval '15 minutes', i * 100, 400
@@ -224,7 +224,7 @@ test('every answer is as the OpenAPI document says', async () => {
       const answer = await response.json()
       const { error } = schema.safeParse(answer)
       assert.equal(error, undefined, `${path}: ${error && z.prettifyError(error)}`)
-      // A schema that takes everything would prove nothing.
+      // A schema that accepts everything would prove nothing.
       assert.equal(schema.safeParse({}).success, false, path)
       if (!path.endsWith('openapi.json'))
         assert.equal(schema.safeParse({ ...(answer as object), more: 1 }).success, false, path)

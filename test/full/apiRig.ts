@@ -1,4 +1,4 @@
-// What the tests of the HTTP API share: a whole server on a database of its own, and a token of each role.
+// The shared base of the tests of the HTTP API: a whole server on a separate database, and a token of each role.
 
 import pg from 'pg'
 import { type AccessRole, addToken } from '../../src/server/access/tokens.ts'

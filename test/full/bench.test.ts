@@ -1,4 +1,4 @@
-// The bench as a user runs it: the list, a short run with its JSON and HTML, a comparison, and the faults of its flags.
+// Runs the bench as a user does: the list, a short run with its JSON and HTML, a comparison, and wrong flags.
 
 import assert from 'node:assert/strict'
 import { spawn } from 'node:child_process'
@@ -12,7 +12,7 @@ const program = fileURLToPath(new URL('../../bench/fleet.ts', import.meta.url))
 const dir = mkdtempSync(join(tmpdir(), 'chargelift-bench-'))
 after(() => rmSync(dir, { recursive: true, force: true }))
 
-/** In a folder of its own: a bench that is at work in this one has the lock of its database. */
+/** Runs the bench in a separate folder. A bench that runs in the checkout holds the lock of its database. */
 async function bench(...args: string[]): Promise<{ code: number | null; out: string; err: string }> {
   const child = spawn(process.execPath, [program, ...args], { cwd: dir })
   let [out, err] = ['', '']

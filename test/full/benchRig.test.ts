@@ -1,6 +1,6 @@
-// The whole rig without a database: real generator processes over real mTLS against a server that acknowledges and
-// stores nothing. What the verdict is then is the target's; a run that fails it must leave nothing that looks like a
-// speed.
+// Runs the whole rig without a database. Real generator processes load a server over real mTLS. The server acknowledges
+// messages and stores nothing. The verdict then belongs to the target. A run that fails the verdict must leave nothing
+// that looks like a speed.
 
 import assert from 'node:assert/strict'
 import { mkdtempSync, rmSync } from 'node:fs'

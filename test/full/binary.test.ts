@@ -1,5 +1,4 @@
-// The single binaries, as a user has them: copied to an empty folder, with nothing of Node or of the repository in
-// reach.
+// Tests the single binaries as a user has them: copied to an empty folder, without access to Node or the repository.
 
 import assert from 'node:assert/strict'
 import { type ChildProcess, execFileSync, spawn, spawnSync } from 'node:child_process'
@@ -28,7 +27,7 @@ const binary = join(folder, 'chargelift')
 const emptyPath = join(folder, 'nothing')
 const running: Run[] = []
 
-/** A program in `folder` whose environment has nothing but what is given. */
+/** A program that runs in `folder`. Its environment has only the given variables. */
 class Run {
   readonly child: ChildProcess
   readonly exit: Promise<number | null>
@@ -163,7 +162,7 @@ describe('single binary', () => {
   it('runs as several processes, and stops them all with 0', async () => {
     const server = new Run(chargelift('server', ...serverFlags, '--processes', '2'), {
       DATABASE_URL: databaseUrl,
-      REDIS_URL: 'redis://127.0.0.1:1' // away: each stores all the same
+      REDIS_URL: 'redis://127.0.0.1:1' // unreachable: each process stores without Redis
     })
     const [, httpPort] = await server.saying(/"event":"listening",[^\n]*"httpPort":(\d+),"processes":2/)
     assert.equal((await fetch(`http://127.0.0.1:${httpPort}/healthz`)).status, 200)
@@ -241,7 +240,7 @@ describe('single binary', () => {
     const [, , httpPort] = await server.saying(/"event":"listening","mqttPort":(\d+).*"httpPort":(\d+)/)
     assert.equal((await fetch(`http://127.0.0.1:${httpPort}/readyz`)).status, 200)
     assert.match(server.out, /"pid":1,/)
-    // unshare takes no signals; its one child does.
+    // unshare forwards no signals, so the signal goes to its only child.
     const { pid } = server.child
     process.kill(Number(readFileSync(`/proc/${pid}/task/${pid}/children`, 'utf8')), 'SIGTERM')
     assert.equal(await server.exit, 0)
@@ -279,7 +278,7 @@ describe('single binary', () => {
   })
 })
 
-/** As in the image of deploy/Dockerfile. */
+/** The user id of the image of deploy/Dockerfile. */
 const nobody = 65_532
 
 function noUnshare(): string | false {

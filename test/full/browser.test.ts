@@ -1,5 +1,5 @@
-// The dashboard in a real browser, before a real server: what is published is seen, a server that is started again is
-// found again, and nothing goes wrong in the page meanwhile.
+// Tests the dashboard in a real browser against a real server. The page shows what is published. It finds a restarted
+// server again. No error occurs in the page.
 
 import assert from 'node:assert/strict'
 import { after, before, describe, it } from 'node:test'
@@ -24,7 +24,7 @@ describe('dashboard', { skip: missing }, () => {
   }
   const textOf = (visited: Visit, selector: string): Promise<string> =>
     visited.page.locator(selector).first().innerText({ timeout: 20_000 })
-  /** The chart is drawn anew when other points are asked for. */
+  /** Waits for the plot and returns its box. The chart is drawn again when other points are requested. */
   const plotOf = async ({ page }: Visit) =>
     (await until(
       () => page.locator('.u-over').boundingBox(),
@@ -82,7 +82,8 @@ describe('dashboard', { skip: missing }, () => {
     )
     assert.equal(await visited.page.locator('.stale').innerText(), '')
     assert.ok(await visited.isSamePage())
-    // The browser itself tells of each attempt that found no server, or one that was on its way.
+    // The browser reports each request that found no server, or that was under way when the server stopped. These
+    // errors are expected.
     assert.deepEqual(
       visited.errors.filter(error => !error.startsWith('Failed to load resource')),
       []

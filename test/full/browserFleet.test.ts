@@ -1,5 +1,6 @@
-// A fleet of 5,000 chargers on the fleet page: only rows in view are in the document, also while it is scrolled and
-// values come in; search, filter, order and keyboard reach every charger. `npm run bench -- budgets` counts the frames.
+// Tests a fleet of 5,000 chargers on the fleet page. The document holds only the rows in view, also while the page is
+// scrolled and values arrive. Search, filter, order and keyboard reach every charger. `npm run bench -- budgets` counts
+// the frames.
 
 import assert from 'node:assert/strict'
 import { after, before, describe, it } from 'node:test'
@@ -10,7 +11,7 @@ import type { WireClient } from '../wire.ts'
 import { launch, missing, phone, type Visit, visit } from './browserRig.ts'
 
 const count = 5_000
-/** Chargers whose values change while the page is scrolled. */
+/** The number of chargers whose values change while the page is scrolled. */
 const liveCount = 100
 const rowHeightsPerStep = 40
 
@@ -23,7 +24,7 @@ describe('dashboard of a large fleet', { skip: missing }, () => {
 
   before(async () => {
     const databaseUrl = await harness.database()
-    await harness.server(databaseUrl).then(first => first.stop()) // the tables
+    await harness.server(databaseUrl).then(first => first.stop()) // creates the tables
     const db = await harness.session(databaseUrl)
     await db.query(
       `INSERT INTO chargers (name) SELECT 'box-' || lpad(i::text, 4, '0') FROM generate_series(1, $1::int) i`,

@@ -1,5 +1,5 @@
-// The dashboard before a server with a week of history: the sessions page and its file, the charts of days, and the
-// pictures for README.md, which are written to docs/images with IMAGES=write.
+// Tests the dashboard against a server with a week of history: the sessions page, its file and the charts of days. Also
+// takes the pictures for README.md. IMAGES=write writes the pictures to docs/images.
 
 import assert from 'node:assert/strict'
 import { mkdirSync, readFileSync } from 'node:fs'
@@ -22,7 +22,7 @@ describe('dashboard with history', { skip: missing }, () => {
   let server: RunningServer
   const url = (path: string): string => `http://127.0.0.1:${server.httpPort}${path}`
   const get = async <Answer>(path: string): Promise<Answer> => (await (await fetch(url(path))).json()) as Answer
-  /** Of the week that is seeded at least three days, whatever today is. */
+  /** A moment in the seeded week. Its month holds at least three days of the week, whatever today is. */
   const within = Date.now() - 3 * 86_400_000
   const month = new Intl.DateTimeFormat('en-CA', { timeZone, year: 'numeric', month: '2-digit' }).format(within)
   const next = new Date(Date.UTC(Number(month.slice(0, 4)), Number(month.slice(5)), 1)).toISOString().slice(0, 10)
@@ -30,7 +30,7 @@ describe('dashboard with history', { skip: missing }, () => {
 
   before(async () => {
     const databaseUrl = await harness.database()
-    await harness.server(databaseUrl).then(first => first.stop()) // the tables
+    await harness.server(databaseUrl).then(first => first.stop()) // creates the tables
     const db = await harness.session(databaseUrl)
     await seedHistory(db, Date.now())
     server = await harness.server(databaseUrl)
@@ -38,7 +38,7 @@ describe('dashboard with history', { skip: missing }, () => {
     await harness.device('site-edge', 'edge', names)
     const edge = await harness.client(server, 'site-edge', {})
     await publishNow(edge)
-    // All of it is derived, so that no session comes while pages are looked at.
+    // Waits until the whole history is derived, so that no session appears while pages are checked.
     const { rows } = await db.query<{ now: Date }>('SELECT now()')
     await until(
       () => db.query<{ done: boolean }>('SELECT derived_to > $1 AS done FROM history_state', [rows[0]!.now]),
@@ -186,7 +186,7 @@ describe('dashboard with history', { skip: missing }, () => {
   })
 })
 
-/** What each does at this moment, through its edge. */
+/** Publishes the present state of each charger through its edge. */
 async function publishNow(edge: WireClient): Promise<void> {
   const ids = seededChargers.flatMap(({ name, now, card }, i) => {
     const isCharging = now === 'charging'

@@ -1,15 +1,15 @@
-// Headless Chromium for the tests of the dashboard: Debian's, through playwright-core. It talks to nobody but the
-// server under test, and everything that its console says about an error is kept.
+// Runs Debian's headless Chromium through playwright-core for the tests of the dashboard. The browser connects only to
+// the server under test. The rig keeps every error that the browser's console reports.
 
 import { existsSync } from 'node:fs'
 import axe from 'axe-core'
 import { type Browser, type BrowserContextOptions, chromium, type Page } from 'playwright-core'
 
 const executablePath = '/usr/bin/chromium'
-/** For node:test: why not, or false. */
+/** The reason for node:test to skip, or false. */
 export const missing: string | false = existsSync(executablePath) ? false : 'needs Chromium: apt-get install chromium'
 
-/** In a folder of its own, which is gone with it. */
+/** Starts the browser in a temporary folder that is deleted with it. */
 export const launch = (): Promise<Browser> =>
   chromium.launch({
     executablePath,
@@ -30,14 +30,14 @@ export const phone = { width: 390, height: 844 }
 
 export interface Visit {
   readonly page: Page
-  /** What went wrong in the page, in words of the browser. */
+  /** The errors and warnings of the page, in the browser's words. */
   readonly errors: string[]
-  /** It was not loaded again since it was opened. */
+  /** True if the page was not loaded again since it was opened. */
   readonly isSamePage: () => Promise<boolean>
   close(): Promise<void>
 }
 
-/** Opens a page of the dashboard in a browser that knows nothing of others. */
+/** Opens a page of the dashboard in a browser context that shares nothing with others. */
 export async function visit(browser: Browser, url: string, options: BrowserContextOptions = {}): Promise<Visit> {
   const context = await browser.newContext({
     viewport: desktop,
@@ -61,7 +61,10 @@ export async function visit(browser: Browser, url: string, options: BrowserConte
   }
 }
 
-/** Of axe-core with all its rules for WCAG 2.2 A and AA and best practice: `rule: element`. */
+/**
+ * The serious and critical violations that axe-core finds, as `rule: element`. All its rules for WCAG 2.2 A and AA and
+ * for best practice are checked.
+ */
 export async function seriousViolations({ page }: Visit): Promise<string[]> {
   await page.evaluate(axe.source)
   const { violations } = await page.evaluate<axe.AxeResults>('axe.run()')
@@ -72,12 +75,13 @@ export async function seriousViolations({ page }: Visit): Promise<string[]> {
 
 export interface LayoutShift {
   readonly value: number
-  /** What moved, and from where to where. */
+  /** The elements that moved, each with its old and its new place. */
   readonly moved: readonly string[]
 }
 
 /**
- * How much has moved by itself since the page was opened: 0.1 and above is felt as unrest (Cumulative Layout Shift).
+ * The movement without user input since the page was opened (Cumulative Layout Shift). Users notice values of 0.1 and
+ * above.
  */
 export const layoutShift = ({ page }: Visit): Promise<LayoutShift> =>
   page.evaluate<LayoutShift>(`new Promise(resolve => {

@@ -1,6 +1,5 @@
-// Chargers with a week behind them, for the tests that look at history in a browser: written into the tables as if they
-// had been received, before the server starts; the server derives the rest. What they do at this moment is published
-// afterwards.
+// Writes chargers with a week of history for the browser tests. The rows are written into the tables as received rows
+// before the server starts, and the server derives the rest. The present state of the chargers is published afterwards.
 
 import type pg from 'pg'
 import type { operationStates } from '../../src/model/wire/chargerState.ts'
@@ -78,7 +77,7 @@ export async function seedHistory(db: pg.ClientBase, nowMs: number): Promise<voi
 
 type Row = readonly [Date, string, number, number, number, number, number, string, string]
 
-/** Two sessions a day, which ramp up, hold, and taper off; the last one goes on when it charges now. */
+/** Two sessions a day that ramp up, hold and taper off. The last session continues if the charger charges now. */
 function rowsOf({ card, now }: SeededCharger, i: number, nowMs: number): Row[] {
   const rows: Row[] = []
   const plateau = [11_000, 7_400, 10_900, 3_700, 22_000][i % 5]!

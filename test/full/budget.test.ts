@@ -1,4 +1,5 @@
-// Over the memory budget: the database stores nothing, everybody sends, and the server stays small, polite and whole.
+// Tests a server over its memory budget. The database stores nothing and all clients send. The server stays small,
+// polite and whole.
 
 import assert from 'node:assert/strict'
 import { before, describe, it } from 'node:test'
@@ -39,7 +40,7 @@ describe('over the memory budget', () => {
     const modest = await harness.client(server, 'modest')
     const clients = await Promise.all(pushers.map(name => harness.client(server, name)))
     await db.query('BEGIN; LOCK TABLE ev_readings IN ACCESS EXCLUSIVE MODE')
-    // Long words fill the budget with few messages: far fewer than a window.
+    // Long words fill the budget with few messages, far fewer than a window.
     const word = 'x'.repeat(64)
     const sent = clients.map((client, i) =>
       client.publishAll(
@@ -50,7 +51,7 @@ describe('over the memory budget', () => {
       () => metric('chargelift_budget_used_bytes'),
       used => used >= budgetBytesMin / 16
     )
-    await isAnswered(clients[0]!) // whether it is held is asked when it sends
+    await isAnswered(clients[0]!) // the server decides to hold a client when the client sends
     assert.equal(await isAnswered(clients[0]!), false)
     await modest.ping()
     const ids = Array.from({ length: fairShareMessagesMin - 1 }, () =>

@@ -1,5 +1,5 @@
-// `--processes`: one server of several processes, with a real redis-server: one is killed, sessions of TLS go on at
-// any, metrics are of all, nothing is lost.
+// Tests `--processes`, one server of several processes, with a real redis-server. A process is killed, every process
+// resumes TLS sessions, the metrics cover all processes, and nothing is lost.
 
 import assert from 'node:assert/strict'
 import { type ChildProcess, spawn, spawnSync } from 'node:child_process'
@@ -83,7 +83,8 @@ describe('processes', { skip: missing }, () => {
         count => count === 1
       )
 
-    // Each connection goes to another process: half of them would not know the session of the first.
+    // Each connection goes to the next process. Without shared tickets, half of the connections could not resume the
+    // first session.
     const reused = await resumptions(mqttPort, 6)
     assert.deepEqual(reused, [true, true, true, true, true, true])
     server.kill('SIGTERM')

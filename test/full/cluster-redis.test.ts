@@ -1,4 +1,5 @@
-// Each form of --redis-url against what it is for: an ACL user over TLS, a master behind a Sentinel, a Redis Cluster.
+// Tests each form of --redis-url against a matching Redis: an ACL user over TLS, a master behind a Sentinel, and a
+// Redis Cluster.
 
 import assert from 'node:assert/strict'
 import { type ChildProcess, spawn, spawnSync } from 'node:child_process'
@@ -35,7 +36,7 @@ describe('redis-url', { skip: missing }, () => {
   const cli = (port: number, ...args: string[]): string =>
     spawnSync('redis-cli', ['-p', String(port), ...args]).stdout.toString()
 
-  /** Two servers, that share sessions, a queue and the shadow over it. */
+  /** Asserts that two servers share sessions, a queue and the Shadow over this Redis. */
   async function isShared(url: string): Promise<void> {
     const heard: string[] = []
     const open = async (node: string): Promise<RedisLink> => {

@@ -1,6 +1,6 @@
-// Two servers behind a TCP load balancer, with one database and one real Redis, and 200 edges that send all the time:
-// each server is killed, one is stopped for an upgrade, Redis is killed and hangs. Nothing acknowledged is lost,
-// nothing stored twice, and both servers serve what is newest in the database.
+// Tests two servers behind a TCP load balancer with one database, one real Redis, and 200 edges that send all the time.
+// Each server is killed. One server is stopped for an upgrade. Redis is killed and hangs. No acknowledged message is
+// lost and none is stored twice. Both servers serve the newest values of the database.
 
 import assert from 'node:assert/strict'
 import { type ChildProcess, spawn, spawnSync } from 'node:child_process'
@@ -18,7 +18,7 @@ import { WireClient } from '../wire.ts'
 const missing = spawnSync('redis-server', ['--version']).error && 'apt-get install redis-server'
 const harness = Harness.use()
 const edgeCount = 200
-/** What is promised is 5 s; a machine that is busy with other things may take longer, and tells how long. */
+/** The promise is 5 s. A busy machine may take longer, and the test reports the time. */
 const equalWithinMs = 20_000
 
 describe('two servers', { skip: missing }, () => {
@@ -95,9 +95,10 @@ describe('two servers', { skip: missing }, () => {
   it('a Redis that hangs for 30 s holds nobody up, newcomers neither', async t => {
     redis.kill('SIGSTOP')
     const hungAtMs = performance.now()
-    for (const edge of edges.slice(0, 20)) edge.client?.destroy() // they come again
+    for (const edge of edges.slice(0, 20)) edge.client?.destroy() // the edges connect again
     await everybodySends()
-    await sleep(Math.max(0, 30_000 - (performance.now() - hungAtMs))) // no condition: the time itself is the fault
+    // There is no condition to wait for: the time itself is the fault.
+    await sleep(Math.max(0, 30_000 - (performance.now() - hungAtMs)))
     await everybodySends()
     redis.kill('SIGCONT')
     await everythingHolds(t)
@@ -118,7 +119,7 @@ describe('two servers', { skip: missing }, () => {
     )
   })
 
-  /** Each edge is connected, and has something acknowledged that it sent from now on. */
+  /** Waits until each edge is connected and has an acknowledgement for a message that it sent after this call. */
   async function everybodySends(): Promise<void> {
     for (const edge of edges) edge.isPaused = false
     const before = edges.map(({ acked }) => acked.size)
@@ -169,7 +170,7 @@ describe('two servers', { skip: missing }, () => {
   }
 
   let asked = 0
-  /** Chargers of which the server's retained value is another one. */
+  /** The chargers whose retained value on the server differs from the newest stored value. */
   async function differences(server: ServerProcess, i: number, newest: ReadonlyMap<string, number>): Promise<string[]> {
     const name = `boss${i}`
     const client = new WireClient({ certs: harness.certs, name, port: server.mqttPort, clientId: `${name}:${asked++}` })

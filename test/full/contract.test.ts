@@ -1,7 +1,7 @@
-// The contract between edge and server of neighbouring versions: what the edges and servers of former releases said, as
-// recorded in test/fixtures/contract/VERSION.json, is understood by those of this one, and what these say has all that
-// was said before. At a release: RECORD_CONTRACT=1 npm run test:full writes the file of its version; files of releases
-// are never changed.
+// Tests the contract between edges and servers of neighbouring versions. test/fixtures/contract/VERSION.json records
+// what the edges and servers of former releases sent. The edges and servers of this version understand the recorded
+// messages. Their own messages contain everything that was sent before. At a release, RECORD_CONTRACT=1 npm run
+// test:full writes the file of its version. Files of releases are never changed.
 
 import assert from 'node:assert/strict'
 import { existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs'
@@ -28,7 +28,7 @@ interface Contract {
     readonly subscribes: readonly string[]
     readonly publishes: readonly (Message & { readonly qos: number; readonly retain: boolean })[]
   }
-  /** What a server tells an edge that has subscribed. */
+  /** The messages that a server delivers to a subscribed edge. */
   readonly server: { readonly delivers: readonly Message[] }
 }
 
@@ -41,7 +41,7 @@ const h = Harness.use()
 const stored = (): Contract[] =>
   existsSync(folder) ? readdirSync(folder).map(file => JSON.parse(readFileSync(join(folder, file), 'utf8'))) : []
 
-/** Everything that an edge of this version says from its start to a charging vehicle. */
+/** Records every message that an edge of this version sends from its start until a vehicle charges. */
 async function recordEdge(): Promise<Contract['edge']> {
   const read = (name: string): string => readFileSync(join(h.certs, name), 'utf8')
   const broker = await FakeBroker.start({ ca: read('ca.pem'), cert: read('server.pem'), key: read('server.key') })
@@ -82,7 +82,7 @@ chargers: [${JSON.stringify(entry)}]
   }
 }
 
-/** Moves recorded times to now: a server takes nothing that is older than a year. */
+/** Moves recorded times to now, because a server accepts nothing that is older than a year. */
 function moved(publishes: Contract['edge']['publishes']): [topic: string, payload: string][] {
   const timeOf = ({ payload }: Message): number => Date.parse(String(payload.SamplingTime))
   const shiftMs = Date.now() - Math.max(...publishes.map(timeOf))
@@ -92,7 +92,10 @@ function moved(publishes: Contract['edge']['publishes']): [topic: string, payloa
   })
 }
 
-/** What a server answers to an edge of `contract` that publishes everything and subscribes; rejected must stay none. */
+/**
+ * Lets an edge of `contract` publish everything and subscribe at a fresh server. Returns the messages that the server
+ * delivers, and the problems. No message may be rejected.
+ */
 async function replay(contract: Contract['edge']): Promise<{ delivers: Message[]; problems: string[] }> {
   const url = await h.database()
   const server = await h.server(url)
@@ -120,7 +123,7 @@ async function replay(contract: Contract['edge']): Promise<{ delivers: Message[]
   return { delivers, problems }
 }
 
-/** Of EdgeStatus: absent where the edge cannot know, or has nothing to tell. */
+/** The members of EdgeStatus that are absent if the edge cannot know them or has nothing to report. */
 const optional = new Set([
   'Clock',
   'OldestUnsent',
@@ -131,7 +134,7 @@ const optional = new Set([
   'ReachabilitySince'
 ])
 
-/** `topic member type`, each once, of what is always there. */
+/** Returns `topic member type`, each once, for all members that are always present. */
 const shapesOf = (messages: readonly Message[]): Set<string> =>
   new Set(
     messages.flatMap(({ topic, payload }) =>

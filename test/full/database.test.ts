@@ -1,5 +1,5 @@
-// Databases that neither work nor go away: frozen, or on a disk that is full. Nothing acknowledged is lost, nothing
-// hangs.
+// Tests databases that neither work nor disappear: a frozen database, and a database on a full disk. No acknowledged
+// message is lost, and nothing hangs.
 
 import assert from 'node:assert/strict'
 import { spawnSync } from 'node:child_process'
@@ -13,7 +13,7 @@ import { judgeAll } from '../faults/judge.ts'
 import { until } from '../harness.ts'
 
 const baseMs = Date.now() - 3_600_000
-/** Twice what is promised. */
+/** Twice the promised time. */
 const stopMsMax = 20_000
 const publish = (device: Device, count: number): void => {
   for (let n = 0; n < count; n++) {
@@ -63,7 +63,7 @@ function fillDisk(path: string): void {
   }
 }
 
-/** Undefined where a file system can be mounted, else why not. */
+/** Undefined if a file system can be mounted, otherwise the reason why not. */
 function mountFault(): string | undefined {
   const folder = mkdtempSync(join(tmpdir(), 'chargelift-mount-'))
   const { status } = spawnSync('mount', ['-t', 'tmpfs', 'tmpfs', folder])
@@ -87,7 +87,7 @@ describe('a disk that is full', { skip: missing }, () => {
     await untilDone(device)
     const ballast = join(databaseFolder, 'ballast')
     fillDisk(ballast)
-    // What still fits into pages that are there already is stored: until it does not fit any more.
+    // Rows that fit into existing pages are still stored. The device publishes until the disk is full.
     const full = await until(
       async () => {
         if (device.isDone) publish(device, 1_000)

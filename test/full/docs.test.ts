@@ -1,6 +1,6 @@
-// Follows the documentation: every command of every page runs, in order, in a folder of the page's own. A page may take
-// a server, or a whole site with an edge and a simulated charger, for granted. test/docs/markdown.ts says what each
-// kind of block means.
+// Follows the documentation: every command of every page runs, in order, in a folder of the page. A page may start with
+// an installed server, or with a whole site with an edge and a simulated charger. test/docs/markdown.ts defines each
+// kind of block.
 
 import assert from 'node:assert/strict'
 import { spawn, spawnSync } from 'node:child_process'
@@ -43,7 +43,7 @@ after(async () => {
   rmSync(dir, { recursive: true, force: true, maxRetries: 5 })
 })
 
-// An interrupted test runner would leave services behind: they are processes of their own.
+// An interrupted test runner would leave services behind, because they are separate processes.
 process.once('exit', () => {
   if (!existsSync(dir)) return
   for (const reader of readers) reader.kill()
@@ -53,13 +53,13 @@ process.once('exit', () => {
 for (const signal of ['SIGTERM', 'SIGINT'] as const) process.once(signal, () => process.exit(1))
 
 interface Setting {
-  /** Installed and running: the server alone, or also an edge and its charger. */
+  /** Installed and running before the page starts: the server alone, or also an edge and its charger. */
   readonly runs?: 'server' | 'site'
-  /** On the PostgreSQL of the system, for its client programs. */
+  /** Uses the PostgreSQL of the system, because the page needs its client programs. */
   readonly onCluster?: boolean
-  /** Before the block with this text. */
+  /** Functions to run before a block, by a text that the block contains. */
   readonly before?: Readonly<Record<string, (reader: Reader, databaseUrl: string) => Promise<unknown>>>
-  /** DATABASE_URL is set, and the tables are there. */
+  /** DATABASE_URL is set and the tables exist. */
   readonly hasDatabase?: boolean
 }
 
@@ -105,7 +105,7 @@ function settings(reader: Reader, more = ''): void {
   writeFileSync(join(reader.dir, 'etc/chargelift/server.env'), `${reader.replaced(env)}\n${more}`)
 }
 
-/** As docs/install-server.md leaves a machine. */
+/** Installs a server as docs/install-server.md does. */
 async function installServer(reader: Reader, databaseUrl: string): Promise<void> {
   settings(reader, `DATABASE_URL=${databaseUrl}\n`)
   await reader.runs(`
@@ -114,7 +114,7 @@ async function installServer(reader: Reader, databaseUrl: string): Promise<void>
     systemctl enable --now chargelift-server`)
 }
 
-/** As docs/install-pi.md leaves a Pi, but with a poll every second. */
+/** Installs an edge as docs/install-pi.md does on a Pi, but with a poll every second. */
 async function installEdge(reader: Reader, databaseUrl: string): Promise<void> {
   const broker = `mqtts://localhost:${reader.mqttPort}`
   await reader.runs(`
@@ -146,7 +146,7 @@ describe('every command of a page works', () => {
   test('docs/certificates.md', t => follow(t, 'docs/certificates.md', { runs: 'site' }).then(() => {}))
 
   test('README.md', async t => {
-    // Step 3 says this in words.
+    // Step 3 of the page says this in words.
     const fillIn = (reader: Reader) =>
       reader.runs(`
         cp certs/ca.pem certs/devices/wallbox-1.pem certs/devices/wallbox-1.key .
@@ -215,7 +215,7 @@ describe('docs/backup.md', { skip: noPrograms }, () => {
             seen => seen.size >= inBackup + 5
           )
         },
-        // The restored database is behind until the edge has sent its acknowledged samples again.
+        // The restored database lacks rows until the edge has sent its acknowledged samples again.
         'edge replay': async () => {
           const [before, restored] = [await keys('chargelift'), await keys('chargelift_restored')]
           assert.ok([...before].some(key => !restored.has(key)))
@@ -371,7 +371,7 @@ describe('docs/smart-home.md', () => {
   })
 })
 
-/** Evaluates the one kind of Jinja that the page uses: `{{ value_json.NAME }}`, with a division. */
+/** Evaluates the only kind of Jinja template that the page uses: `{{ value_json.NAME }}`, with a division. */
 function rendered(template: string, payload: string): string {
   const [, name, by = '1'] = /^\{\{ value_json\.(\w+)(?: \/ (\d+))? \}\}$/.exec(template) ?? []
   assert.ok(name, `expected a template that this test can evaluate, found ${template}`)
@@ -379,7 +379,7 @@ function rendered(template: string, payload: string): string {
   return String(typeof value === 'number' ? value / Number(by) : value)
 }
 
-/** Runs jq, if it is installed; otherwise evaluates the one filter of the page. */
+/** Runs jq if it is installed. Otherwise evaluates the only filter of the page. */
 function queried(filter: string, payload: string): string {
   const { error, stdout } = spawnSync('jq', ['-r', filter], { input: payload, encoding: 'utf8' })
   if (error === undefined) return stdout.trim()
@@ -387,7 +387,7 @@ function queried(filter: string, payload: string): string {
   return String(JSON.parse(payload).Value)
 }
 
-// Pages without needs of their own.
+// All other pages need no special setting.
 const followed = new Set(readFileSync(import.meta.filename, 'utf8').match(/docs\/[\w-]+\.md/g))
 for (const page of readdirSync(join(root, 'docs')).map(name => `docs/${name}`)) {
   const isNew = page.endsWith('.md') && !followed.has(page)

@@ -1,4 +1,5 @@
-// Certificates taken away, exchanged and rolled over, and storms at the door, with a real server and its files on disk.
+// Tests certificates that are revoked, replaced and rolled over, and storms of connections, with a real server and its
+// files on disk.
 
 import assert from 'node:assert/strict'
 import { createPrivateKey, X509Certificate } from 'node:crypto'
@@ -19,13 +20,15 @@ import { envelope, Harness, until } from '../harness.ts'
 import { WireClient } from '../wire.ts'
 
 const dayMs = 86_400_000
-/** Twice what is promised, 5 s and 15 s: a machine that is busy with other things breaks no promise of ours. */
+/** Twice the promised 5 s and 15 s, because a busy machine does not break a promise of ours. */
 const revokedMsMax = 10_000
 const halfOpenMsMax = 30_000
 const acknowledgedInside = 10
 const harness = Harness.use()
 
-/** A server that reads the files of a folder of its own, filled from the authority of the harness. */
+/**
+ * Starts a server that reads the files of a separate folder. The folder is filled from the authority of the harness.
+ */
 async function serverOf(
   folder: string,
   overrides = {}
@@ -45,7 +48,7 @@ const metricOf = async ({ httpPort }: RunningServer, name: string): Promise<numb
 const warningsOf = async ({ httpPort }: RunningServer): Promise<string[]> =>
   ((await (await fetch(`http://127.0.0.1:${httpPort}/readyz`)).json()) as { warnings?: string[] }).warnings ?? []
 
-/** Who issued the certificate that the server shows. */
+/** The issuer of the certificate that the server shows. */
 async function serverIssuer(port: number, ca: string): Promise<string | undefined> {
   const socket = connect({ host: '127.0.0.1', port, ca }).on('error', () => {})
   await new Promise<void>(resolve => {
@@ -72,7 +75,7 @@ describe('certificates while the server runs', () => {
     const [gone, ...others] = clients as [WireClient, ...WireClient[]]
     let isOver = false
     let slowestMs = 0
-    // Each goes on publishing, one after the other's acknowledgement.
+    // Each client continues to publish, one message after the acknowledgement of the last one.
     const work = others.map(async (client, index) => {
       while (!isOver) {
         const startMs = performance.now()
@@ -98,7 +101,7 @@ describe('certificates while the server runs', () => {
     await harness.device('stayed')
     const { server, at } = await serverOf('rollover')
     const stayed = await harness.client(server, 'stayed')
-    // The new CA, and what both sides trust meanwhile.
+    // First the new CA comes. Both sides trust both CAs for a time.
     await initAuthority({ dir: next })
     await issueDevice({ dir: next, name: 'moved' })
     const read = (dir: string, name: string): string => readFileSync(join(dir, name), 'utf8')
@@ -114,13 +117,13 @@ describe('certificates while the server runs', () => {
     const moved = new WireClient({ certs: both, name: 'moved', port: server.mqttPorts[0]!, clientId: 'moved' })
     harness.onEnd(async () => moved.destroy())
     assert.equal(await moved.connect(), 0)
-    // Its former certificate is as good, as long as its CA is.
+    // The former certificate is valid as long as its CA is trusted.
     assert.equal(await codeOf(server, harness.certs, 'moved'), 0)
     const again = new WireClient({ certs: both, name: 'moved', port: server.mqttPorts[0]!, clientId: 'moved' })
     harness.onEnd(async () => again.destroy())
     assert.equal(await again.connect(), 0)
     assert.equal(stayed.closed, false)
-    // The server's own certificate, then the end of the old CA.
+    // Next the server's own certificate is replaced. Then the old CA is removed.
     for (const name of ['server.key', 'server.pem']) cpSync(join(next, name), at(name))
     const served = () => serverIssuer(server.mqttPorts[0]!, read(both, 'ca.pem'))
     const nextCa = new X509Certificate(read(next, 'ca.pem')).subject
@@ -159,7 +162,7 @@ describe('certificates while the server runs', () => {
     await server.ready()
     const place = { mqttPorts: [server.mqttPort] }
     const [leaving, staying] = [await harness.client(place, 'leaving'), await harness.client(place, 'staying')]
-    // A file that changes all the time is not read by itself.
+    // A file that changes all the time is not read without a reload.
     const crl = join(harness.certs, 'crl.pem')
     const unrest = setInterval(() => utimesSync(crl, new Date(), new Date()), 50)
     try {
@@ -258,7 +261,7 @@ describe('storms at the door', () => {
         .on('error', () => {})
         .resume()
       const closed = new Promise<void>(resolve => socket.once('close', () => resolve()))
-      // Every third one begins a handshake, and every other of these drips on.
+      // Every third connection begins a handshake. Every second of these then sends one byte a second.
       if (index % 3 === 0) socket.write(Buffer.from([0x16, 3, 1, 2, 0, 1, 0, 1, 0xfc, 3, 3]))
       const drip = index % 6 === 0 ? setInterval(() => socket.write('\0'), 1_000) : undefined
       closed.then(() => clearInterval(drip))

@@ -1,5 +1,5 @@
-// Long backlogs, and those that begin anew: three weeks without a server, a million values, a database from a backup.
-// Real parts: an edge process, its disk, TLS, a server, a database whose rows are counted and compared.
+// Tests long and repeated backlogs: three weeks without a server, a million values, a database from a backup. All parts
+// are real: an edge process, its disk, TLS, a server, and a database whose rows are counted and compared.
 
 import assert from 'node:assert/strict'
 import { join } from 'node:path'
@@ -29,7 +29,7 @@ interface Answer {
   readonly ActPwr: number
 }
 
-/** A charger that says what it is told to; returns its address. */
+/** Starts a charger that answers with the values of `next`. Returns its address. */
 async function charger(next: () => Answer): Promise<string> {
   const box = await startFakeCharger((socket, path) => {
     const reply = path.includes('/ChargeData') ? json({ ...next(), ActCurr: 16 }) : answer(404, '')
@@ -50,9 +50,7 @@ async function rowsOf(db: pg.Client, name: string): Promise<Record<string, unkno
 }
 
 describe('replay after a restore: the database gets back what it had', { concurrency: 2 }, () => {
-  /**
-   * An edge with samples in the database, and a charger that tells something new at every poll until it is told not to.
-   */
+  /** Starts an edge with samples in the database. Its charger reports new values at every poll until `freeze`. */
   async function scene(prefix: string): Promise<{
     readonly name: string
     readonly server: RunningServer
@@ -140,7 +138,10 @@ describe('replay after a restore: the database gets back what it had', { concurr
   }
 })
 
-/** Four hours of charging a day, the last of them just now, every 10 s; polled every 30 s in between. */
+/**
+ * Four hours of charging a day, the last of them until now. The poll is every 10 s while the charger charges, and every
+ * 30 s otherwise.
+ */
 class ThreeWeeks {
   readonly told: { readonly timeMs: number; readonly values: Partial<ChargerValues> }[] = []
   memory: ChargerMemory = { timeMs: 0, known: {} }
@@ -285,7 +286,7 @@ it('a million spooled values drain, and every one is stored once', async () => {
   )
   edge.start()
   const stored = async () => {
-    // Counting costs more than storing.
+    // Counting costs more than storing, so the test counts rarely.
     await sleep(500)
     const { rows } = await db.query(
       'SELECT count(*)::integer AS count FROM ev_readings WHERE output_current IS NOT NULL'

@@ -1,5 +1,5 @@
-// Lifetime energy as it stands in the table, whatever happens to the edge, its disk and the meter.
-// Real parts: edge processes, their disks, TLS, a server, a database.
+// Tests the lifetime energy in the table, whatever happens to the edge, its disk and the meter. All parts are real:
+// edge processes, their disks, TLS, a server, a database.
 
 import assert from 'node:assert/strict'
 import { rmSync } from 'node:fs'
@@ -16,9 +16,9 @@ const patienceMs = 60_000
 interface Scene {
   readonly box: FakeCharger
   readonly db: pg.Client
-  /** An edge with a disk of its own; a new name is a new Pi. */
+  /** Starts an edge with a separate disk. A new name of a disk means a new Pi. */
   edge(disk: string, ...flags: string[]): EdgeProcess
-  /** What the table has, in order. */
+  /** The stored totals, in the order of time. */
   totals(): Promise<number[]>
   totalIs(wh: number): Promise<unknown>
 }
@@ -91,7 +91,7 @@ describe('a charger that counts its sessions', () => {
     assert.equal(second.count('energy_seeded'), 1)
     shows(s, { nrg: 70, seconds: 6 })
     await s.totalIs(1_070)
-    // And a card that died in between two sessions.
+    // Then the memory card dies between two sessions.
     await second.end('SIGKILL')
     rmSync(join(harness.dir, 'second'), { recursive: true })
     shows(s, { nrg: 5, seconds: 1, card: 'B2' })
@@ -156,7 +156,7 @@ describe('a charger that counts its sessions', () => {
 })
 
 describe('a charger with a lifetime meter', () => {
-  /** From now on it answers with these, one a poll; the last one stays. */
+  /** The charger answers with these meter values in Wh from now on, one at each poll. The last value stays. */
   const meters = ({ box }: Scene, ...wh: number[]): void => {
     box.reply = (socket, path) => {
       const meter = wh.length > 1 ? wh.shift() : wh[0]
@@ -173,7 +173,7 @@ describe('a charger with a lifetime meter', () => {
     meters(s, 3, 5_010)
     await s.totalIs(5_010)
     assert.equal(edge.count('implausible_value'), 1)
-    // Below where it stood for good: a new meter.
+    // The meter stays below its former value, so it is a new meter.
     meters(s, 10, 12, 14, 24)
     await s.totalIs(5_020)
     const epochs = () => edge.lines.filter(({ event, step }) => event === 'energy' && step === 'new_epoch').length

@@ -1,6 +1,6 @@
-// Whatever happens between an edge and its server, the table holds every sample once and in order.
-// Real parts: an edge process, its disk, TLS, a server, a database. Between edge and server stands a network that
-// refuses, swallows and mutes, or leads to a server that is none. Outages last 30 s each.
+// Whatever happens between an edge and its server, the table holds every sample once and in order. All parts are real:
+// an edge process, its disk, TLS, a server, a database. A network between edge and server refuses connections, swallows
+// bytes, mutes the server, or leads to a false server. Each outage lasts at least 10 s.
 
 import assert from 'node:assert/strict'
 import { once } from 'node:events'
@@ -21,9 +21,12 @@ const outageMs = 10_000
 const patienceMs = 150_000
 const harness = Harness.use()
 
-/** A charger whose power and counter are new at every poll, and who remembers what it told. */
+/** A charger whose power and counter are new at every poll. It counts its samples. */
 class Box {
-  /** Every sample is told by its number: power is 1,000 W and as many as the number, the counter as many Wh. */
+  /**
+   * The number of the last sample. A sample contains its number: the power in W is 1,000 plus the number, and the
+   * counter in Wh is the number.
+   */
   told = 0
   readonly #startedMs = Date.now()
   #frozen = false
@@ -41,7 +44,7 @@ class Box {
     return this.#server.url
   }
 
-  /** From now on nothing changes. */
+  /** Stops all changes of the values. */
   freeze(): void {
     this.#frozen = true
   }
@@ -53,7 +56,7 @@ class Box {
   }
 }
 
-/** What lies between the edge and whatever listens at `target`. Every change cuts what was open. */
+/** The network between the edge and the listener at `target`. Every change cuts all open connections. */
 class Network {
   port = 0
   #target: number | undefined
@@ -73,13 +76,13 @@ class Network {
     this.#cut()
   }
 
-  /** Connections are accepted, and nothing ever comes back. */
+  /** Accepts connections and never sends anything back. */
   swallow(): void {
     this.#target = undefined
     this.#cut()
   }
 
-  /** What the server says is lost from now on; what the edge says arrives. */
+  /** Drops all bytes of the server from now on. Bytes of the edge still arrive. */
   mute(): void {
     this.#muted = true
   }
@@ -131,12 +134,12 @@ interface StoredRow {
   readonly total_energy_consumption: number | null
 }
 
-/** One charger, its edge, the network, and what the server's table holds of it. */
+/** One charger, its edge, the network, and the rows of the charger in the server's table. */
 class Scene {
   readonly name: string
   readonly box = new Box()
   readonly network = new Network()
-  /** Samples that were told to an edge which was killed before it can have spooled them. */
+  /** The samples that a killed edge may have received without appending them to its Spool. */
   readonly #excused = new Set<number>()
   readonly #db: pg.Client
   edge!: EdgeProcess
@@ -146,7 +149,7 @@ class Scene {
     this.#db = db
   }
 
-  /** Ready, with some samples stored. */
+  /** Starts the scene and waits until some samples are stored. */
   static async start(name: string, databaseUrl: string, server: RunningServer): Promise<Scene> {
     const scene = new Scene(name, await harness.session(databaseUrl))
     await harness.device(scene.name)
@@ -177,7 +180,7 @@ class Scene {
     return (await this.rows()).length
   }
 
-  /** Waits until as many rows are stored. */
+  /** Waits until at least this number of rows is stored. */
   async stored(atLeast: number): Promise<void> {
     await until(
       () => this.count(),
@@ -186,7 +189,10 @@ class Scene {
     )
   }
 
-  /** Waits until as many samples are told from now on: while nothing is stored they are on the disk. */
+  /**
+   * Waits for this number of further samples of the charger. While the server stores nothing, the samples are on the
+   * disk.
+   */
   async sampled(more: number): Promise<void> {
     const target = this.box.told + more
     await until(
@@ -208,11 +214,11 @@ class Scene {
   async kill(): Promise<void> {
     const { told } = this.box
     await this.edge.end('SIGKILL')
-    // One poll may have been answered and not appended, and one more while the process died.
+    // The edge may have polled one sample without appending it, and one more while the process died.
     for (let number = told; number <= this.box.told; number++) this.#excused.add(number)
   }
 
-  /** Ends the edge in good order and compares. */
+  /** Ends the edge with SIGTERM and compares the table with the charger's samples. */
   async assertWhole(): Promise<void> {
     this.box.freeze()
     await this.stored(this.box.told - this.#excused.size)
@@ -249,7 +255,7 @@ class Scene {
   }
 }
 
-/** Three at a time: most of an outage is waiting. */
+/** Three outages run at a time, because most of an outage is waiting. */
 describe('outages', { concurrency: 3 }, () => {
   let server: RunningServer
   let url: string
@@ -272,7 +278,8 @@ describe('outages', { concurrency: 3 }, () => {
   }
 
   /**
-   * The outage lasts until the edge has noticed it and for its time at least, and goes on until samples have piled up.
+   * Waits until the edge has noticed the outage, the outage has lasted its time, and the charger has given 20 further
+   * samples.
    */
   async function outlast(scene: Scene, event: string, reason?: RegExp): Promise<void> {
     await Promise.all([scene.logged(event, reason), sleep(outageMs), scene.sampled(20)])

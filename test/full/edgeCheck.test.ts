@@ -1,5 +1,5 @@
-// `chargelift edge --check` against a real server and a real charger API: what an installer sees, and what it leaves
-// alone.
+// Tests `chargelift edge --check` against a real server and a real charger API: what an installer sees, and what the
+// check leaves unchanged.
 
 import assert from 'node:assert/strict'
 import { spawn } from 'node:child_process'
@@ -19,7 +19,7 @@ const harness = Harness.use()
 const pin = 'pin-0815'
 const root = fileURLToPath(new URL('../..', import.meta.url))
 
-/** A server, a charger and a configuration for it. */
+/** Starts a server and a charger, and writes a configuration for them. */
 async function site(name: string, devKey = pin) {
   const databaseUrl = await harness.database()
   const server = await harness.server(databaseUrl)

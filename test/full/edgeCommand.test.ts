@@ -1,5 +1,5 @@
-// The edge as a process: what it tells systemd, and a run that ends by itself. `npm run bench -- budgets` measures what
-// it takes.
+// Tests the edge as a process: what it reports to systemd, and a run that ends by itself. `npm run bench -- budgets`
+// measures its CPU time and memory.
 
 import assert from 'node:assert/strict'
 import { type ChildProcess, execFileSync, spawn } from 'node:child_process'
@@ -60,7 +60,7 @@ const skip =
     ? false
     : 'needs systemd-notify and python3 (apt install systemd python3)'
 
-/** Receives datagrams on a socket of the AF_UNIX kind, which Node cannot. */
+/** A Python program that receives datagrams on an AF_UNIX socket, because Node cannot. */
 const listener = `
 import socket, sys
 s = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)

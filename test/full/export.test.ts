@@ -1,4 +1,5 @@
-// Exports: every row once, over HTTP and on the command line the same, in memory that does not grow with the rows.
+// Tests exports. Every row occurs once. HTTP and the command line give the same text. The memory does not grow with the
+// number of rows.
 
 import assert from 'node:assert/strict'
 import { spawn, spawnSync } from 'node:child_process'
@@ -55,7 +56,7 @@ async function setUp(): Promise<void> {
   )
 }
 
-/** The command's output, with so little heap that it cannot hold all rows, or their text. */
+/** Runs the command with a heap that is too small for all rows or their text. Returns its output. */
 async function command(...args: string[]): Promise<{ code: number; stdout: string; stderr: string }> {
   const child = spawn(
     process.execPath,
@@ -77,7 +78,7 @@ test('every session is in the file once, in memory that does not grow with their
   assert.deepEqual([all.code, all.stderr], [0, ''])
   const lines = all.stdout.split('\r\n')
   assert.equal(lines.pop(), '')
-  // Sessions of c101 and above are derived from the readings below.
+  // The sessions of c101 and above are derived from the readings below.
   assert.equal(lines.filter(line => /^c(0|100,)/.test(line)).length, sessionsCount)
   assert.equal(new Set(lines).size, lines.length)
   assert.match(lines[0]!, /^\ufeffCharger,Site,Started,Ended,Time zone,Energy \(kWh\),Peak power \(kW\),Card,/)

@@ -1,5 +1,5 @@
-// Faults at length: a storm of twelve, a database that is away for a minute, a client that ignores its window.
-// FAULT_SEED=n repeats a storm; without it each run draws its own, and prints it.
+// Long fault tests: a storm of twelve faults, a database that is away for 30 s, and a client that ignores its Window.
+// FAULT_SEED=n repeats a storm. Without FAULT_SEED, each run draws a seed and prints it.
 
 import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
@@ -28,12 +28,12 @@ describe('a storm', () => {
 describe('a database that is away for 30 s', () => {
   const bench = FaultBench.use()
   const awaySeconds = 30
-  /** Twice what is promised: all is stored a minute after the database is back. */
+  /** Twice the promise that everything is stored a minute after the database is back. */
   const recoveryMsMax = 120_000
   const pingsAnsweredMin = 3
-  /** Of the budget; a message here has some 120. */
+  /** The largest count of one message in the budget. A message of this test counts about 120 bytes. */
   const messageBytesMax = 256
-  /** Messages of each device more, at once, when the database is back. */
+  /** The number of further messages that each device sends at once when the database is back. */
   const pushed = 500
 
   it('costs no connection within its window, keeps memory within the budget to the end of the recovery, and then all is stored', async t => {
@@ -117,8 +117,8 @@ describe('a client that ignores its window', () => {
   const count = 1_000_000
   const fifths = 5
   /**
-   * Three times what was seen. Of an attack, so by resident memory too: the budget does not count what lies outside of
-   * it.
+   * Three times the growth that was seen. An attack is judged by resident memory too, because the budget does not count
+   * memory outside of it.
    */
   const grownMbMax = 330
 
@@ -136,9 +136,9 @@ describe('a client that ignores its window', () => {
     polite.start()
     const greedy = new WireClient({ certs: harness.certs, name: 'greedy', port: server.mqttPort, clientId: 'greedy' })
     assert.equal(await greedy.connect(), 0)
-    // Counted, not parsed: a million objects would be this process's own flood.
+    // The acknowledgements are counted and not parsed. A million objects would flood this process.
     let acknowledged = 0
-    /** Acknowledgements of the other device, at the begin and after each fifth of the million. */
+    /** The acknowledgements of the other device at the start and after each fifth of the million. */
     const politeAcks: number[] = []
     greedy.socket.removeAllListeners('data')
     greedy.socket.on('data', chunk => {

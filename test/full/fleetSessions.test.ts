@@ -1,5 +1,5 @@
-// The charger of the load generator (bench/load/session.ts): the sessions that it lives through, by a look at all that
-// it shows at every poll, are those that are derived from what changed.
+// Tests the charger of the load generator (bench/load/session.ts). The true sessions come from all values that the
+// charger shows at every poll. They must equal the sessions that are derived from the changes.
 
 import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
@@ -49,7 +49,7 @@ describe('the charger of the load generator', () => {
       })
       let before: Shown | undefined
       let open: { startedUs: number; totalWh: number; vehicle: string } | undefined
-      // A session that was there before is not seen from its beginning.
+      // A session that began before the first poll is left out, because its beginning is unknown.
       let seenIdle = false
       for (let poll = 0; poll < polls; poll++) {
         const timeUs = fromUs + poll * pollSeconds * 1_000_000

@@ -1,5 +1,6 @@
-// What is derived from raw rows, on a real database: TEST_DATABASE_URL names a TimescaleDB or a plain PostgreSQL;
-// without it the embedded one serves. The truth is worked out here, from the same rows, in another way.
+// Tests the history that is derived from raw rows on a real database. TEST_DATABASE_URL names a TimescaleDB or a plain
+// PostgreSQL. Without it, the embedded PostgreSQL is used. The tests compute the truth from the same rows in another
+// way.
 
 import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
@@ -67,7 +68,7 @@ async function store(db: pg.Client, samples: readonly Sample[]): Promise<void> {
   )
 }
 
-/** As the ingest worker notes it. */
+/** Notes changes as the ingest worker does. */
 async function note(db: pg.Client, samples: readonly Sample[]): Promise<void> {
   await db.query(
     `INSERT INTO history_changes (charger_id, from_time, to_time)
@@ -103,7 +104,7 @@ describe('history', () => {
       )
       assert.ok(rows.every(({ max_power_w }) => max_power_w === 600))
     }
-    // A row that came late changes its quarter hour and the one after it, once it is noted.
+    // A late row changes its quarter hour and the quarter hour after it, once the row is noted.
     const late = { charger: 1, ms: start + dayMs + 1, energy: samples.find(({ ms }) => ms >= start + dayMs)!.energy! }
     await store(db, [{ ...late, power: 999 }])
     await note(db, [late])
@@ -147,7 +148,7 @@ describe('history', () => {
       }
       const told = own.filter(({ state }) => state !== undefined)
       told.forEach(({ ms, state }, at) => {
-        const end = told[at + 1]?.ms ?? ms // the last one is still going on
+        const end = told[at + 1]?.ms ?? ms // the last state has no end
         for (let from = ms; from < end; ) {
           const to = Math.min(end, Math.floor(from / quarterMs + 1) * quarterMs)
           add(minutes, `${i + 1} ${dayOf.format(from)} ${state}`, (to - from) / 60_000)
@@ -200,14 +201,14 @@ describe('history', () => {
 
   it('a counter that begins anew never makes energy negative, and what is not known counts as the least', async () => {
     const { db } = await opened()
-    // before, first, last, min, max -> rise
+    // The columns: before, first, last, min, max and the expected rise.
     const cases: [number | null, number, number, number, number, number][] = [
       [null, 5, 9, 5, 9, 4],
       [5, 7, 9, 7, 9, 4],
       [100, 0, 9, 0, 9, 9], // fell between two quarter hours
-      [5, 7, 3, 0, 9, 7], // fell within: 5 to 9, 0 to 3
-      [5, 7, 20, 0, 20, 22], // rose above its former value since
-      [5, 7, 9, 7, 11, 6] // fell, but not below its first
+      [5, 7, 3, 0, 9, 7], // fell within the quarter hour: 5 to 9, then 0 to 3
+      [5, 7, 20, 0, 20, 22], // fell, then rose above its former value
+      [5, 7, 9, 7, 11, 6] // fell, but not below its first value
     ]
     for (const [before, first, last, min, max, rise] of cases) {
       const { rows } = await db.query('SELECT counter_rise($1, $2, $3, $4, $5) AS rise', [
@@ -247,7 +248,7 @@ describe('history', () => {
         expected
       )
     }
-    // Asked for a part of it, the counter before that is known.
+    // A query for a part of the range still knows the counter before it.
     const { rows } = await db.query(
       `SELECT energy_wh FROM quarter_hour_energy('2026-10-01 10:15', '2026-10-01 10:30', NULL)`
     )
@@ -283,13 +284,13 @@ describe('history', () => {
     const { rows: stated } = await db.query('SELECT raw_from FROM history_state')
     assert.deepEqual(stated, [{ raw_from: new Date(today - 30 * dayMs) }])
 
-    // One row of a dropped day, one of the first day that is left, both noted.
+    // One row of a dropped day and one row of the first kept day. Both are noted.
     const gone = { charger: 1, ms: today - 35 * dayMs, energy: 1, power: 5 }
     const left = { charger: 1, ms: today - 30 * dayMs + 60_000, energy: (today - 30 * dayMs) / 1e6, power: 2222 }
     await store(db, [gone, left])
     await note(db, [gone])
     await note(db, [left])
-    await note(db, [gone, left]) // and a range that reaches over the edge
+    await note(db, [gone, left]) // and a range across the border of retention
     derived.length = 0
     await maintained(url, retained)
     assert.deepEqual((await db.query('SELECT count(*)::integer AS count FROM history_changes')).rows, [{ count: 0 }])
@@ -305,7 +306,7 @@ describe('history', () => {
       derived.flat().filter(({ fromMs }) => fromMs < today - 30 * dayMs),
       []
     )
-    assert.equal((await raw()).getTime(), today - 30 * dayMs) // the row of the dropped day went, too
+    assert.equal((await raw()).getTime(), today - 30 * dayMs) // the new row of the dropped day was dropped, too
     await maintained(url, retained)
     assert.deepEqual(await quarters(), after)
   })
@@ -394,7 +395,7 @@ describe('history', () => {
        JOIN chargers ON chargers.id = charger_id GROUP BY 1`
     )
     assert.deepEqual(rows, [{ name: 'late', oldest: new Date(oldest!), newest: new Date(newest!) }])
-    // The server's own thread, some seconds after its start.
+    // The server's own thread runs some seconds after the start.
     const { maintenance } = await until(
       () => databaseStatus(db),
       ({ maintenance: { ranAt, changesWaiting } }) => ranAt !== undefined && changesWaiting === 0
@@ -453,7 +454,7 @@ describe('history', () => {
   })
 })
 
-/** Twelve days of a charger: on change, some samples without a counter, and a counter that begins anew once. */
+/** Twelve days of a charger. Rows come on change, some samples have no counter, and the counter restarts once. */
 function chargerDays(charger: number, from: number, to: number, random: () => number): Sample[] {
   const samples: Sample[] = []
   let energy = 100_000 + charger

@@ -1,5 +1,6 @@
-// A charger whose history cannot be derived keeps no other one from its own, and nothing of it is forgotten. On a real
-// database: TEST_DATABASE_URL names one; without it the embedded one serves.
+// Tests a charger whose history cannot be derived. The histories of all other chargers are still derived, and no noted
+// change of the failing charger is forgotten. TEST_DATABASE_URL names a real database. Without it, the embedded
+// PostgreSQL is used.
 
 import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
@@ -20,14 +21,14 @@ const dayMs = 86_400_000
 interface Scene {
   readonly url: string
   readonly db: pg.Client
-  /** What was told: of a charger, or of a whole run. */
+  /** The reported failures. A failure names a charger or concerns a whole run. */
   readonly told: string[]
-  /** Decides about rests only. */
+  /** The clock of the rests between attempts, in ms. It decides nothing else. */
   nowMs: number
   maintenance(options: Partial<MaintenanceOptions>): Maintenance
 }
 
-/** With chargers c1, c2, ... */
+/** Creates a database with chargers c1, c2, ... */
 async function scene(chargers: number): Promise<Scene> {
   const url = await harness.database()
   await migrateDatabase(url)
@@ -56,7 +57,7 @@ async function scene(chargers: number): Promise<Scene> {
   return opened
 }
 
-/** A charger that charges 1 kWh in half an hour. */
+/** Stores a charger that charges 1 kWh in half an hour. */
 async function charge({ db }: Scene, charger: number, fromMs: number): Promise<void> {
   for (const [i, state] of ['charging', 'charging', 'charging', 'idle'].entries()) {
     await db.query(
@@ -88,7 +89,10 @@ const chargersIn = async ({ db }: Scene, table: string): Promise<number[]> =>
 const derivedTo = async ({ db }: Scene): Promise<number> =>
   (await db.query('SELECT derived_to FROM history_state')).rows[0].derived_to?.getTime()
 
-/** Fails for those in `broken`; the others are in `derived` once it is committed. */
+/**
+ * Throws if a range belongs to a charger in `broken`. Otherwise the chargers are in `derived` once the transaction is
+ * committed.
+ */
 function deriveBut(broken: ReadonlySet<number>, tried: number[][] = []): Derive {
   return async (db, ranges: readonly ChargerRange[]) => {
     tried.push(ranges.map(({ chargerId }) => chargerId))
@@ -146,7 +150,7 @@ describe('a charger whose data makes its history fail', () => {
     assert.equal(grown!.fromMs, first!.fromMs)
     assert.ok(grown!.toMs > first!.toMs && grown!.toMs > Date.now() + acceptFutureMs - minuteMs)
 
-    await note(at, 2, Date.now() - 5 * dayMs) // late rows of it wait, too
+    await note(at, 2, Date.now() - 5 * dayMs) // its late rows wait, too
     await maintenance.run()
     assert.equal(triedOf(2), before)
     at.nowMs += historyFailingRestMs
@@ -168,7 +172,7 @@ describe('a charger whose data makes its history fail', () => {
     assert.deepEqual(at.told, ['c2: its data is bad'])
     const mended = triedOf(2)
     await maintenance.run()
-    assert.ok(triedOf(2) > mended) // with all others again
+    assert.ok(triedOf(2) > mended) // charger 2 is derived with all others again
   })
 
   it('keeps its late rows noted; those of others before and behind them are derived', async () => {
@@ -180,19 +184,19 @@ describe('a charger whose data makes its history fail', () => {
     await maintenance.run()
     assert.deepEqual(await chargersIn(at, 'derived'), [1, 2, 5])
     assert.deepEqual(await noted(at), [{ charger: 3, fromMs: startMs, toMs: startMs + 30 * minuteMs }])
-    // A server that knows nothing of it tries it at once.
+    // A server that does not know of the failure tries the charger at once.
     const other = at.maintenance({ derive: [deriveBut(new Set())] })
     await other.run()
     assert.deepEqual(await chargersIn(at, 'derived'), [1, 2, 3, 5])
     assert.deepEqual(await noted(at), [])
-    // And the first one learns that it is mended.
+    // The first server also learns that the charger works again.
     await maintenance.run()
     assert.deepEqual(maintenance.last?.failing, [])
   })
 
   it('by a time zone, a price or a constraint has no sessions; all others have theirs', async () => {
     const at = await scene(12)
-    // PostgreSQL takes it for a zone, as POSIX writes them; JavaScript does not.
+    // PostgreSQL accepts this as a POSIX time zone. JavaScript does not.
     await at.db.query("INSERT INTO sites (id, name, time_zone) VALUES (1, 'odd', 'FOO-3')")
     await at.db.query(
       `INSERT INTO tariffs (name, price_per_kwh, currency) VALUES ('sound', 0.3, 'EUR'), ('odd', 'NaN', 'EUR')`

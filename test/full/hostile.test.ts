@@ -1,5 +1,5 @@
-// 20,000 mutations of valid traffic from many devices at once: the same process at the end, its memory bounded, a
-// well-behaved neighbour acknowledged all the while, and every message accounted for.
+// Sends 20,000 mutations of valid traffic from many devices at once. The server process survives, its memory is
+// bounded, a well-behaved neighbour is acknowledged all the time, and every message is accounted for.
 
 import assert from 'node:assert/strict'
 import { it } from 'node:test'
@@ -13,7 +13,8 @@ const names = Array.from({ length: 16 }, (_, i) => `f${i}`)
 const rounds = 20
 const sessions = 1_000
 /**
- * Three times what was seen. Of an attack, so by resident memory: budget counters do not see what lies outside of them.
+ * Three times the growth that was seen, in MiB. An attack is judged by resident memory, because budget counters do not
+ * see memory outside of the budgets.
  */
 const growthMbMax = 180
 
@@ -25,7 +26,7 @@ it('20,000 seeded mutations: same process, a neighbour acknowledged all the whil
   await server.ready()
   const client = await harness.client({ mqttPorts: [server.mqttPort] }, 'neighbour')
   const neighbour = new Neighbour(client, 'neighbour')
-  // The thread of history begins some seconds after the start, and is no growth of hostile bytes.
+  // The history thread starts some seconds after the server. Its memory is not a growth by hostile bytes.
   await until(
     () => server.metrics(),
     seen => seen.get('chargelift_maintenance_last_success_timestamp_seconds')! > 0

@@ -1,5 +1,6 @@
-// Nobody reads, writes, replaces or disturbs what is another's. Each attempt is judged by its effect on the victim and
-// on those who watch, not by what the attacker was answered: return codes are for the polite.
+// Tests that no client reads, writes, replaces or disturbs what belongs to another. Each attempt is judged by its
+// effect on the victim and on the watchers. The answer to the attacker does not count, because return codes are for
+// polite clients.
 
 import assert from 'node:assert/strict'
 import { before, describe, it } from 'node:test'
@@ -11,15 +12,15 @@ import { envelope, Harness, until } from '../harness.ts'
 import { WireClient } from '../wire.ts'
 
 /**
- * thief: an edge. site: an edge for other chargers. reader: a consumer of these. dash: a consumer of all. op: an
- * operator.
+ * The roles. thief: an edge. site: an edge for other chargers. reader: a consumer of the same chargers as site. dash: a
+ * consumer of all chargers. op: an operator.
  */
 type Who = 'thief' | 'site' | 'reader' | 'dash' | 'op'
 
-/** Several for one charger: an identity has only so many sessions. */
+/** Several edges for the charger thief, because the sessions of one Identity are limited. */
 const thieves = ['thief', 'thief-b', 'thief-c']
 
-// --- publish: nothing may arrive anywhere
+// --- publish: no message may arrive anywhere
 
 const nowhere = [
   'chargers/victim/PowerOutput',
@@ -78,7 +79,7 @@ const willTopics = [
   'chargers/thief/commands/start'
 ]
 
-// --- subscribe: nothing of the victim, nothing of $SYS may be delivered
+// --- subscribe: no message of the victim and none of $SYS may be delivered
 
 const own = 'chargers/thief/#'
 const foreignFilters: readonly (readonly string[])[] = [
@@ -123,7 +124,7 @@ const subscribers: [Who, readonly (readonly string[])[]][] = [
   ['dash', [['$SYS/#'], ['$SYS/+/new/clients'], ['+/+/new/clients'], ['chargers/#', '$SYS/#']]]
 ]
 
-// --- client ids: nobody becomes the victim, ends its connection, takes or wipes its session
+// --- client ids: no client may become the victim, end its connection, or take or wipe its session
 
 const clientIds = [
   'victim',
@@ -185,7 +186,7 @@ describe('isolation', () => {
     watchers.push(victim)
   })
 
-  /** The victim says something, and is told something: what everybody wants to know. */
+  /** The victim publishes messages and receives a command. The attackers want to read all of them. */
   const tell = async (word: string): Promise<void> => {
     await victim.acked(
       victim.publish('chargers/victim/ChargerStatus', envelope(`secret ${word}`)),
@@ -203,7 +204,7 @@ describe('isolation', () => {
     attempts++
     return harness.client(server, who, { clientId: `${who}:${++connections}` })
   }
-  /** A few at a time. */
+  /** Runs all rows, six at a time. */
   const each = async <T>(rows: readonly T[], run: (row: T, index: number) => Promise<unknown>): Promise<void> => {
     const queue = rows.entries()
     await Promise.all(
@@ -212,7 +213,7 @@ describe('isolation', () => {
       })
     )
   }
-  /** Until the server has seen the end of everybody who left. */
+  /** Waits until the server has seen the end of all closed connections. */
   const settled = (left: number): Promise<unknown> =>
     until(
       async () => {
@@ -262,7 +263,7 @@ describe('isolation', () => {
       await withWill(who, topic, topic.startsWith('$SYS') ? 'victim' : envelope(`marker will ${i}`))
     })
     await settled(watchers.length)
-    // A will that is allowed shows that there would have been something to see.
+    // An allowed will shows that the watchers would have seen the others.
     await withWill('op', 'chargers/victim/commands/farewell', 'last will')
     await victim.wait(() => victim.closed || victim.delivered().some(([, payload]) => payload === 'last will'))
     for (const watcher of watchers) {
@@ -287,7 +288,7 @@ describe('isolation', () => {
     assert.doesNotMatch(JSON.stringify(watchers.map(watcher => watcher.delivered())), /of the revoked/)
   })
 
-  // QoS 0 in a session that ends, the others in one that stays.
+  // QoS 0 uses a session that ends. QoS 1 and 2 use a session that stays.
   for (const qos of [0, 1, 2]) {
     it(`nobody is delivered what is of another with QoS ${qos}: live, retained, queued, mixed with its own`, async () => {
       const rows = subscribers
@@ -366,7 +367,7 @@ describe('isolation', () => {
     if (seen.length > 0) breach('turncoat', seen)
     edge.destroy()
     await settled(watchers.length)
-    // Its right comes back, the subscription does not.
+    // The right comes back, but the subscription does not.
     await issueDevice({ dir: harness.certs, name: 'turncoat', role: 'consumer', replace: true })
     const again = await harness.client(server, 'turncoat', { clean: false })
     await tell('for a consumer that did not ask')

@@ -1,6 +1,7 @@
-// A database of every earlier schema in the repository's history, with data of its time in it, brought to the newest:
-// nothing is lost or altered, and what is derived is derived from the old rows, too. Where the text of a migration was
-// once another one, that text is a fixture. TEST_DATABASE_URL names the server; without it the embedded one serves.
+// Migrates a database of every earlier schema in the repository's history, with data of its time, to the newest schema.
+// Nothing is lost or changed. The derived tables are derived from the old rows, too. If the text of a migration was
+// changed later, the earlier text is a fixture. TEST_DATABASE_URL names the server. Without it, the embedded PostgreSQL
+// is used.
 
 import assert from 'node:assert/strict'
 import { readFileSync } from 'node:fs'
@@ -28,7 +29,8 @@ const earlier: readonly Earlier[] = [
 ]
 
 /**
- * What a server of that time had stored, by the version that made the table. Times lie in several days, one long ago.
+ * The rows that a server of that time had stored, by the version that created the table. The times lie on several days,
+ * and one day is long ago.
  */
 const dataOf: Readonly<Record<number, readonly string[]>> = {
   1: [
@@ -75,7 +77,7 @@ const dataOf: Readonly<Record<number, readonly string[]>> = {
   8: ["INSERT INTO nodes VALUES ('n', '2026-02-01 00:00Z')"]
 }
 
-/** All rows of all tables with the columns that they have now, as text. */
+/** All rows of all tables as text, with the columns that the tables have now. */
 async function contents(db: pg.Client, like?: Map<string, Content>): Promise<Map<string, Content>> {
   const { rows } = await db.query<{ name: string; columns: string[] }>(`
     SELECT relname AS name, array_agg(attname::text ORDER BY attnum) AS columns
@@ -130,7 +132,7 @@ describe('a database of an earlier version', () => {
       )
       assert.deepEqual(
         energy.map(({ month, energy_wh }) => [(month as Date).toDateString().slice(4, 7), energy_wh]),
-        // In the zone of a site that it has from version 5 on, all of it lies in February.
+        // From version 5 on, the charger has a site. In the time zone of the site, all energy lies in February.
         then.length >= 5
           ? [['Feb', 110]]
           : [
@@ -145,7 +147,7 @@ describe('a database of an earlier version', () => {
     const db = await harness.session(await harness.database())
     await migrate(db, migrations.slice(0, Math.max(...Object.keys(dataOf).map(Number))))
     for (const statements of Object.values(dataOf)) for (const sql of statements) await db.query(sql)
-    const derived = ['quarter_hours', 'history_changes'] // their content comes from the others
+    const derived = ['quarter_hours', 'history_changes'] // their content comes from other tables
     const empty = [...(await contents(db))].filter(([, { rows }]) => rows.length === 0).map(([table]) => table)
     assert.deepEqual(
       empty.filter(table => !derived.includes(table)),

@@ -1,5 +1,5 @@
-// What is delivered for Prometheus and Grafana: rules that promtool takes, each alert with a test that fires it and one
-// that does not, and no metric in a rule or a panel that a real server does not have.
+// Tests the files for Prometheus and Grafana. promtool accepts the rules. Each alert has a test that fires it and a
+// test that does not. A real server has every metric that a rule or a panel names.
 
 import assert from 'node:assert/strict'
 import { readFileSync, writeFileSync } from 'node:fs'
@@ -29,7 +29,7 @@ interface Panel {
 }
 const dashboard = JSON.parse(textOf('deploy/grafana/chargelift.json')) as { panels: readonly Panel[] }
 
-/** Names of metrics in an expression: what is neither quoted, nor a label, nor a word of PromQL. */
+/** The names of metrics in an expression: words that are neither quoted, nor labels, nor words of PromQL. */
 const metricsIn = (expr: string): string[] => [
   ...new Set(expr.replaceAll(/"[^"]*"/g, '').match(/\b(chargelift|process|nodejs)_\w+/g))
 ]

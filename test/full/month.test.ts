@@ -1,5 +1,5 @@
-// Master data from CSV files, costs, and closed months on a real database: TEST_DATABASE_URL names one; without it the
-// embedded one serves.
+// Tests master data from CSV files, costs and closed months on a real database. TEST_DATABASE_URL names the database.
+// Without it, the embedded PostgreSQL is used.
 
 import assert from 'node:assert/strict'
 import { createHash } from 'node:crypto'
@@ -31,7 +31,7 @@ async function opened(): Promise<pg.Client> {
   return db
 }
 
-/** A site, a charger with a tariff, and somebody's card. */
+/** Creates a site, a charger with a tariff, and a card with a person. */
 async function prepare(db: Db): Promise<void> {
   await db.query("UPDATE history_state SET derived_to = '2027-01-01'")
   await take(db, 'sites', 'name,time_zone\nhome,Europe/Berlin\n')
@@ -47,7 +47,7 @@ async function prepare(db: Db): Promise<void> {
 const take = (db: Db, kind: MasterDataKind, text: string, isDryRun = false) =>
   importMasterData(db, { kind, text, file: `${kind}.csv`, isDryRun })
 
-/** Of charger c1: a session with card A of so many Wh within an hour from then on. */
+/** Stores a session of charger c1 with card A. It takes an hour from `from` and charges `energyWh`. */
 async function charge(db: Db, from: string, totalWh: number, energyWh: number): Promise<void> {
   const start = Date.parse(from)
   const rows = [
@@ -135,7 +135,8 @@ describe('a month', () => {
 
   it('holds the sessions that ended in it on the clock of the site, and is the sum of rounded amounts', async () => {
     const db = await opened()
-    // 00:30 to 01:30 on the first of October in Berlin; and over the end of October, at 0.2 per kWh.
+    // One session is from 00:30 to 01:30 on 1 October in Berlin. Another one goes over the end of October, at 0.2 per
+    // kWh.
     await charge(db, '2026-09-30T22:30:00Z', 0, 1_025)
     await charge(db, '2026-10-10T10:00:00Z', 1_025, 1_050)
     await charge(db, '2026-10-31T22:30:00Z', 2_075, 2_000)
@@ -205,7 +206,7 @@ describe('a month', () => {
     await charge(db, '2026-10-10T10:00:00Z', 0, 1_000)
     await charge(db, '2026-11-05T10:00:00Z', 3_500, 1_000)
     await closeMonth(db, october)
-    // Late rows: a session of October, and another end of the one that was counted.
+    // Late rows: a session of October, and another end of the session that was counted.
     await charge(db, '2026-10-20T10:00:00Z', 1_500, 2_000)
     await tell(db, [[Date.parse('2026-10-10T11:00:30Z'), null, 1_500, 1_500, null, null]])
     const expected = [
@@ -260,7 +261,7 @@ describe('TimescaleDB in WebAssembly', () => {
         closed!.statement.sessions.map(({ startedAt, energyWh, amount }) => [startedAt, energyWh, amount]),
         [
           ['2026-10-10T10:00:00.000Z', '10000.000', '3.00'],
-          // It is 22:30 to 23:30 there.
+          // The local time is 22:30 to 23:30.
           ['2026-10-12T20:30:00.000Z', '10000.000', '2.00']
         ]
       )

@@ -1,4 +1,4 @@
-// Debian's mosquitto_pub and mosquitto_sub against a real server: what an engineer tries first.
+// Tests Debian's mosquitto_pub and mosquitto_sub against a real server. An engineer tries these first.
 
 import assert from 'node:assert/strict'
 import { spawn, spawnSync } from 'node:child_process'
@@ -44,7 +44,7 @@ describe('mosquitto clients', { skip: missing }, () => {
   it('publish to their own topic with every QoS, and the row is there', async () => {
     for (const qos of [0, 1, 2]) {
       assert.equal((await publish('garage', 'chargers/garage/PowerOutput', envelope(1000 + qos), qos)).code, 0)
-      // QoS 1 and 2 are acknowledged after the commit; nobody tells when QoS 0 is stored.
+      // QoS 1 and 2 are acknowledged after the commit. With QoS 0 the client does not learn when the message is stored.
       await until(powers, seen => seen.includes(1000 + qos), qos === 0 ? waitMaxMs : 1)
     }
     assert.deepEqual(await powers(), [1000, 1001, 1002])

@@ -1,5 +1,5 @@
-// deploy/mosquitto-bridge.conf with a real Mosquitto: what devices publish to their own broker on site is in the
-// database.
+// Tests deploy/mosquitto-bridge.conf with a real Mosquitto. The messages that devices publish to a broker on site
+// arrive in the database.
 
 import assert from 'node:assert/strict'
 import { type ChildProcess, spawn, spawnSync } from 'node:child_process'
@@ -37,7 +37,7 @@ describe('a Mosquitto on site', { skip: missing }, () => {
       .replace(/\/etc\/mosquitto\/chargelift\/(site-1\.\w+)/g, (_, file) => at(`devices/${file}`))
       .replace('/var/lib/mosquitto/', `${state}/`)
     assert.doesNotMatch(bridge.replace(/^#.*$/gm, ''), /\/etc\/|example\.com|\/var\//)
-    // As root it would become another user, who may read nothing here.
+    // Mosquitto started as root changes to another user, and that user cannot read the files here.
     const conf = `user root\nlistener ${port} 127.0.0.1\nallow_anonymous true\nlog_type all\n${bridge}`
     writeFileSync(join(h.dir, 'mosquitto.conf'), conf)
     mosquitto = spawn('mosquitto', ['-c', join(h.dir, 'mosquitto.conf')], {

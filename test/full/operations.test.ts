@@ -1,5 +1,5 @@
-// What an operator sees of a whole server: its metrics by Prometheus' own judge, the problems of its chargers, what a
-// real HTTP receiver gets of them, and that none of it is told when the database is away.
+// Tests what an operator sees of a whole server. promtool checks the metrics. The problems of the chargers are shown,
+// and a real HTTP receiver gets them. Nothing about a charger is reported while the database is away.
 
 import assert from 'node:assert/strict'
 import { createHmac } from 'node:crypto'
@@ -183,7 +183,7 @@ describe('problems', () => {
     await server.stop()
     server = await harness.server(url)
     client = await harness.client(server, 'p1')
-    // The heartbeat of a fault is newer than its beginning, which only the database knows now.
+    // The heartbeat of a fault is newer than its beginning. Only the database knows the beginning after the restart.
     await publish(['OperationState', envelope('unscheduled_downtime')])
     const again = await until(problems, list => list.some(({ condition }) => condition === 'fault'))
     assert.equal(again.find(({ condition }) => condition === 'fault')!.since, found[1]!.since)
@@ -202,7 +202,7 @@ interface Received {
   readonly body: string
 }
 
-/** A receiver that answers what the test says. */
+/** Starts a receiver that answers with the status that the test sets. */
 async function receiver(
   t: TestContext
 ): Promise<{ url: string; got: Received[]; answer: (status: number | 'hang up') => void }> {
@@ -276,7 +276,7 @@ describe('webhook', () => {
 
   const bench = async (t: TestContext): Promise<Bench & Awaited<ReturnType<typeof receiver>>> => {
     const databaseUrl = await harness.database()
-    const server = await harness.server(databaseUrl) // makes the tables
+    const server = await harness.server(databaseUrl) // creates the tables
     await server.stop()
     const pool = new pg.Pool({ connectionString: databaseUrl, max: 1 })
     harness.onEnd(() => pool.end())
@@ -325,7 +325,7 @@ describe('webhook', () => {
     await b.after(1_000)
     assert.equal(b.got.length, 3)
     b.answer(200)
-    b.offline = ['w1', 'w2'] // what is told is what holds then
+    b.offline = ['w1', 'w2'] // a report contains the state of its own time
     await b.after(40_000)
     assert.deepEqual(b.reports, ['not told: expected an answer of 200 to 299, found 302', 'told 1 0'])
     assert.doesNotMatch(b.reports.join(), /T0KEN|127\.0\.0\.1|secret/)
@@ -344,7 +344,7 @@ describe('webhook', () => {
     await other.round()
     assert.equal(b.got.length, 1)
     await b.after(60_000)
-    await b.keeper.watch()() // stops, and hands over
+    await b.keeper.watch()() // stops and hands over to the other server
     await other.round()
     b.nowMs += webhookAfterMs
     b.offline = []
@@ -409,7 +409,7 @@ describe('health', () => {
     const name = new URL(url).pathname.slice(1)
     await db.query(`ALTER DATABASE ${name} ALLOW_CONNECTIONS false`)
     await db.query('SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = $1', [name])
-    // First it may say that its connection was ended, then why it gets no other.
+    // The server may first report that its connection was ended. Then it reports why it gets no new connection.
     const why = /the database does not answer: .*not currently accepting connections/
     const { code, status } = await until(
       async () => {

@@ -1,5 +1,5 @@
-// The Debian package and install.sh: what is installed, as whom, and what survives an upgrade, a rollback and a purge.
-// dpkg works on a root of its own; nothing of this machine is touched.
+// Tests the Debian package and install.sh: the installed files, their owners, and what survives an upgrade, a rollback
+// and a purge. dpkg works on a separate root and changes nothing on this machine.
 
 import assert from 'node:assert/strict'
 import { execFileSync, spawnSync } from 'node:child_process'
@@ -31,7 +31,7 @@ function missing(): string | false {
   return process.getuid?.() === 0 ? false : 'needs root: sudo npm run test:full'
 }
 
-/** A root that has users and a dpkg database, and nothing else. */
+/** Makes a root with users and a dpkg database, and nothing else. */
 function makeRoot(): void {
   rmSync(target, { recursive: true, force: true })
   for (const path of ['etc', 'var/lib/dpkg/info', 'var/lib/dpkg/updates']) mkdirSync(at(path), { recursive: true })
@@ -43,7 +43,8 @@ function makeRoot(): void {
 }
 
 /**
- * Its scripts run with DPKG_ROOT, not in the root, which has no shell. The packages that it depends on are not there.
+ * Runs dpkg on the root. Its scripts run with DPKG_ROOT outside of the root, because the root has no shell. The
+ * packages that it depends on are not installed.
  */
 function dpkg(...args: string[]): string {
   const flags = [`--root=${target}`, '--force-script-chrootless', '--force-depends', '--force-confold']
@@ -63,7 +64,7 @@ function ownerOf(path: string): string {
   return `${nameOf('etc/passwd', uid)}:${nameOf('etc/group', gid)}`
 }
 
-/** The package as that of an older version. */
+/** Repacks the package as an older version. */
 function asVersion(file: string, version: string): string {
   const unpacked = join(folder, version)
   execFileSync('dpkg-deb', ['--raw-extract', file, unpacked])
@@ -155,7 +156,7 @@ describe('Debian package', { skip: missing() }, () => {
     })
 
     it('systemd finds no fault in them', () => {
-      // The programs that they start must be there, and executable, as must the targets that they name.
+      // systemd requires that the started programs are present and executable, and that the named targets exist.
       for (const program of ['bin/kill', 'bin/sh']) {
         mkdirSync(at('bin'), { recursive: true })
         copyFileSync(`/${program}`, at(program))
@@ -199,7 +200,7 @@ describe('install.sh', () => {
     products = await builtProducts('x64')
   })
 
-  /** With programs that say something else about this machine. */
+  /** Runs install.sh. The programs in `says` replace programs of this machine and print another answer. */
   function install(args: readonly string[], says: Readonly<Record<string, string>> = {}) {
     const bin = mkdtempSync(join(folder, 'bin-'))
     for (const [name, text] of Object.entries(says))

@@ -1,5 +1,6 @@
-// Presence from both sides: what subscribers of `Connection` see, and what the table says, while edges come and go and
-// servers end. The grace is shortened; that something is not reported is seen by what is reported after it.
+// Tests presence from both sides: the messages that subscribers of `Connection` see, and the rows of the table, while
+// edges come and go and servers end. The grace is shortened. To prove that an event is not reported, a test waits for a
+// later event that is reported.
 
 import assert from 'node:assert/strict'
 import { spawn } from 'node:child_process'
@@ -13,7 +14,7 @@ import { WireClient } from '../wire.ts'
 
 const harness = Harness.use()
 const presenceGraceMs = 300
-/** For those who are to be back in time, on a busy machine too. */
+/** The grace for clients that must be back in time, also on a busy machine. */
 const longGraceMs = 8_000
 
 interface Told {
@@ -22,7 +23,7 @@ interface Told {
   readonly atMs: number
 }
 
-/** What a client got on `Connection` topics, in order. */
+/** The `Connection` messages that a client received, in order. */
 const toldTo = (client: WireClient): Told[] =>
   client.delivered().flatMap(([topic, payload]) => {
     const charger = /^chargers\/([^/]+)\/Connection$/.exec(topic)?.[1]
@@ -34,7 +35,7 @@ const toldTo = (client: WireClient): Told[] =>
   })
 const valuesTo = (client: WireClient): string[] => toldTo(client).map(({ charger, value }) => `${charger} ${value}`)
 
-/** Until this was told, `times` times. */
+/** Waits until a client has received this message `times` times. */
 const told = (client: WireClient, text: string, times = 1): Promise<unknown> =>
   until(
     () => valuesTo(client),
@@ -160,7 +161,7 @@ describe('presence', { concurrency: true }, () => {
           assert.ok(beforeMs <= fresh!.atMs && fresh!.atMs <= Date.now(), `${filter} ${fresh!.atMs - beforeMs}`)
         }
       }
-      // Others see nothing of it, and for nobody time goes back.
+      // Other clients do not see these messages, and no client sees the time go back.
       await leave(edge)
       await told(watcher, 'c5 offline')
       await told(tool, 'c5 offline')
@@ -221,7 +222,7 @@ describe('presence', { concurrency: true }, () => {
   })
 
   describe('coming back', { concurrency: true }, () => {
-    /** A server in a process of its own that can be killed. */
+    /** Starts a server as a separate process that can be killed. */
     const spawnServer = async (databaseUrl: string): Promise<{ port: number; kill: () => Promise<unknown> }> => {
       const { tls } = harness.config(databaseUrl)
       const flags = ['--mqtt-host=127.0.0.1', '--mqtt-port=0', '--http-port=0', '--node-id=n', '--workers=1']
@@ -263,7 +264,7 @@ describe('presence', { concurrency: true }, () => {
       await first.wait(() => first.closed)
       await leave(second)
       const third = await harness.client(server, 'c2')
-      // Whatever the others were to cause is due before this one.
+      // All reports that the earlier connections could cause are due before this one.
       const last = await harness.client(server, 'c4')
       await leave(last)
       await told(watcher, 'c4 offline')

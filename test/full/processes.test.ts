@@ -1,4 +1,4 @@
-// The server and the demo as processes, with a PostgreSQL of their own: killed, stopped, started again.
+// Tests the server and the demo as processes with their own PostgreSQL: killed, stopped, started again.
 
 import assert from 'node:assert/strict'
 import { existsSync, readFileSync, writeFileSync } from 'node:fs'
@@ -31,7 +31,8 @@ describe('server process', () => {
     assert.equal(await server.exit, 0)
     assert.equal(existsSync(pidFile), false)
 
-    // After a power cut the file names a process that is anybody's now: here, this one.
+    // After a power cut the file names a process id that any process may have by now. Here it is the id of this
+    // process.
     writeFileSync(pidFile, [process.pid, ...pidLines.slice(1)].join('\n'))
     const again = new Program(cwd, ['server', ...anyPorts])
     await again.line('listening')
@@ -84,7 +85,7 @@ describe('server process', () => {
     const cwd = folder()
     await initAuthority({ dir: join(cwd, 'certs') })
     const [hook, told] = [join(cwd, 'hook.mjs'), join(cwd, 'loaded')]
-    // In the main thread, at its end: its list of what Node itself has loaded.
+    // At its end, the main thread writes the list of modules that Node itself has loaded.
     writeFileSync(
       hook,
       `import { writeFileSync } from 'node:fs'

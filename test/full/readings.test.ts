@@ -1,4 +1,4 @@
-// Readings by bucket against what a reader who looks every second would find, on random on-change data.
+// Compares readings by bucket with the values that a reader finds by looking at every second, on random on-change data.
 
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
@@ -34,7 +34,7 @@ async function stored(samples: readonly Sample[]) {
       samples.map(({ energy }) => energy)
     ]
   )
-  // A neighbour that must not count.
+  // Rows of another charger, which must not count.
   await db.query(
     `INSERT INTO ev_readings (charger_id, time, power_output) SELECT 2, time + interval '1 second', 99999 FROM ev_readings`
   )
@@ -48,7 +48,8 @@ function randomSamples(seed: number): Sample[] {
   const random = seededRandom(seed)
   const samples: Sample[] = []
   let energy = 1_000
-  // From a day before; long silences, whole minutes without a sample, many in one second's reach.
+  // The samples start a day before. They have long silences, whole minutes without a sample, and several samples close
+  // together.
   for (let ms = startMs - 20 * hourMs; ms < startMs + 60 * hourMs; ms += 1_000 * Math.ceil(random() ** 6 * 14_000)) {
     energy += Math.round(random() * 50)
     samples.push({
@@ -61,7 +62,7 @@ function randomSamples(seed: number): Sample[] {
   return samples
 }
 
-/** Looks at every second. */
+/** Computes the expected row by looking at every second. */
 function expectedRow(samples: readonly Sample[], fromMs: number, toMs: number) {
   const holds = <Key extends 'power' | 'state' | 'energy'>(key: Key, ms: number): Sample[Key] =>
     samples.findLast(sample => sample.ms <= ms && sample[key] !== null && ms - sample.ms <= 24 * hourMs)?.[key] ?? null
@@ -149,7 +150,7 @@ test('raw rows carry forward what did not change, for a day and no longer; pages
   ])
   const range = { chargerId: 1, fromUs: at(0) * 1000, toUs: at(31) * 1000 }
   const all = await rawReadings(db as never, range, 100)
-  // Columns: time, state, energy, session, power ...
+  // The columns: time, state, energy, session, power ...
   assert.deepEqual(
     all.rows.map(([, state, energy, , power]) => [state, energy, power]),
     [

@@ -1,4 +1,5 @@
-// `--redis-url` with a real redis-server: sessions outlive a server, and two servers are one broker to their clients.
+// Tests `--redis-url` with a real redis-server. Sessions outlive a server, and two servers are one broker to their
+// clients.
 
 import assert from 'node:assert/strict'
 import { type ChildProcess, spawn, spawnSync } from 'node:child_process'
@@ -113,7 +114,7 @@ describe('redis', { skip: missing }, () => {
     hung.kill('SIGSTOP')
     assert.equal(await server.stop(), true)
     const ended = once(hung, 'exit')
-    hung.kill('SIGKILL') // what waits for it still fails now, at the latest
+    hung.kill('SIGKILL') // all calls that still wait for Redis now fail
     await ended
   })
 })

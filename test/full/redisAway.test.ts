@@ -1,5 +1,5 @@
-// Redis that ends, hangs, and comes back empty, with two servers: what they share, what goes on without, what is made
-// up for.
+// Tests two servers with a Redis that ends, hangs, and comes back empty: what the servers share, what continues without
+// Redis, and what is caught up.
 
 import assert from 'node:assert/strict'
 import { type ChildProcess, spawn, spawnSync } from 'node:child_process'
@@ -67,7 +67,7 @@ describe('Redis away', { skip: missing }, () => {
     )
     const late = await harness.client(two, 'dash', { clientId: 'dash:late' })
     assert.deepEqual(await retained(late, 'chargers/c1/PowerOutput'), [1])
-    // An older value that another server takes is no news, and the shadow does not go back.
+    // An older value that another server receives is not delivered, and the Shadow does not go back.
     const elsewhere = await harness.client(two, 'c1')
     await elsewhere.acked(elsewhere.publish('chargers/c1/PowerOutput', envelope(2, freshTime())))
     await elsewhere.acked(elsewhere.publish('chargers/c1/PowerOutput', envelope(0, '2026-01-01T00:00:00.000Z')))
@@ -140,7 +140,7 @@ describe('Redis away', { skip: missing }, () => {
       () => probe.smembers('chargelift:clients'),
       ids => ids.includes('dash:kept')
     )
-    // A server that begins now knows the session, though it never met its client.
+    // A server that starts now knows the session, although it never met the client.
     const two = await harness.server(databaseUrl, { redisUrl, nodeId: 'two' })
     await edge.acked(edge.publish('chargers/c3/PowerOutput', envelope(33)))
     const again = await harness.client(two, 'dash', { clean: false, clientId: 'dash:kept' })

@@ -1,4 +1,4 @@
-// The queues of clean=false subscribers in a real Redis: their order, their message ids, and that they are bounded.
+// Tests the queues of clean=false subscribers in a real Redis: their order, their message ids and their bounds.
 
 import assert from 'node:assert/strict'
 import { type ChildProcess, spawn, spawnSync } from 'node:child_process'
@@ -36,7 +36,7 @@ describe('queues in Redis', { skip: missing }, () => {
   it('messages keep their order, and are found by the id they were sent with, on any server', async () => {
     const queue = new RedisQueue(link)
     for (const counter of [1, 2, 3]) await queue.enqueue(['c:a', 'c:b'], packet(counter))
-    await queue.enqueue(['c:a'], packet(2)) // once more is once
+    await queue.enqueue(['c:a'], packet(2)) // a repeated message is queued once
     await queue.update('c:a', { ...packet(2), messageId: 7 })
     await queue.update('c:a', { ...packet(3), messageId: 8 })
     const other = new RedisQueue(link)

@@ -1,4 +1,5 @@
-// What two servers keep of sessions in a real Redis, also while it is away: filters, incoming QoS 2 messages, wills.
+// Tests the sessions that two servers keep in a real Redis, also while Redis is away: filters, incoming QoS 2 messages,
+// wills.
 
 import assert from 'node:assert/strict'
 import { type ChildProcess, spawn, spawnSync } from 'node:child_process'
@@ -27,7 +28,7 @@ describe('sessions in Redis', { skip: missing }, () => {
     readonly known: string[]
   }
 
-  /** As Aedes opens it. */
+  /** Opens a persistence as Aedes does. */
   async function serve(id: string): Promise<Server> {
     const link = await RedisLink.open({ url: `redis://127.0.0.1:${port}`, node: id, away() {}, restored() {} })
     links.push(link)
@@ -114,7 +115,7 @@ describe('sessions in Redis', { skip: missing }, () => {
     const [one, two] = [await serve('one'), await serve('two')]
     const will = { topic: 'gone', payload: Buffer.from('x'), qos: 1, retain: false }
     await one.persistence.putWill({ id: 'c:1' }, { ...will })
-    await one.persistence.putWill({ id: 'c:1' }, { ...will }) // once more is once
+    await one.persistence.putWill({ id: 'c:1' }, { ...will }) // a repeated will is stored once
     assert.deepEqual(await willsOf(one, {}), [])
     assert.deepEqual(await willsOf(two, { one: 1 }), [])
     assert.deepEqual(await willsOf(two, { two: 1 }), [['one', 'c:1', 'gone', 'x']])
@@ -146,11 +147,11 @@ describe('sessions in Redis', { skip: missing }, () => {
     assert.deepEqual(await willsOf(one), [])
     const tookMs = performance.now() - startMs
     t.diagnostic(`answered after ${tookMs.toFixed()} ms`)
-    // Twice what is promised. A wait for each would be 10 s.
+    // Twice the promised 2 s. If each call waited separately, it would be 10 s.
     assert.ok(tookMs < 4_000, `all of it in one wait of 2 s: ${tookMs}`)
     assert.equal(one.link.isReachable, false)
     await one.persistence.putWill({ id: 'w' }, { ...will })
-    const two = await serve('two') // it starts without
+    const two = await serve('two') // the server starts without Redis
     assert.equal(two.link.isReachable, false)
     await two.persistence.addSubscriptions({ id: 'd' }, [{ topic: 'd/1', qos: 1 }])
     redis.kill('SIGCONT')

@@ -1,4 +1,5 @@
-// Rejected is not lost: it is kept with its reason, within bounds, and gets a second chance through the ingest path.
+// Tests that rejected messages are not lost. They are kept with the reason, within bounds, and can go through the
+// ingest path again.
 
 import assert from 'node:assert/strict'
 import { execFile } from 'node:child_process'
@@ -189,7 +190,7 @@ describe('rejected messages', () => {
       const limits = { recoverableBytes: 110_000, otherBytes: 150_000, days: 30 }
       const report = { evicted: (quota: Quota, count: number) => (evicted[quota] += count) }
       await evictRejected(pool, limits, report)
-      // A row costs 1,000 bytes here: 150 of the others, 110 of the recoverable.
+      // A row costs 1,000 bytes here. So 150 other rows and 110 recoverable rows are kept.
       assert.deepEqual(await counts(), {
         'ancient-other': [20, 1],
         small: [30, 1],

@@ -1,5 +1,5 @@
-// No secret leaves in a log line, a metric, an error or a table: everything that server, edge and command line print
-// while they work and while they fail is searched for all the secrets they were given.
+// Tests that no secret leaves in a log line, a metric, an error or a table. The server, the edge and the command line
+// work and fail. All their output is searched for all the secrets that they were given.
 
 import assert from 'node:assert/strict'
 import { type ChildProcess, spawn } from 'node:child_process'
@@ -22,7 +22,7 @@ describe('secrets', () => {
   const harness = Harness.use()
   let url = ''
   let charger: SimulatedCharger
-  /** All that was ever printed or answered. */
+  /** All output and all answers so far. */
   const outputs: string[] = []
   const printed = (): string => outputs.join('\n')
 
@@ -54,7 +54,9 @@ describe('secrets', () => {
     return { code, out }
   }
 
-  /** The configuration of an edge, with faults when it is told so. */
+  /**
+   * Writes the configuration of an edge, with faults if the test gives faulty values. Returns the arguments to run it.
+   */
   function edgeConfig(file: string, broker: string, key: string, more = ''): string[] {
     const at = (name: string): string => join(harness.certs, name)
     const tls = `{ca: ${at('ca.pem')}, cert: ${at('devices/c1.pem')}, key: ${at('devices/c1.key')}}`
@@ -81,7 +83,8 @@ describe('secrets', () => {
 
     const token = (await run(['tokens', 'add', 'prometheus'], { DATABASE_URL: url })).out.trim()
     assert.match(token, /^clft_/)
-    outputs.splice(0, outputs.length, ...outputs.filter(text => text.trim() !== token)) // shown once, on purpose
+    // The command shows the token once, on purpose.
+    outputs.splice(0, outputs.length, ...outputs.filter(text => text.trim() !== token))
     await run(['tokens', 'list', '--json'], { DATABASE_URL: url })
     assert.equal((await answer('/metrics', { headers: { authorization: `Bearer ${token}` } })).status, 200)
     const body = (token: string): RequestInit => ({ method: 'POST', body: JSON.stringify({ token }) })

@@ -1,6 +1,6 @@
-// Rows of chargers that behave in every odd way, in any order of arrival, on a real database: what is derived is what
-// would have been derived from all of them at once. TEST_DATABASE_URL names a database; without it the embedded one
-// serves.
+// Stores the rows of chargers with every kind of odd behaviour in any order of arrival on a real database. The derived
+// sessions must equal the sessions that are derived from all rows at once. TEST_DATABASE_URL names a database. Without
+// it, the embedded PostgreSQL is used.
 
 import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
@@ -13,7 +13,7 @@ const harness = Harness.use()
 const dayMs = 86_400_000
 const fromMs = Date.UTC(2026, 9, 1)
 const days = 12
-/** Charger i has a twin i + this, which gets all rows at once. */
+/** Charger i has a twin with the number i + `twin`. The twin gets all rows at once. */
 const twin = 1_000
 const chargersCount = 40
 
@@ -22,7 +22,7 @@ interface Row {
   readonly values: readonly (string | number | null)[]
 }
 
-/** 0 to 1. */
+/** Returns a generator of numbers from 0 to 1. */
 function randomOf(seed: number): () => number {
   let x = (Math.imul(seed + 1, 0x9e3779b1) ^ 0x85ebca6b) >>> 0
   return () => {
@@ -34,7 +34,7 @@ function randomOf(seed: number): () => number {
   }
 }
 
-/** States, cards and words that do not fit together, counters that fall, leap and begin anew, silences. */
+/** States, cards and words that do not fit together, counters that fall, leap and restart, and silences. */
 function oddRows(seed: number): Row[] {
   const random = randomOf(seed)
   const one = <T>(of: readonly T[]): T => of[Math.floor(random() * of.length)]!
@@ -110,7 +110,7 @@ async function sessionsOf(db: pg.Client, charger: number): Promise<unknown[]> {
   return rows
 }
 
-/** Which rows were written, and when. */
+/** The version of each session row. It changes when the row is written again. */
 const versions = async (db: pg.Client): Promise<unknown[]> =>
   (await db.query('SELECT charger_id, started_at, xmin::text, ctid::text FROM charging_sessions ORDER BY 1, 2')).rows
 
@@ -120,7 +120,7 @@ describe('rows in any order', () => {
     for (let charger = 1; charger <= chargersCount; charger++) {
       const rows = oddRows(charger)
       const random = randomOf(charger + 7_000)
-      // Runs of rows of some hours to days, in any order, some of them at once.
+      // Runs of rows of some hours to days arrive in any order, some of them together.
       const pieces: Row[][] = []
       for (let i = 0; i < rows.length; ) {
         const length = 1 + Math.floor(random() * 60)
@@ -213,7 +213,7 @@ describe('rows in any order', () => {
       (sessions as { ended_at: Date | null }[]).filter(one => one.ended_at !== null && one.ended_at.getTime() < goneMs)
     assert.ok(endedBefore(kept).length > 5)
     assert.deepEqual(endedBefore(await sessionsOf(db, 1)), endedBefore(kept))
-    // A charger whose newest rows are gone too goes on from what it knew.
+    // A charger that lost its newest rows too continues from its last known state.
     const idle = oddRows(6)
     await store(db, 2, idle.slice(0, 100))
     await deriveSessions(db, [rangeOf(2, idle.slice(0, 100))])

@@ -1,6 +1,6 @@
-// A generated year of 250 chargers on a real database, in any order of arrival: what is derived is what is true, in
-// number, energy and cost. GENERATED_CHARGERS=1000 takes more chargers. TEST_DATABASE_URL names a TimescaleDB or a plain
-// PostgreSQL; without it the embedded one serves.
+// Stores a generated year of 250 chargers on a real database in any order of arrival. The derived sessions equal the
+// truth in number, energy and cost. GENERATED_CHARGERS=1000 takes more chargers. TEST_DATABASE_URL names a TimescaleDB
+// or a plain PostgreSQL. Without it, the embedded PostgreSQL is used.
 
 import assert from 'node:assert/strict'
 import { Readable } from 'node:stream'
@@ -27,12 +27,12 @@ const chargersCount = Number(process.env.GENERATED_CHARGERS ?? 250)
 const dayMs = 86_400_000
 const fromMs = Date.UTC(2025, 0, 1)
 const toMs = Date.UTC(2026, 0, 1)
-/** Every so-manieth charger was without a network for the last three weeks of October, and a day into November. */
+/** One of `awayEvery` chargers has no network in the last three weeks of October and on the first day of November. */
 const awayEvery = 20
 const awayFromMs = Date.UTC(2025, 9, 11)
 const awayToMs = Date.UTC(2025, 10, 2)
 
-/** The life of each charger, made anew when it is needed: a function of its number. */
+/** The life of a charger, computed from its number. It is generated again whenever it is needed. */
 const lifeOf = (charger: number): GeneratedCharger =>
   generateCharger({ seed: charger, fromMs, toMs, pauseHours: 70, swapEvery: charger % 5 === 0 ? 10 : 0 })
 
@@ -60,7 +60,7 @@ describe(`a generated year of ${chargersCount} chargers`, () => {
     t.diagnostic(`${rows} rows in ${Date.now() - started} ms`)
     const october = await close(db, '2025-10', Date.UTC(2025, 10, 1))
     assert.ok(centsOf(october.totals[0]?.amount) < truthOf('2025-10').cents, 'chargers without a network are missing')
-    // Three weeks that come after the month's end.
+    // Three weeks of rows arrive after the end of the month.
     await arrive(db, late)
     await compare(db)
     const before = await versions(db)
@@ -82,7 +82,7 @@ async function close(db: pg.Client, month: string, nowMs: number): Promise<State
 
 const centsOf = (amount: string | null | undefined): number => Math.round(Number(amount) * 100)
 
-/** Sessions that are left when all is added up. */
+/** The number of sessions that have energy after all lines of a session are added. */
 function countOf(lines: readonly { charger: string; startedAt: string; energyWh: string }[]): number {
   const energies = new Map<string, number>()
   for (const { charger, startedAt, energyWh } of lines) {
@@ -92,7 +92,7 @@ function countOf(lines: readonly { charger: string; startedAt: string; energyWh:
   return [...energies.values()].filter(energyWh => energyWh !== 0).length
 }
 
-/** On the clock of Berlin, which is an hour ahead of UTC from 26 October on. */
+/** The months on the clock of Berlin. Until 26 October it is two hours ahead of UTC, and then one hour. */
 const months: Readonly<Record<string, readonly [from: string, to: string]>> = {
   '2025-10': ['2025-09-30T22:00:00Z', '2025-10-31T23:00:00Z'],
   '2025-11': ['2025-10-31T23:00:00Z', '2025-11-30T23:00:00Z']
@@ -111,7 +111,7 @@ function truthOf(month: string): { count: number; cents: number } {
   return truth
 }
 
-/** Which sessions were written, and when. */
+/** A checksum of the versions of all session rows. It changes when a row is written again. */
 const versions = async (db: pg.Client): Promise<unknown> =>
   (
     await db.query(
@@ -140,7 +140,7 @@ async function opened(): Promise<pg.Client> {
   return db
 }
 
-/** By month, and the away time of its own. */
+/** The rows of a charger in one block for each month. The rows of the time without a network are a separate block. */
 function blocksOf(charger: number): Block[] {
   const blocks = new Map<string, SessionRow[]>()
   for (const row of lifeOf(charger).rows) {
@@ -157,7 +157,7 @@ const isAwayAt = (charger: number, ms: number): boolean =>
   charger % awayEvery === 0 && ms >= awayFromMs && ms < awayToMs
 const isAway = ({ charger, rows }: Block): boolean => isAwayAt(charger, rows[0]!.timeUs / 1000)
 
-/** Stores rows, and derives what they touch. */
+/** Stores the rows and derives the sessions that they touch. Returns the number of rows. */
 async function arrive(db: pg.Client, blocks: readonly Block[]): Promise<number> {
   let rows = 0
   const lines = function* (): Generator<string> {
@@ -200,7 +200,7 @@ function* chunked(lines: Iterable<string>): Generator<string> {
 const lineOf = (charger: number, { timeUs, state, totalWh, sessionWh, powerW, vehicle, status }: SessionRow): string =>
   `${[charger, formatTime(timeUs), state, totalWh, sessionWh, powerW, vehicle, status].map(value => value ?? '\\N').join('\t')}\n`
 
-/** Deterministic. */
+/** Shuffles in place, with the same result each time. */
 function shuffle(blocks: Block[]): void {
   let x = 0x2545f491
   for (let i = blocks.length - 1; i > 0; i--) {

@@ -1,4 +1,5 @@
-// A dashboard that stops reading, as a laptop does that falls asleep: it is cut, and the others do not notice.
+// Tests a dashboard that stops reading, like a laptop that falls asleep. The server closes its connection, and the
+// other clients do not notice.
 
 import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'

@@ -1,7 +1,7 @@
-// Readings on hypertables with compressed days, which the embedded PostgreSQL does not have: TimescaleDB in WebAssembly
-// (test/timescale/) takes our COPY, merges late rows, and serves whole suites that other files run on plain partitions.
-// What one backend without threads cannot do is left out of them, with its reason. A real server, by TEST_DATABASE_URL,
-// leaves out nothing.
+// Tests readings on hypertables with compressed days, which the embedded PostgreSQL lacks. TimescaleDB in WebAssembly
+// (test/timescale/) takes our COPY and merges late rows. It also runs whole suites that other files run on plain
+// partitions. Tests that one backend without threads cannot run are left out, with the reason. With a real server,
+// named by TEST_DATABASE_URL, no test is left out.
 
 import assert from 'node:assert/strict'
 import { after, describe, it } from 'node:test'
@@ -10,7 +10,7 @@ import { folder, run } from '../programs.ts'
 import { startTimescale } from '../timescale/process.ts'
 import { runSuite } from '../timescale/suite.ts'
 
-// Not in a hook: the harness looks for the server in its own.
+// This runs outside of a hook, because the harness reads TEST_DATABASE_URL in its own hook.
 const timescale = await startTimescale()
 process.env.TEST_DATABASE_URL = timescale.url
 const harness = Harness.use()
@@ -66,7 +66,7 @@ describe('readings in TimescaleDB', () => {
 const twoBackends = 'one backend: nobody can wait for a lock beside it'
 const kills = 'one backend: none can be killed'
 
-/** Tests that cannot run in WebAssembly, and why. */
+/** The tests that cannot run in WebAssembly, and the reasons. */
 const suites: Readonly<Record<string, Readonly<Record<string, string>>>> = {
   'test/pipeline.test.ts': {
     'no PUBACK before COMMIT: none while the table is locked, all after': twoBackends,

@@ -1,4 +1,4 @@
-// The wire server of test/timescale/ itself: what a driver of ours sees of it is what it would see of a real server.
+// Tests the wire server of test/timescale/. Our driver sees the same from it as from a real server.
 
 import assert from 'node:assert/strict'
 import { once } from 'node:events'
@@ -151,7 +151,7 @@ describe('the wire server over TimescaleDB in WebAssembly', () => {
     assert.equal(isTaken, false)
     await first.query('SELECT pg_advisory_unlock($1)', [5])
     await taken
-    await second.end() // leaves it to the next
+    await second.end() // the next connection gets the lock
     await third.query('SELECT pg_advisory_lock($1)', [5])
     await third.query('SELECT pg_advisory_unlock($1)', [5])
   })

@@ -1,4 +1,5 @@
-// `chargelift top` and `chargelift tail` as processes against a real server: over TLS with a token, through a restart.
+// Tests `chargelift top` and `chargelift tail` as processes against a real server, over TLS with a token and through a
+// restart.
 
 import assert from 'node:assert/strict'
 import { once } from 'node:events'
@@ -89,7 +90,8 @@ describe('top and tail', () => {
     const top = start('top', '--interval', '1', ...address)
     let power = 0
     const values = (program: Program): string => program.stdout
-    // A stream begins with what comes after it was opened: publish until both have something.
+    // A stream begins with messages that come after it was opened. So the test publishes until both programs show
+    // something.
     const untilShown = async (program: Program, what: RegExp): Promise<void> => {
       await until(
         async () => {

@@ -1,6 +1,5 @@
-// Valid traffic, mutated by a seed: each session is what a device says in its life, with a few bytes changed, cut,
-// doubled or moved, in chunks of any size. While it goes on a well-behaved device counts how long its acknowledgements
-// take.
+// Sends valid traffic that a seed mutates. Each session holds the packets of a device's life. A few bytes are changed,
+// cut, doubled or moved, and the bytes are sent in chunks of any size.
 
 import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
@@ -12,13 +11,13 @@ import { envelope } from '../harness.ts'
 export interface FuzzOptions {
   readonly certs: string
   readonly port: number
-  /** Who sends it; each has a certificate. */
+  /** The names of the senders. Each has a certificate. */
   readonly names: readonly string[]
   readonly seed: number
   readonly sessions: number
 }
 
-/** Sessions that the server ended, and those that it bore to their end. */
+/** The number of sessions that the server ended, and of sessions that the server bore to their end. */
 export interface FuzzResult {
   readonly cut: number
   readonly borne: number
@@ -29,7 +28,7 @@ const pongMs = 10
 const pong = Buffer.from([0xd0, 0])
 const concurrency = 16
 
-/** Throws when a session is neither cut nor answered. */
+/** Runs the sessions. Throws if the server neither ends a session nor answers it. */
 export async function fuzz({ certs, port, names, seed, sessions }: FuzzOptions): Promise<FuzzResult> {
   const random = seededRandom(seed)
   const file = (path: string): Buffer => readFileSync(join(certs, path))
@@ -63,7 +62,10 @@ export async function fuzz({ certs, port, names, seed, sessions }: FuzzOptions):
   return { cut, borne: sessions - cut }
 }
 
-/** Sends the chunks; true when the server ends the connection, false when it still waits for more, or answers. */
+/**
+ * Sends the chunks. Resolves with true if the server ends the connection. Resolves with false if the server answers or
+ * still waits for more bytes.
+ */
 function isCut(socket: TLSSocket, chunks: readonly Buffer[]): Promise<boolean> {
   return new Promise((resolve, reject) => {
     let quiet: NodeJS.Timeout | undefined
@@ -74,7 +76,7 @@ function isCut(socket: TLSSocket, chunks: readonly Buffer[]): Promise<boolean> {
     }
     socket.on('error', () => {})
     socket.on('close', () => end(true))
-    // Behind that answer all is read; but another ping may have been sent before it.
+    // The server has read all bytes before it answers. Another ping may have been sent earlier, so the wait continues.
     socket.on('data', bytes => {
       if (quiet === undefined || !bytes.subarray(-2).equals(pong)) return
       clearTimeout(quiet)
@@ -82,7 +84,7 @@ function isCut(socket: TLSSocket, chunks: readonly Buffer[]): Promise<boolean> {
     })
     socket.once('secureConnect', () => {
       for (const chunk of chunks) socket.write(chunk)
-      // A last ping: behind bytes that are still a part of a packet it gets no answer.
+      // One ping comes last. It gets no answer if the server takes its bytes for a part of another packet.
       socket.write(packets.pingreq(), error => {
         if (error) return
         quiet = setTimeout(() => end(false), quietMs)
@@ -127,7 +129,7 @@ function session(random: () => number, name: string): Buffer[] {
   return [hello, ...Array.from({ length: 1 + below(random, 12) }, () => pick(random, kinds)())]
 }
 
-/** One to four changes; most of them behind CONNECT, so that they get far. */
+/** Makes one to four changes. Most changes come after the CONNECT packet, so that the session gets far. */
 function mutate(random: () => number, whole: Buffer[]): Buffer {
   const all = [...whole]
   for (let n = 1 + below(random, 4); n > 0; n--) {

@@ -1,5 +1,5 @@
-// Packets that MQTT 3.1.1 forbids, each with the rule that it breaks, as bytes: the table that a server is held to.
-// Source: OASIS MQTT 3.1.1; the numbers are those of its normative statements.
+// A table of packets, as bytes, that MQTT 3.1.1 forbids. Each entry names the rule that it breaks. Source: OASIS MQTT
+// 3.1.1. The numbers in the table are the numbers of its normative statements.
 
 import { clientFiltersMax } from '../../src/broker/limits.ts'
 import * as packets from '../../src/broker/testing/packets.ts'
@@ -8,9 +8,9 @@ import { packetBytesMax } from '../../src/model/server/limits.ts'
 export interface Malformed {
   readonly what: string
   readonly bytes: Buffer
-  /** Sent instead of a CONNECT, or after an accepted one. */
+  /** The packet is sent instead of a CONNECT (`first`), or after an accepted CONNECT (`open`). */
   readonly stage: 'first' | 'open'
-  /** The CONNACK return code that comes before the end, where MQTT has one for it. */
+  /** The CONNACK return code that the server sends before it closes, if MQTT defines one. */
   readonly returnCode?: number
 }
 
@@ -21,7 +21,7 @@ const nul = 'a\0b'
 const lone = ill('eda080')
 const overlong = ill('c0af')
 
-/** The fields of a CONNECT one by one, for what `connect` does not build. */
+/** Builds a CONNECT field by field, for packets that `connect` cannot build. */
 const fields = (flags: number, ...rest: (Buffer | number[])[]): Buffer =>
   packet(0x10, text('MQTT'), [4, flags, 0, 60], ...rest)
 const cut = (whole: Buffer, by: number): Buffer => packet(whole[0]!, whole.subarray(2, whole.length - by))
@@ -155,7 +155,7 @@ export const malformed: readonly Malformed[] = [
   ...open.map(([what, bytes]) => ({ what, bytes, stage: 'open' as const }))
 ]
 
-/** Answers to nothing that is known, and odd things that are legal: the connection stays. */
+/** Answers to unknown messages, and unusual packets that are legal. The connection stays open. */
 export const harmless: readonly [what: string, bytes: Buffer][] = [
   ['PUBACK for an unknown message', packets.puback(999)],
   ['PUBREC for an unknown message', packets.pubrec(999)],

@@ -1,4 +1,4 @@
-// A well-behaved device that publishes all the time and remembers how long the slowest acknowledgement took.
+// A well-behaved device that publishes all the time and remembers the time of the slowest acknowledgement.
 
 import { setTimeout as sleep } from 'node:timers/promises'
 import { envelope } from '../harness.ts'
@@ -18,7 +18,7 @@ export class Neighbour {
     this.#done = this.#run()
   }
 
-  /** Throws when it was disconnected. */
+  /** Stops the device. Throws if it was disconnected. */
   async stop(): Promise<void> {
     this.#stopped = true
     await this.#done

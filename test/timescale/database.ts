@@ -1,16 +1,16 @@
-// One session of a database made to look like many. Exchanges run one after the other. A connection that has begun a
-// transaction has the instance to itself until it ends it. What a connection has set up outside of a transaction (SET,
-// temporary tables) is set up again whenever the instance turns to it: so rows in a temporary table last no longer than
-// a transaction, and neither does a prepared statement with a name. Advisory locks of sessions are held by one
-// connection at a time, whatever their number: another one that mentions them waits, where a real server may answer at
-// once that it did not get the lock.
+// Makes the one session of a database look like many sessions. Exchanges run one after the other. A connection that has
+// begun a transaction has the instance to itself until the transaction ends. A connection may change its session
+// outside of a transaction (SET, temporary tables). These statements run again whenever the instance turns to the
+// connection. So rows in a temporary table last no longer than a transaction, and a named prepared statement lasts no
+// longer either. One connection at a time holds advisory locks of a session, whatever their numbers. Another connection
+// that mentions advisory locks waits, but a real server may answer at once that it did not get the lock.
 
 import type { Instance } from './instance.ts'
 import { cut, errorResponse, queryMessage, readyForQuery } from './messages.ts'
 
 export interface Exchange {
   readonly bytes: Buffer
-  /** The statements of it. */
+  /** The SQL statements of the exchange. */
   readonly text: string
   answer(bytes: Buffer): void
 }
@@ -19,13 +19,13 @@ interface Waiting extends Exchange {
   readonly client: Client
 }
 
-/** A connection, as its database sees it. */
+/** A connection as its database sees it. */
 export interface Client {
-  /** Statements that set its session up, in order. */
+  /** The statements that set up the session of this connection, in order. */
   readonly setUp: Set<string>
 }
 
-/** The instance's own defaults are those of initdb. */
+/** Resets the session. The instance's defaults are the defaults of initdb. */
 const forget = `RESET ALL; DISCARD TEMP; DEALLOCATE ALL;
   SET search_path = "$user", public; SET client_min_messages = notice`
 const held = "SELECT count(*) FROM pg_locks WHERE locktype = 'advisory'"
@@ -34,15 +34,15 @@ const mentionsLocks = /advisory/i
 
 export class Database {
   readonly #make: () => Promise<Instance>
-  /** Made for its first exchange. */
+  /** Created for the first exchange. */
   #instance: Promise<Instance> | undefined
   readonly #waiting: Waiting[] = []
   #running: Promise<void> | undefined
-  /** Whose session the instance has now. */
+  /** The connection whose session the instance holds now. */
   #current: Client | undefined
-  /** Who is in a transaction. */
+  /** The connection that is in a transaction. */
   #owner: Client | undefined
-  /** Who has advisory locks. */
+  /** The connection that holds advisory locks. */
   #holder: Client | undefined
   #isClosed = false
 
@@ -56,7 +56,10 @@ export class Database {
     this.#go()
   }
 
-  /** Of a connection that waits, as by a real server. What runs cannot be cut off: it has the only thread. */
+  /**
+   * Cancels the waiting exchanges of a connection, with the error of a real server. An exchange that runs cannot be
+   * cancelled, because it has the only thread.
+   */
   cancel(client: Client): void {
     for (const { answer } of this.#takeAll(client)) {
       const error = errorResponse('ERROR', '57014', 'canceling statement due to user request')
@@ -64,7 +67,7 @@ export class Database {
     }
   }
 
-  /** The connection has gone. */
+  /** Removes a closed connection: rolls back its transaction and releases its advisory locks. */
   leave(client: Client): void {
     this.#takeAll(client)
     const text = `${this.#owner === client ? 'ROLLBACK; ' : ''}SELECT pg_advisory_unlock_all()`

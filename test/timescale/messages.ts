@@ -1,15 +1,16 @@
-// PostgreSQL's wire protocol (version 3) as far as the wire server needs it: cutting a stream into messages, and the
-// few messages that the wire server makes itself. [https://www.postgresql.org/docs/17/protocol-message-formats.html]
+// The parts of PostgreSQL's wire protocol (version 3) that the wire server needs. It cuts a stream into messages and
+// builds the few messages that the wire server sends itself.
+// [https://www.postgresql.org/docs/17/protocol-message-formats.html]
 
 export interface Message {
-  /** The letter of its kind. */
+  /** The letter of the message's kind. */
   readonly type: string
   readonly body: Buffer
-  /** With its header, as it was sent. */
+  /** The whole message with its header, as it was sent. */
   readonly bytes: Buffer
 }
 
-/** The whole messages at the beginning of `bytes`, and what is left of them. */
+/** Returns the whole messages at the start of `bytes`, and the bytes that are left. */
 export function cut(bytes: Buffer): { messages: Message[]; rest: Buffer } {
   const messages: Message[] = []
   let at = 0
@@ -23,7 +24,7 @@ export function cut(bytes: Buffer): { messages: Message[]; rest: Buffer } {
   return { messages, rest: bytes.subarray(at) }
 }
 
-/** Strings are ended by a zero byte, numbers are of 32 bits. */
+/** Builds a message. A string ends with a zero byte. A number has 32 bits. */
 export function message(type: string, ...parts: readonly (string | number | Uint8Array)[]): Buffer {
   const body = Buffer.concat(parts.map(partBytes))
   const head = Buffer.alloc(5)
@@ -51,5 +52,5 @@ export function errorResponse(severity: 'ERROR' | 'FATAL', code: string, text: s
   return message('E', ...encoded, Buffer.from([0]))
 }
 
-/** Of no column: pg-copy-streams knows what it sends. */
+/** Names no columns, because pg-copy-streams knows what it sends. */
 export const copyInResponse = (isBinary: boolean): Buffer => message('G', Buffer.from([isBinary ? 1 : 0, 0, 0]))

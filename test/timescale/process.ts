@@ -1,4 +1,4 @@
-// The wire server as a process of its own, so that WebAssembly does not keep the tests waiting.
+// Runs the wire server as a separate process, so that WebAssembly does not block the tests.
 
 import { type ChildProcess, spawn } from 'node:child_process'
 import { once } from 'node:events'
@@ -23,7 +23,7 @@ export async function startTimescale(): Promise<TimescaleProcess> {
   return {
     url,
     stop: async () => {
-      child.stdin!.end() // as the end of this process would do it
+      child.stdin!.end() // ends the wire server as the end of this process would
       await exited
     }
   }

@@ -1,5 +1,5 @@
-// A suite of ours as a process of its own, against the database server at `databaseUrl`: what became of each of its
-// tests.
+// Runs one of our test suites as a separate process against the database server at `databaseUrl`. Returns the outcome
+// of each test.
 
 import { spawn } from 'node:child_process'
 import { text } from 'node:stream/consumers'
@@ -10,13 +10,13 @@ const root = fileURLToPath(new URL('../..', import.meta.url))
 export interface Outcome {
   readonly name: string
   readonly passed: boolean
-  /** Why it did not run. */
+  /** The reason if the test was skipped. */
   readonly skipped: string | undefined
 }
 
 export interface SuiteRun {
   readonly outcomes: readonly Outcome[]
-  /** All that it printed. */
+  /** The whole standard output. */
   readonly output: string
   readonly code: number | null
 }
@@ -28,14 +28,15 @@ export async function runSuite(
   signal: AbortSignal
 ): Promise<SuiteRun> {
   const skips = without.map(name => `--test-skip-pattern=/(^| )${name.replace(/[\\^$.*+?()[\]{}|/]/g, '\\$&')}$/`)
-  const { NODE_TEST_CONTEXT: _, ...environment } = process.env // else it would report to this run, in another format
+  // With NODE_TEST_CONTEXT, the child would report to this run, in another format.
+  const { NODE_TEST_CONTEXT: _, ...environment } = process.env
   const child = spawn(process.execPath, ['--test-reporter=tap', ...skips, file], {
     cwd: root,
     signal,
     env: { ...environment, TEST_DATABASE_URL: databaseUrl },
     stdio: ['ignore', 'pipe', 'inherit']
   })
-  child.on('error', () => {}) // by the signal; its exit tells
+  child.on('error', () => {}) // the signal causes the error; the exit code reports it
   const [output, code] = await Promise.all([
     text(child.stdout),
     new Promise<number | null>(resolve => child.once('exit', resolve))
@@ -43,7 +44,10 @@ export async function runSuite(
   return { outcomes: outcomesOf(output), output, code }
 }
 
-/** Of the tests in the output of Node's TAP reporter; their suites are left out. [https://testanything.org] */
+/**
+ * Reads the outcomes of the tests from the output of Node's TAP reporter. Suites are left out.
+ * [https://testanything.org]
+ */
 function outcomesOf(tap: string): Outcome[] {
   const lines = tap.matchAll(
     /^ *(not )?ok \d+ - (.*?)(?: # SKIP ?(.*))?\n *---\n *duration_ms: \S+\n *type: '(\w+)'$/gm

@@ -1,7 +1,6 @@
-// TimescaleDB behind PostgreSQL's wire protocol, for tests only: `pg` and `pg-copy-streams` run unchanged against it.
-// Databases are made and dropped by CREATE DATABASE and DROP DATABASE. What one backend cannot do, see database.ts and
-// instance.ts. By hand: `node test/timescale/wireServer.ts` prints an address for TEST_DATABASE_URL, and serves until
-// its input ends.
+// Serves TimescaleDB over PostgreSQL's wire protocol, for tests only. `pg` and `pg-copy-streams` run unchanged against
+// it. CREATE DATABASE and DROP DATABASE create and drop databases. database.ts and instance.ts state the limits of one
+// backend. `node test/timescale/wireServer.ts` prints an address for TEST_DATABASE_URL and serves until its input ends.
 
 import type { AddressInfo } from 'node:net'
 import { createServer, type Server, type Socket } from 'node:net'
@@ -83,7 +82,7 @@ class Connection implements Client {
   #rest: Buffer = Buffer.alloc(0)
   /** Undefined before the start packet. */
   database: Database | undefined
-  /** Messages of an exchange that is not whole yet. */
+  /** The messages of an exchange that is not complete yet. */
   #parts: Message[] = []
   #isCopying = false
 
@@ -115,7 +114,7 @@ class Connection implements Client {
     for (const one of messages) this.#take(one)
   }
 
-  /** False when no start packet will follow. */
+  /** Reads a start packet. Returns false if no start packet will follow. */
   #start(packet: Buffer): boolean {
     const code = packet.readUInt32BE(0)
     if (code === startCodes.ssl || code === startCodes.gssapi) return this.#socket.write('N')
@@ -142,13 +141,15 @@ class Connection implements Client {
     return true
   }
 
-  /** An exchange is whole with a query, with the end of its COPY, or with Sync. */
+  /** Takes one message. A query, the end of its COPY or Sync completes an exchange. */
   #take(one: Message): void {
     if (one.type === 'X') return void this.#socket.end()
-    if (one.type === 'H' || (this.#isCopying && one.type === 'S')) return // a COPY's data may be followed by either
+    // A Flush, or a Sync after the data of a COPY, is ignored.
+    if (one.type === 'H' || (this.#isCopying && one.type === 'S')) return
     this.#parts.push(one)
     if (one.type === 'Q' && copyIn.test(textOf(one.body))) {
-      // The instance wants the statement and its data at once, and answers with this, too.
+      // The instance needs the statement and its data at once. It also answers with this message, so the copy is
+      // removed from its answer.
       this.#isCopying = true
       this.#socket.write(copyInResponse(/\bBINARY\b/i.test(textOf(one.body))))
     } else if (this.#isCopying ? 'cf'.includes(one.type) : 'QS'.includes(one.type)) this.#exchange()
@@ -176,7 +177,7 @@ class Connection implements Client {
   }
 }
 
-/** Of a query or of Parse, which has a name before it. */
+/** The SQL text of a Query or a Parse message. A Parse message has a name before the text. */
 function statementOf({ type, body }: Message): string {
   if (type === 'Q') return textOf(body)
   return type === 'P' ? textOf(body.subarray(body.indexOf(0) + 1)) : ''

@@ -16,7 +16,7 @@ const news: Delivered = {
   brokerCounter: 0
 }
 
-/** What a client delivers directly, and how it is called back. */
+/** Delivers directly to a fake client. Keeps the packets and counts the callbacks. */
 function direct(isForwarded: (packet: Delivered) => boolean = () => true) {
   const client = { duplicates: Object.create(null), deliver0: () => assert.fail("Aedes' own") }
   const packets: Buffer[] = []
@@ -95,7 +95,7 @@ test('of two subscriptions that match one message one gets it; what has no numbe
   assert.deepEqual(sent, [1, 0, 1, 1, 0, 1, 1])
 })
 
-// --- what a gate does with it
+// --- how a gate handles a delivered packet
 
 const packet = Buffer.alloc(1_000, 'packet')
 

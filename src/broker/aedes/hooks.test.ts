@@ -10,7 +10,7 @@ import { Hooks, type HooksOptions, isGranted } from './hooks.ts'
 import { Interest } from './interest.ts'
 import { Sessions } from './sessions.ts'
 
-/** The hooks of a broker, and what they did. */
+/** Opens the hooks of a broker and records what they did. */
 function open(options: { readonly budget?: Budget; readonly forwarding?: object } = {}) {
   const denied: string[] = []
   const done: string[] = []

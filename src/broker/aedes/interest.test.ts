@@ -12,7 +12,7 @@ test('nobody is interested before anybody subscribes', () => {
 })
 
 const filters: [string, boolean, boolean][] = [
-  // filter, c1, c10
+  // The columns: filter, whether it matches c1, whether it matches c10.
   [power, true, false],
   ['chargers/c1/#', true, false],
   ['chargers/c1/+', true, false],

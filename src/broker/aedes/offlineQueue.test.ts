@@ -89,7 +89,7 @@ test('all queues together are bounded: the longest loses its older half, the oth
   assert.ok(queue.dropped >= 40 && left.length >= 40, `${queue.dropped} dropped, ${left.length} left`)
   assert.equal(left[0], 100 + queue.dropped)
   assert.equal(queue.list('modest').length, 10)
-  // What is gone makes room again.
+  // Forgotten and cleared messages make room again.
   const before = queue.dropped
   queue.forget('greedy')
   for (let n = 0; n < 80; n++) queue.enqueue('next', packetAt(1_000 + n))

@@ -12,7 +12,7 @@ const read = (chunk: Buffer, at = 0, max = bytesMax) => {
 }
 const statusOf = (...bytes: number[]): frames.FrameStatus => read(Buffer.from(bytes)).status
 
-// OASIS MQTT 3.1.1, table 2.1 and 2.2, written out: what a client may send, with a legal length for it.
+// The first bytes that a client may send, each with a legal length, from OASIS MQTT 3.1.1, tables 2.1 and 2.2.
 const legal = new Map<number, number>([
   [0x10, 12], // CONNECT
   ...[0x30, 0x31, 0x32, 0x33, 0x34, 0x35, 0x3a, 0x3b, 0x3c, 0x3d].map(first => [first, 5] as [number, number]), // PUBLISH
@@ -31,7 +31,7 @@ test('every first byte that a client may send is read, and every other one is ma
     const length = legal.get(first)
     const expected = length === undefined ? frames.malformed : frames.complete
     assert.equal(statusOf(first, length ?? 2, ...new Array(length ?? 2).fill(0)), expected, `0x${first.toString(16)}`)
-    // Alone, too: nothing more is waited for.
+    // The first byte alone decides. A malformed one is refused without waiting for more bytes.
     assert.equal(statusOf(first), length === undefined ? frames.malformed : frames.partial, `0x${first.toString(16)}`)
   }
 })
@@ -46,7 +46,7 @@ test('a frame tells its type, its flags and where its body lies', () => {
   assert.deepEqual({ ...frame }, { type: frames.PUBLISH, flags: 0b1010, bodyAt: 6, end: chunk.length })
 })
 
-// Shortest legal, longest legal (none = no upper bound but the packet limit).
+// The shortest and the longest legal length. Without a longest length, only the packet limit counts.
 const lengths: [string, number, number, number?][] = [
   ['CONNECT', 0x10, 5],
   ['PUBLISH', 0x30, 3],
@@ -107,7 +107,7 @@ test('a frame announced larger than the limit is refused before its body arrives
     assert.equal(at(max + 1), frames.tooLarge)
     assert.equal(at(268_435_455), frames.tooLarge)
   }
-  // A CONNECT, too: the first packet of whoever comes.
+  // The limit also holds for a CONNECT, the first packet of every client.
   assert.equal(statusOf(0x10, ...packets.varint(bytesMax + 1)), frames.tooLarge)
 })
 
@@ -124,7 +124,7 @@ test('a frame cut after any of its bytes is partial, and complete with the last 
       assert.equal(read(packet.subarray(0, end)).status, frames.partial, `${end} of ${packet.length}`)
     }
     assert.equal(read(packet).status, frames.complete)
-    // What follows belongs to the next frame.
+    // The bytes after the frame belong to the next frame.
     assert.equal(read(Buffer.concat([packet, packet])).frame.end, packet.length)
   }
 })
@@ -142,7 +142,7 @@ test('back to back frames are read one after the other', () => {
   assert.deepEqual(types, [frames.CONNECT, frames.PUBLISH, frames.PINGREQ, frames.DISCONNECT])
 })
 
-/** A chunk that reports each access outside of itself. */
+/** A chunk that records each access outside of its bounds. */
 function guarded(bytes: Buffer): { chunk: Buffer; outside: () => number[] } {
   const outside: number[] = []
   const chunk = new Proxy(bytes, {
@@ -210,7 +210,7 @@ test('an acknowledgement is four bytes, with the reserved flags that PUBREL has'
   }
 })
 
-// --- what a packet holds
+// --- the content of a packet
 
 const faultOf = (packet: Buffer, filtersMax = 100): string | undefined => {
   const { status, frame } = read(packet)
@@ -336,7 +336,7 @@ test('whatever a legal packet becomes by a few changes: no throw, no look beyond
       ])
     }
     const { frame } = read(bytes)
-    // Bytes of the next packet must not matter.
+    // Bytes of the next packet must not change the result.
     const fault = frames.packetFault(bytes, frame, 3)
     const followed = Buffer.concat([bytes, Buffer.alloc(70_000, 0x61)])
     assert.deepEqual(frames.packetFault(followed, frame, 3), fault, bytes.toString('hex'))

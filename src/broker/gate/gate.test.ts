@@ -247,7 +247,7 @@ test('garbage in any chunks never throws, and chunks make no difference', t => {
   assert.ok(denied > 30 && denied < 300, `${denied}`)
 })
 
-// --- whose telemetry
+// --- the owner of telemetry
 
 const edge = { role: 'edge', chargers: ['c1', 'c2'] } as const
 const consumer = { role: 'consumer', chargers: undefined } as const
@@ -419,7 +419,7 @@ test('a batch of QoS 0 alone writes nothing', t => {
 test('a message dropped over the budget is in flight for nobody', t => {
   const bench = GateBench.opened(t)
   bench.admission.drops = true
-  // Whatever is in flight would be waited for.
+  // An acknowledgement would wait for any message in flight.
   bench.arrive(value(1, { qos: 0 }), own('Connection', { id: 2 }))
   assert.deepEqual(bench.written(), [packets.puback(2)])
 })
@@ -507,7 +507,7 @@ test('QoS 2 messages without PUBREL are bounded: one more closes the connection'
   assert.equal(bench.payloads.length, receivedMessagesMax)
 })
 
-// --- Connection: the server's own word
+// --- Connection: only the server sets it
 
 test("a client's own Connection is acknowledged and goes nowhere", t => {
   const bench = GateBench.opened(t)
@@ -798,7 +798,7 @@ test('a CONNECT that is never answered is closed, though the gate itself has pau
   const timers = new FakeTimers(t)
   const bench = new GateBench(t)
   bench.arrive(Buffer.concat([packets.connect(), value(1)]))
-  bench.gate.keepalive.keepAlive(65_535) // of a client that is open
+  bench.gate.keepalive.keepAlive(65_535) // this keepalive is for a client that is open
   assert.equal(bench.socket.isPaused(), true)
   timers.tick(connectTimeoutMs)
   assert.deepEqual(bench.denials, ['timeout'])
@@ -842,7 +842,7 @@ test('a client that is not read does not expire', t => {
   assert.deepEqual(bench.denials, ['timeout'])
 })
 
-// --- what Aedes writes
+// --- packets that Aedes writes
 
 test('what Aedes writes in a turn goes to the client as one', async t => {
   const bench = GateBench.opened(t)
@@ -874,7 +874,7 @@ test('Aedes waits for a client only while much is unsent, and then until it has 
   const write = (name: string) =>
     new Promise<void>(resolve => bench.gate.write(name, () => resolve(void done.push(name))))
   bench.socket.takes = false
-  bench.socket.writableLength = unsentWaitBytes - 2 // and one more
+  bench.socket.writableLength = unsentWaitBytes - 2 // the write adds one byte more
   await write('a')
   bench.socket.writableLength = unsentWaitBytes
   const second = write('b')
@@ -972,7 +972,7 @@ test('what MQTT has a word for is told in a CONNACK before the end', t => {
     bench.arrive(Buffer.concat([packet, value(1)]))
     assert.deepEqual(bench.written(), [Buffer.from([0x20, 2, 0, code])])
     assert.deepEqual([bench.denials, bench.socket.writableEnded], [['protocol'], true])
-    bench.arrive(value(2)) // to whom it is said it need not be said again
+    bench.arrive(value(2)) // the client was told already and is not told again
     timers.tick(closeTimeoutMs)
     assert.deepEqual([bench.denials, bench.socket.destroyed, bench.passed()], [['protocol'], true, Buffer.alloc(0)])
     assert.deepEqual(bench.admission.admitted, [])
@@ -992,7 +992,7 @@ test('finished, it is ended with its last acknowledgement; what still comes is r
     bench.settle(1)
     assert.deepEqual(bench.written(), [packets.puback(1)])
     bench.socket.flow()
-    bench.gate.stopReading() // of all: not of this one any more
+    bench.gate.stopReading() // the call for all gates no longer stops this gate
     bench.arrive(value(3))
     bench.gate.write(packets.puback(9))
     assert.deepEqual(

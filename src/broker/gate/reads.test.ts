@@ -26,7 +26,7 @@ after(() => {
   rmSync(dir, { recursive: true })
 })
 
-/** Both ends of a connection, one after the other; `accept` is called as the listener would, within the event. */
+/** Opens a TLS connection and returns both ends. `accept` is called within the event, as the listener does. */
 async function pair(accept: (socket: TLSSocket) => void): Promise<{ client: TLSSocket; accepted: TLSSocket }> {
   const accepting = once(server, 'secureConnection').then(([socket]) => socket as TLSSocket)
   server.once('secureConnection', socket => accept(socket.on('error', () => {})))

@@ -5,7 +5,7 @@ import { HandshakeQueue, networkOf } from './handshakes.ts'
 
 const many = (count: number, name: string): string[] => Array.from({ length: count }, (_, index) => `${name}${index}`)
 
-/** Gives turns every 10 ms of the clock and returns who began, in order. */
+/** Gives turns every 10 ms of the clock. Returns the handshakes that began, in order. */
 function run(queue: HandshakeQueue<string>, fromMs: number, toMs: number): string[] {
   const begun: string[] = []
   for (let nowMs = fromMs; nowMs < toMs; nowMs += 10) begun.push(...queue.turnsAt(nowMs).begin)

@@ -47,7 +47,10 @@ after(async () => {
   rmSync(dir, { recursive: true })
 })
 
-/** Connects with the certificate of c1 until the server ends; returns what there is to resume with. */
+/**
+ * Connects with the certificate of c1 and waits until the server closes. Returns the session to resume with, and
+ * whether this one was resumed.
+ */
 async function visit(options: ConnectionOptions = {}): Promise<{ session: Buffer | undefined; resumed: boolean }> {
   const own = { ca: file('ca.pem'), cert: file('devices/c1.pem'), key: file('devices/c1.key') }
   const socket: TLSSocket = connect({ host: '127.0.0.1', port: listener.ports[0]!, ...own, ...options })
@@ -100,7 +103,7 @@ test('a port that is taken rejects, and the ports before it are let go', async (
   await assert.rejects(Listener.open({ ...options, ...rest, ports: [0, listener.ports[1]!] }), { code: 'EADDRINUSE' })
 })
 
-/** A listener of its own whose connections stay open. */
+/** Opens a separate listener. Its connections stay open. */
 async function opened(t: TestContext, options: Partial<ListenerOptions> = {}) {
   const events: string[] = []
   const own = await Listener.open({
@@ -123,7 +126,7 @@ async function opened(t: TestContext, options: Partial<ListenerOptions> = {}) {
   return { listener: own, events, port: own.ports[0]! }
 }
 
-/** Connected, and let in: the server has said hello. Closed = the server closed it. */
+/** Connects and waits until the server says hello or closes. The socket is closed if the server refused it. */
 async function guest(t: TestContext, port: number, name = 'c1', options: ConnectionOptions = {}): Promise<TLSSocket> {
   const own = { ca: file('ca.pem'), cert: file(`devices/${name}.pem`), key: file(`devices/${name}.key`) }
   const socket = connect({ host: '127.0.0.1', port, ...own, ...options })
@@ -135,7 +138,7 @@ async function guest(t: TestContext, port: number, name = 'c1', options: Connect
   return socket.resume()
 }
 
-/** TCP alone. */
+/** Connects over TCP without TLS. */
 async function mute(t: TestContext, port: number): Promise<Socket> {
   const socket = connectTcp(port, '127.0.0.1')
   socket.on('error', () => {})
@@ -152,7 +155,8 @@ test('above the limit of an identity the newcomer is refused, until one leaves',
   assert.deepEqual([first.closed, second.closed], [false, false])
   first.destroy()
   let third = await guest(t, port)
-  while (third.closed) third = await guest(t, port) // the server has not noticed yet that the first has left
+  // The server may not have noticed yet that the first client has left.
+  while (third.closed) third = await guest(t, port)
   assert.equal(second.closed, false)
 })
 
@@ -315,7 +319,7 @@ test('whoever comes and goes, and however, leaves its place to the next', async 
   const inside: TLSSocket[] = []
   for (let tries = 0; inside.length < most; tries++) {
     assert.ok(tries < 500, `${most - inside.length} places were never given back`)
-    const next = await guest(t, port) // the server may not have noticed yet that all have left
+    const next = await guest(t, port) // the server may not have noticed yet that all clients have left
     if (!next.closed) inside.push(next)
   }
   assert.ok(inside.every(({ closed }) => !closed))

@@ -1,8 +1,8 @@
-// Topic filters as MQTT 3.1.1, section 4.7, has them, slow and plain: what the broker's own matching is compared with.
+// Topic filters by MQTT 3.1.1, section 4.7, in slow and plain code. Tests compare the broker's matching with them.
 
 import { below, pick } from '../../model/testing/random.ts'
 
-/** Whether the topic matches the filter; an illegal filter matches nothing. */
+/** Returns whether the topic matches the filter. An illegal filter matches nothing. */
 export function matches(filter: string, topic: string): boolean {
   if (!isLegalFilter(filter)) return false
   if (topic.startsWith('$') && /^[+#]/.test(filter)) return false
@@ -25,7 +25,7 @@ const isLegalFilter = (filter: string): boolean => {
   )
 }
 
-/** Filters and topics near the contract's own shape, legal and illegal ones. */
+/** Returns a random filter or topic, legal or illegal, near the shape of the contract's topics. */
 export function randomFilter(random: () => number, chargers: readonly string[], names: readonly string[]): string {
   const levels = [
     pick(random, ['chargers', 'chargers', 'chargers', '+', '#', '$SYS', '$share', 'Chargers', '']),

@@ -1,5 +1,5 @@
-// A gate between a fake socket and a fake lane, without time and without a network: the test says what arrives, what is
-// settled and when Aedes reads. Everything happens within the call; nothing waits.
+// A gate between a fake socket and a fake Lane, without time and without a network. The test decides what arrives, what
+// is settled and when Aedes reads. Everything happens within the call, and nothing waits.
 
 import assert from 'node:assert/strict'
 import { EventEmitter } from 'node:events'
@@ -16,9 +16,9 @@ import * as packets from './packets.ts'
 export class FakeSocket extends EventEmitter {
   readonly remoteAddress = '192.0.2.1'
   readonly remotePort = 40_000
-  /** One entry per write. */
+  /** The written buffers, one entry for each write. */
   readonly written: Buffer[] = []
-  /** What a full socket says. */
+  /** The return value of `write`. A full socket returns false. */
   takes = true
   writableLength = 0
   writableEnded = false
@@ -63,7 +63,10 @@ export class FakeSocket extends EventEmitter {
     this.flow()
   }
 
-  /** Like a real socket, it delivers what was not read in a later turn, not from within `resume`. */
+  /**
+   * Delivers the unread chunks. A real socket delivers them in a later turn and not within `resume`, so the test calls
+   * `flow`.
+   */
   flow(): void {
     while (!this.#paused && !this.destroyed && this.#unread.length > 0) this.emit('data', this.#unread.shift())
   }
@@ -78,11 +81,11 @@ export interface Admitted {
 
 class FakeAdmission implements Admission {
   readonly admitted: Admitted[] = []
-  /** How many messages came at once. */
+  /** The number of messages of each call of `admit`. */
   readonly runs: number[] = []
   drops = false
 
-  /** Takes the run apart with a parser of its own. */
+  /** Parses the run with a separate parser and keeps its messages. Returns false if `drops` is set. */
   admit(_source: Source, { chunk, from, end, tickets }: Run): boolean {
     if (this.drops) return false
     const stream = chunk.subarray(from, end)
@@ -115,9 +118,9 @@ export class GateBench {
   readonly window: Window
   readonly budget: Budget
   readonly gate: Gate
-  /** Codes of the rules that the client broke. */
+  /** The codes of the rules that the client broke. */
   readonly denials: string[] = []
-  /** Faults of ours. */
+  /** Internal faults of the gate. */
   readonly failures: string[] = []
   #settled = 0
 
@@ -148,7 +151,7 @@ export class GateBench {
     t.after(() => this.gate.destroy())
   }
 
-  /** After CONNECT and CONNACK. */
+  /** Returns a bench after CONNECT and CONNACK. */
   static opened(t: TestContext, options: BenchOptions & { keepaliveSeconds?: number } = {}): GateBench {
     const bench = new GateBench(t, options)
     if (options.keepaliveSeconds !== undefined) bench.gate.keepalive.keepAlive(options.keepaliveSeconds)
@@ -167,7 +170,7 @@ export class GateBench {
     for (const chunk of chunks) this.socket.arrive(chunk)
   }
 
-  /** What Aedes reads now. */
+  /** Returns the bytes that Aedes reads now. */
   passed(): Buffer {
     const chunks: Buffer[] = []
     for (let chunk = this.gate.read(); chunk !== null; chunk = this.gate.read()) {
@@ -177,7 +180,7 @@ export class GateBench {
     return Buffer.concat(chunks)
   }
 
-  /** Settles the next `count` admitted messages as one batch. */
+  /** Settles the next `count` admitted messages as one Batch. */
   settle(count: number): void {
     const tickets = this.admission.admitted.map(({ ticket }) => ticket)
     this.gate.settle(tickets, this.#settled, this.#settled + count)
@@ -190,7 +193,7 @@ export class GateBench {
     return this.admission.admitted.length - this.#settled
   }
 
-  /** What was written to the client since the last call, a buffer per write. */
+  /** Returns the bytes that were written to the client since the last call, one buffer for each write. */
   written(): Buffer[] {
     return this.socket.written.splice(0)
   }
@@ -207,7 +210,7 @@ interface FakeTimer {
   refresh(): FakeTimer
 }
 
-/** Timers that `refresh` works on, which those of `mock.timers` do not. */
+/** Timers that support `refresh`. The timers of `mock.timers` do not. */
 export class FakeTimers {
   #nowMs = 0
   readonly #pending = new Map<FakeTimer, () => void>()

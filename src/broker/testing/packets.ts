@@ -1,4 +1,4 @@
-// MQTT 3.1.1 packets as bytes, for tests that speak to the gate themselves.
+// MQTT 3.1.1 packets as bytes, for tests that write to the gate directly.
 
 export interface PublishOptions {
   readonly topic?: string | Buffer
@@ -30,7 +30,7 @@ export const text = (value: string | Buffer): Buffer =>
 export interface ConnectOptions {
   readonly protocol?: string
   readonly level?: number
-  /** Instead of those that follow from the rest. */
+  /** Replaces the flags that follow from the other options. */
   readonly flags?: number
   readonly clientId?: string | Buffer
   readonly clean?: boolean

@@ -1,4 +1,5 @@
-// One edge, a charger for every way in which a charger can misbehave, and what the server gets of it.
+// Tests one edge with a charger for every way in which a charger can misbehave. The tests check which values the server
+// receives.
 
 import assert from 'node:assert/strict'
 import { writeFileSync } from 'node:fs'
@@ -13,18 +14,18 @@ import { answer, json, type Reply, startFakeCharger } from '../testing/fakeCharg
 import { temporaryFolder } from '../testing/folder.ts'
 import { readableLog } from '../testing/log.ts'
 
-/** Long, because all boxes share this process, and a good answer must never be late. */
+/** The timeout is long, because all boxes share this process and a good answer must never be late. */
 const pollTimeoutMs = 3_000
 const lateMs = 4_000
-/** Polls of a box that misbehave, after its first. */
+/** The number of bad polls of a box after its first poll. */
 const badPolls = 1
 
 const good = { ChgState: 'Charging', Uid: 'A1', ChgDuration: 60, ChgNrg: 500, ActPwr: 6_000, ActCurr: 16 }
-/** The n-th good answer after the bad ones. */
+/** The n-th good answer after the bad answers. */
 const goodAgain = (n: number) => ({ ...good, ChgDuration: 120, ChgNrg: 500 + n, ActPwr: 7_000 + n })
 const body = JSON.stringify(good)
 
-/** What of a bad answer is true all the same, by value name. */
+/** The values of a bad answer that are true all the same, by value name. */
 type True = Readonly<Record<string, readonly (string | number)[]>>
 
 const misbehaviours: readonly (readonly [name: string, reply: Reply, isTrue?: True])[] = [
@@ -46,7 +47,7 @@ const misbehaviours: readonly (readonly [name: string, reply: Reply, isTrue?: Tr
   ['a counter that falls', json({ ...good, ChgNrg: 20, ChgDuration: 5 }), { SessionEnergy: [20] }]
 ]
 
-/** Good, bad, and good for ever. */
+/** Answers the first poll well, the next `badPolls` polls badly, and all later polls well. */
 function box(reply: Reply): Reply {
   let polls = 0
   return (socket, path) => {
@@ -103,7 +104,7 @@ test(`${misbehaviours.length} misbehaviours: the edge stays up, resumes in two p
   const edge = await startEdge(loadEdgeConfig(join(folder, 'edge.yaml')), { log, kernel, pollTimeoutMs })
   t.after(() => edge.stop())
 
-  // By time: what is current goes before the backlog.
+  // Sorted by time, because current values are sent before the backlog.
   const of = (charger: string) =>
     broker.published.filter(({ topic }) => topic.startsWith(`chargers/${charger}/`)).sort((a, b) => a.timeMs - b.timeMs)
   const powersOf = (charger: string) =>
@@ -112,7 +113,7 @@ test(`${misbehaviours.length} misbehaviours: the edge stays up, resumes in two p
     powersOf(charger)
       .slice(1)
       .find(watts => watts !== 6_000)
-  // The current state leaves before the backlog: a slow broker has the fifth good poll before the first.
+  // The current state is sent before the backlog. With a slow broker, the fifth good poll arrives before the first.
   await broker.until(() => names.every(name => powersOf(name)[0] === 6_000 && resumedAt(name)! <= 7_002))
 
   for (const [i, [name, , isTrue]] of misbehaviours.entries()) {

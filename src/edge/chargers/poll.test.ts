@@ -10,7 +10,10 @@ const sampleOf = (state: OperationState): Sample => ({
   implausible: []
 })
 
-/** Polls through the script, one entry a poll that takes `tookMs`; returns the requested pauses between starts. */
+/**
+ * Polls through the script. Each poll takes `tookMs` and uses the next entry. Returns the results and faults that were
+ * reported, and the pauses between the starts.
+ */
 async function run(script: (OperationState | Error)[], options: Partial<PollOptions> = {}, tookMs = 0) {
   const stop = new AbortController()
   const seen: string[] = []

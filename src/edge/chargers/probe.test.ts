@@ -6,9 +6,9 @@ import { answer, json, type Reply, raw, startFakeCharger } from '../testing/fake
 import type { ChargerOptions } from './charger.ts'
 import { type Finding, probe, probeHttp, probeModbus } from './probe.ts'
 
-/** Never waited for where something answers. */
+/** Limits for a target that answers. No test waits for them. */
 const patient = { timeoutMs: 20_000, connectTimeoutMs: 20_000 }
-/** Where nothing does. */
+/** Limits for a target that does not answer. */
 const brief = { timeoutMs: 300, connectTimeoutMs: 300 }
 const clock = { nowMs: () => Date.now(), monotonicMs: () => performance.now() }
 const chargeData = { ChgState: 'Idle', Uid: '', ChgDuration: 60, ChgNrg: 500, ActPwr: 0, ActCurr: 16 }

@@ -5,7 +5,7 @@ import { isDeliverable, recordedWh } from './gap.ts'
 
 const hourMs = 3_600_000
 
-/** From and to in hours after the gap began; no end while it runs. */
+/** A session. `from` and `to` are hours after the gap began. Without `to`, the session still runs. */
 const session = (from: number, to: number | undefined, energyWh: number, card?: string): SessionRecord => ({
   startMs: from * hourMs,
   ...(to === undefined ? {} : { endMs: to * hourMs }),

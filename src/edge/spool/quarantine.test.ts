@@ -32,7 +32,7 @@ function overwrite(path: string, at: number, bytes: number): void {
   closeSync(file)
 }
 
-/** As they were spooled: number, time and values. */
+/** Asserts that the samples are as they were spooled (number, time and values), in order and without repeats. */
 function assertTrue(left: readonly SpooledSample[]): void {
   for (const { seq, charger, timeMs, values } of left) {
     assert.deepEqual([charger, timeMs, values], ['wb', seq, valuesOf(seq)])

@@ -12,7 +12,7 @@ import { type ChargerMemory, openSpool, type Spool } from './spool.ts'
 
 const memory: ChargerMemory = { timeMs: 1, known: {} }
 
-/** A spool whose samples, taken at 1, 2, 3 ..., are all acknowledged. */
+/** A Spool whose samples were taken at 1, 2, 3 ... and are all acknowledged. */
 function acknowledged(t: TestContext, samples: number): { spool: Spool; path: string; folder: string } {
   const folder = memoryFolder(t)
   const path = join(folder, 'spool.sqlite')

@@ -22,7 +22,7 @@ const open = (t: TestContext, options: Partial<SpoolOptions> = {}) => {
 
 const empty: ChargerMemory = { timeMs: 0, known: {} }
 
-/** A charger that charges from 7 to 8 every day, told at each poll as the edge tells it. */
+/** A charger that charges from 7 to 8 every day. Each poll stores its values as the edge does. */
 class Site {
   readonly told: { timeMs: number; values: Partial<ChargerValues> }[] = []
   readonly #charger: string
@@ -110,7 +110,7 @@ test('two months without a server in one megabyte: no change of state and no hou
 
 const stateNames = ['OperationState', 'MaximumOutputCurrent', 'ConnectedVehicle', 'ChargerStatus'] as const
 
-/** Every change of a state, with its time. */
+/** Every change of a state with its time. */
 function changesOf(samples: readonly Pick<SpooledSample, 'timeMs' | 'values'>[]): unknown[] {
   const last: Record<string, unknown> = {}
   return samples.flatMap(({ timeMs, values }) =>
@@ -123,7 +123,7 @@ function changesOf(samples: readonly Pick<SpooledSample, 'timeMs' | 'values'>[])
   )
 }
 
-/** First and last total of every hour. */
+/** The first and the last total of every hour. */
 function hourlyTotals(samples: readonly Pick<SpooledSample, 'timeMs' | 'values'>[]): unknown[] {
   const hours = new Map<number, [number, number]>()
   for (const { timeMs, values } of samples) {

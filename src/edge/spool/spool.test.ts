@@ -87,7 +87,7 @@ test('killed at any moment: all that was appended is there, and a settlement not
   const first = append(spool, 1)
   append(spool, 2)
   spool.settle(first)
-  // What a kill -9 leaves: the files as they are, nothing closed.
+  // A kill -9 leaves the files as they are, with nothing closed.
   const copy = join(folder, 'copy.sqlite')
   for (const suffix of ['', '-wal']) copyFileSync(path + suffix, copy + suffix)
   assert.deepEqual(timesIn(open(t, copy)), [1, 2])
@@ -204,10 +204,10 @@ describe('a damaged file is put aside and a new one started', () => {
   })
 })
 
-/** No charger says this: it is not taken over into a new file. */
+/** A value that no charger reports. It is not copied into a new file. */
 const long = () => ({ ChargerStatus: 'x'.repeat(900) })
 
-/** Noise over half of the pages, the first one excluded. */
+/** Writes noise over half of the pages. The first page is left out. */
 function scribble(path: string): void {
   const { size } = statSync(path)
   const file = openSync(path, 'r+')

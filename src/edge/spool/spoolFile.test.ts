@@ -61,7 +61,10 @@ describe('killed with signal 9 at any moment', () => {
   })
 })
 
-/** Returns the last append that has returned. */
+/**
+ * Runs a process that appends, and kills it after `appends` appends. Returns the number of the last append that has
+ * returned.
+ */
 async function killAfter(t: TestContext, appends: number, path: string, maxBytes: number, ...more: string[]) {
   const script = fileURLToPath(new URL('../testing/appendForever.ts', import.meta.url))
   const child = spawn(process.execPath, [script, path, String(maxBytes), ...more], {
@@ -162,7 +165,7 @@ describe('a disk that cannot be written', () => {
   })
 
   test('the system refuses every byte: what is there can be read and acknowledged, and it recovers by itself', t => {
-    // Of this process alone: no file may grow beyond 16 KB.
+    // The limit holds for this process alone: no file may grow beyond 16 KB.
     const limitFiles = (bytes: string) => spawnSync('prlimit', ['--pid', String(process.pid), `--fsize=${bytes}:`])
     if (limitFiles('unlimited').status !== 0) return t.skip('no prlimit here')
     t.after(() => limitFiles('unlimited'))
@@ -249,8 +252,8 @@ test('a poll is one transaction on disk, which carries the acknowledgements, and
   const pagesPerPoll = (logBytes() - before) / (spoolPageBytes + frameHeadBytes) / polls
   t.diagnostic(`${pagesPerPoll} pages a poll`)
   assert.ok(pagesPerPoll > 1 && pagesPerPoll <= 3.2, `${pagesPerPoll} pages a poll`)
-  spool.flush() // the last acknowledgement
-  spool.flush() // nothing
+  spool.flush() // writes the last acknowledgement
+  spool.flush() // writes nothing
   assert.equal(commits(), polls + 1)
   spool.close()
   const file = new SpoolFile({ path, maxBytes: spoolBytesDefault }, false)
@@ -260,7 +263,7 @@ test('a poll is one transaction on disk, which carries the acknowledgements, and
   file.close()
 })
 
-/** Of each page in SQLite's write-ahead log. */
+/** The bytes of a frame header, one for each page in SQLite's write-ahead log. */
 const frameHeadBytes = 24
 
 test('a day of polls every 10 s, all values new, writes less than 100 MB to the card', t => {
@@ -304,7 +307,7 @@ const states: readonly [string, string | number][] = [
   ['ChargerStatus', 'Charging']
 ]
 
-/** What this process has given to a disk, in whole blocks of the file system. */
+/** The bytes that this process has sent to a disk, in whole blocks of the file system. Undefined if unknown. */
 function bytesWritten(): number | undefined {
   try {
     return Number(/^write_bytes: (\d+)$/m.exec(readFileSync('/proc/self/io', 'utf8'))?.[1])

@@ -12,7 +12,7 @@ const row = (seq: number, seconds: number, values: Values, more: Partial<ThinRow
   ...more
 })
 
-/** What is left of the rows after one step, as [seq, names]. */
+/** The remaining rows after one step, as [seq, names]. */
 function left(step: ThinStep, rows: readonly ThinRow[], thinner = new Thinner()): [number, string[]][] {
   const changed = thinner.thin(step, rows)
   return rows

@@ -10,7 +10,7 @@ import { UndatedSamples } from './undatedSamples.ts'
 
 const bootedMs = Date.UTC(2026, 10, 25)
 
-/** A machine with a spool: its boots follow each other, each with a monotonic clock from 0 and an unknown time. */
+/** A machine with a Spool. Its boots follow each other. Each boot has a monotonic clock from 0 and an unknown time. */
 function machine(t: TestContext) {
   const path = join(temporaryFolder(t), 'spool.sqlite')
   let spool: Spool | undefined

@@ -1,5 +1,5 @@
-// A process that appends samples until it is killed, and prints the number of every append that has returned.
-// Arguments: path of the spool, its maxBytes, and `settle` to acknowledge all but every tenth sample.
+// A process that appends samples until it is killed. It prints the number of every append that has returned. Arguments:
+// the path of the Spool, its maxBytes, and `settle` to acknowledge all samples except every tenth.
 
 import { writeSync } from 'node:fs'
 import { openSpool } from '../spool/spool.ts'

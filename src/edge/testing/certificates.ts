@@ -1,5 +1,5 @@
-// Certificates for the tests of the edge: one CA, and certificates signed by it or by a stranger. In memory: nothing
-// touches the disk.
+// Certificates for the tests of the edge: one CA, and certificates signed by the CA or by a stranger. All certificates
+// stay in memory and never touch the disk.
 
 import 'reflect-metadata'
 import { createPrivateKey, webcrypto } from 'node:crypto'
@@ -21,7 +21,7 @@ type CryptoKeyPair = webcrypto.CryptoKeyPair
 const algorithm = { name: 'ECDSA', namedCurve: 'P-256', hash: 'SHA-256' }
 
 export interface Keyed {
-  /** PEM. */
+  /** The certificate and its key as PEM. */
   readonly cert: string
   readonly key: string
 }
@@ -30,11 +30,11 @@ export interface LeafOptions {
   readonly dns?: readonly string[]
   readonly ips?: readonly string[]
   readonly uris?: readonly string[]
-  /** What it may be used for; default: it says nothing of that. */
+  /** The allowed usage. Default: the certificate states no usage. */
   readonly usage?: 'serverAuth' | 'clientAuth'
   readonly notBefore?: Date
   readonly notAfter?: Date
-  /** Instead of `CN=name`. */
+  /** Replaces the subject `CN=name`. */
   readonly subject?: string
 }
 
@@ -62,7 +62,7 @@ export class TestAuthority {
     return new TestAuthority(keys, certificate)
   }
 
-  /** The authority of these PEM texts; to sign what its own commands never would. */
+  /** Loads an authority from PEM texts. It can sign certificates that our commands never sign. */
   static async load(cert: string, key: string): Promise<TestAuthority> {
     const pkcs8 = createPrivateKey(key).export({ type: 'pkcs8', format: 'der' })
     const privateKey = await webcrypto.subtle.importKey('pkcs8', pkcs8, algorithm, true, ['sign'])

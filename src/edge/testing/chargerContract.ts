@@ -1,5 +1,5 @@
-// What every driver promises: each fixture becomes exactly its values or its fault. A charger that misbehaves on the
-// wire gives a named fault, is asked once, and is understood again at the next poll.
+// The contract of every driver. Each fixture becomes exactly its values or its fault. A charger that misbehaves on the
+// wire causes a named fault, is asked once, and is understood again at the next poll.
 
 import assert from 'node:assert/strict'
 import { readdirSync, readFileSync } from 'node:fs'
@@ -9,10 +9,10 @@ import type { Charger, ChargerDriver, ChargerOptions, PollFault } from '../charg
 import { PollError } from '../chargers/charger.ts'
 import { answer, type FakeCharger, type Reply, raw, startFakeCharger } from './fakeCharger.ts'
 
-/** What a box says, and what that is. Times, and what is not listed here, are the driver's own. */
+/** The answer of a box and its meaning. Times and all other members depend on the driver. */
 export interface Fixture {
   readonly source: string
-  /** Answers the call of a poll with this; else with what `bodyOf` makes of the fixture. */
+  /** The body of the answer to a poll. Default: the result of `bodyOf` for the fixture. */
   readonly body?: string
   readonly status?: number
   readonly values?: object
@@ -23,19 +23,19 @@ export interface Fixture {
 
 export interface Contract {
   readonly driver: ChargerDriver
-  /** A folder of fixtures. */
+  /** The folder of the fixtures. */
   readonly fixtures: URL
   readonly bodyOf: (fixture: Fixture & Readonly<Record<string, unknown>>) => string
-  /** The path of the call that a poll stands on. */
+  /** The path of the request that every poll needs. */
   readonly call: string
-  /** Answers the other calls of a driver. */
+  /** Answers the other requests of a driver. */
   readonly others?: (fixture: Partial<Fixture> & Readonly<Record<string, unknown>>) => Reply
-  /** A good answer, and the power in it. */
+  /** A good answer and the power in it. */
   readonly good: { readonly body: string; readonly powerWatts: number }
 }
 
 const devKey = '0042&secret'
-/** A box that takes 25 s, where a poll is given 15 s: both are scaled down. */
+/** Stands for a box that takes 25 s while a poll has 15 s. Both times are scaled down. */
 const timeoutMs = 300
 const lateMs = 500
 
@@ -138,7 +138,7 @@ const drip: Reply = socket => {
 
 export type WireFault = readonly [name: string, fault: PollFault, reply: Reply]
 
-/** What can go wrong whatever the API is; `body` is a good answer, and `lateMs` later than a poll waits. */
+/** The faults on the wire that any API can have. `body` is a good answer. `lateMs` is longer than a poll waits. */
 export const wireFaults = (body: string, lateMs: number): readonly WireFault[] => [
   ['hangs', 'timeout', () => {}],
   ['sends headers and hangs', 'timeout', socket => socket.write('HTTP/1.1 200 OK\r\ncontent-length: 10\r\n\r\n')],
@@ -176,7 +176,7 @@ const late =
     socket.on('close', () => clearTimeout(timer))
   }
 
-/** What looks odd and is an answer all the same. */
+/** Unusual answers that are valid. */
 const harmless = (body: string): readonly (readonly [name: string, reply: Reply])[] => [
   ['a byte order mark', answer(200, `\uFEFF${body}`)],
   ['no content type and no length', raw(framed(body))],

@@ -1,6 +1,6 @@
-// An MQTT server for the tests of the edge: real TLS with client certificates, and every misbehaviour that a test
-// needs. It records the messages and the number of TLS records (one per socket write of the edge). It acknowledges
-// when told to, and serves retained messages and a stamped copy of Connection to subscribers.
+// An MQTT server for the tests of the edge, with real TLS, client certificates, and every misbehaviour that a test
+// needs. It records the messages and the number of TLS records (one per socket write of the edge). It acknowledges when
+// the test says so. It serves retained messages and a stamped copy of Connection to subscribers.
 
 import { once } from 'node:events'
 import { type AddressInfo, connect, createServer, type Server, type Socket } from 'node:net'
@@ -41,42 +41,42 @@ export interface FakeBrokerOptions extends Keyed {
 }
 
 export class FakeBroker {
-  /** Everything that arrived, in order of arrival. */
+  /** All messages in order of arrival. */
   readonly published: Published[] = []
   readonly connects: IConnectPacket[] = []
   readonly resumed: boolean[] = []
-  /** Number of connections that were opened. */
+  /** The number of opened connections. */
   accepted = 0
-  /** TLS application-data records from edges, in all; one per socket write below 16 KB. */
+  /** The number of all TLS application-data records from edges. A socket write below 16 KB is one record. */
   records = 0
-  /** CONNACK code, or 'silent'. */
+  /** The CONNACK code. 'silent' sends no CONNACK. */
   connack: number | 'silent' = 0
   /** Whether a publish is acknowledged at once. */
   acks = true
-  /** Whether what arrives is kept in `published`; the count goes on anyway. */
+  /** Whether messages are kept in `published`. They are counted in any case. */
   keeps = true
   publishes = 0
-  /** What arrived, status or value, as `CONNECTION NAME retained|backlog`. */
+  /** The statuses and values in order of arrival, as `CONNECTION NAME retained|backlog`. */
   readonly order: string[] = []
-  /** A message at which the connection is closed, unacknowledged. */
+  /** Decides at which message the connection is closed without an acknowledgement. */
   closesAt: (message: Published) => boolean = () => false
-  /** EdgeStatus is counted and kept here, not among the values. */
+  /** The EdgeStatus messages. They are counted and kept here and not among the values. */
   readonly statuses: Status[] = []
-  /** Topic to payload, for who subscribes. */
+  /** The retained payloads by topic. Subscribers get them. */
   readonly retained = new Map<string, string>()
-  /** What the server answers to a subscription to Connection, besides SUBACK. */
+  /** The message that follows SUBACK on a subscription to Connection. Undefined: no message follows. */
   connectionCopy: () => string | undefined = () => `{"SamplingTime":"${new Date().toISOString()}","Value":"online"}`
-  /** Whether SUBSCRIBE is answered at all, and topics that are refused. */
+  /** Whether SUBSCRIBE is answered. `refuses` holds the topics that are refused. */
   subacks = true
   readonly refuses = new Set<string>()
-  /** Retained values wait for `releaseRetained`: they may come well after SUBACK. */
+  /** Whether retained values wait for `releaseRetained`. They may come well after SUBACK. */
   holdsRetained = false
-  /** Topics, in the order in which they were asked for and let go of. */
+  /** The topics in the order of SUBSCRIBE. `unsubscribed` holds the topics of UNSUBSCRIBE. */
   readonly subscribed: string[] = []
   readonly unsubscribed: string[] = []
-  /** Messages that had no acknowledgement yet, at most, per connection. */
+  /** The largest number of unacknowledged messages of a connection. */
   windowMax = 0
-  /** The longest packet of an edge. */
+  /** The length in bytes of the longest packet of an edge. */
   packetBytesMax = 0
   goodbyes = 0
   readonly #tls: TlsServer
@@ -108,7 +108,7 @@ export class FakeBroker {
     return (this.#front.address() as AddressInfo).port
   }
 
-  /** Resolves as soon as the condition holds; it is looked at whenever something happens. */
+  /** Resolves as soon as the condition holds. The condition is checked after every event of the broker. */
   async until(condition: () => boolean): Promise<void> {
     while (!condition()) {
       await new Promise<void>(resolve => {
@@ -117,7 +117,7 @@ export class FakeBroker {
           this.#waiting.delete(done)
           resolve()
         }
-        // What happens outside of the broker is looked at too, a little later.
+        // The timer checks conditions that change outside of the broker.
         const timer = setTimeout(done, 20)
         this.#waiting.add(done)
       })
@@ -128,7 +128,7 @@ export class FakeBroker {
     for (const send of this.#held.splice(0)) send()
   }
 
-  /** Cuts every connection without a word. */
+  /** Cuts every connection without a DISCONNECT. */
   cut(): void {
     for (const socket of this.#sockets) socket.destroy()
   }
@@ -243,7 +243,7 @@ export class FakeBroker {
     else send()
   }
 
-  /** Sends a message to every connection, or one. */
+  /** Sends a message to all connections or to one. */
   tell(topic: string, payload: string, retain: boolean, to?: TLSSocket): void {
     for (const socket of to ? [to] : this.#clients) {
       writeToStream({ cmd: 'publish', topic, payload, qos: 0, retain, dup: false }, socket)
@@ -269,7 +269,7 @@ function read(packet: IPublishPacket, connection: number, ack: () => void): Publ
 const applicationData = 0x17
 const headerBytes = 5
 
-/** Reads the record headers of a TLS stream. */
+/** Counts the application-data records of a TLS stream. */
 function recordCounter(onRecord: () => void): (chunk: Buffer) => void {
   let rest = Buffer.alloc(0)
   return chunk => {

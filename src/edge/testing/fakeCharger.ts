@@ -1,16 +1,16 @@
-// An HTTP server in place of a charger that can misbehave: it hands the raw socket of every request to the test.
+// An HTTP server that stands for a charger that can misbehave. It gives the raw socket of every request to the test.
 
 import { once } from 'node:events'
 import { type AddressInfo, createServer, type Socket } from 'node:net'
 
-/** Answers one request; `path` is what followed GET. */
+/** Answers one request. `path` is the text after GET. */
 export type Reply = (socket: Socket, path: string) => void
 
 export interface FakeCharger {
   readonly url: string
-  /** Paths that were asked for, with the key. */
+  /** The requested paths, with the key. */
   readonly paths: string[]
-  /** Requests without answer at the same time, at most. */
+  /** The largest number of requests that waited for an answer at the same time. */
   readonly overlap: () => number
   reply: Reply
   stop(): Promise<void>
@@ -57,7 +57,7 @@ export async function startFakeCharger(first: Reply): Promise<FakeCharger> {
   return fake
 }
 
-/** A whole answer, correctly framed. */
+/** A complete answer with correct framing. */
 export const answer =
   (status: number, body: string | Buffer, headers = ''): Reply =>
   socket => {
@@ -68,7 +68,7 @@ export const answer =
 
 export const json = (value: unknown): Reply => answer(200, JSON.stringify(value))
 
-/** Whatever bytes. */
+/** An answer with exactly these bytes. */
 export const raw =
   (bytes: string | Buffer): Reply =>
   socket => {

@@ -1,9 +1,11 @@
-// Puts many samples into a spool in one transaction, as a long outage does.
+// Writes many samples into a Spool in one transaction, like the samples of a long outage.
 
 import type { ChargerValues } from '../../model/wire/chargerState.ts'
 import { SpoolFile } from '../spool/spoolFile.ts'
 
-/** The spool must not be open. Samples are numbered from 1 in a new file, and rise in time as `timeMs` has it. */
+/**
+ * Fills a Spool, which must not be open. In a new file the samples have the numbers from 1. `timeMs` gives their times.
+ */
 export function fillSpool(
   path: string,
   samples: number,

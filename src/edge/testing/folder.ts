@@ -1,4 +1,4 @@
-// A temporary folder for each test, removed when the test is over.
+// Makes a temporary folder for each test. It is removed when the test is over.
 
 import { existsSync, mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
@@ -11,6 +11,6 @@ export function temporaryFolder(t: Pick<TestContext, 'after'>, parent = tmpdir()
   return folder
 }
 
-/** In memory where there is such a thing: for tests that write more often than a disk likes to sync. */
+/** A folder in memory, if the system has one. For tests that write more often than a disk can sync. */
 export const memoryFolder = (t: Pick<TestContext, 'after'>): string =>
   temporaryFolder(t, existsSync('/dev/shm') ? '/dev/shm' : tmpdir())

@@ -10,7 +10,7 @@ export interface LogLine {
 export interface ReadableLog {
   readonly log: Logger
   readonly lines: LogLine[]
-  /** As they would have been written. */
+  /** The log text as it would have been written. */
   text(): string
   events(): string[]
 }

@@ -1,5 +1,5 @@
-// The bench of the publisher's tests: a publisher with its real spool and real TLS in front of a broker that
-// misbehaves on demand.
+// The bench of the publisher's tests. A publisher with a real Spool and real TLS talks to a broker that misbehaves when
+// the test says so.
 
 import { join } from 'node:path'
 import type { TestContext } from 'node:test'
@@ -12,7 +12,7 @@ import { FakeBroker } from './fakeBroker.ts'
 import { memoryFolder } from './folder.ts'
 import { readableLog } from './log.ts'
 
-/** One CA, a server's certificate and that of the edge `wb`. */
+/** One CA, the certificate of a server, and the certificate of the edge `wb`. */
 export class Site {
   readonly authority: TestAuthority
   readonly server: Keyed
@@ -78,7 +78,7 @@ export class Bench {
     })
   }
 
-  /** One poll that changed these values. */
+  /** Appends one poll that changed these values. Returns its sequence number. */
   append(values: Partial<ChargerValues>, charger = 'wb'): number {
     this.#timeMs += 1_000
     const timeMs = this.#timeMs
@@ -89,7 +89,7 @@ export class Bench {
     return seq
   }
 
-  /** Starts, and resolves when the publisher knows that it is connected. */
+  /** Starts the publisher and waits until it is connected. */
   async connect(): Promise<void> {
     await this.publisher.start()
     await this.broker.until(() => this.log.events().includes('connected'))

@@ -9,7 +9,7 @@ import { askKernel, type ClockState, EdgeTime, nextSamplingTime, readBootId, sys
 const todayMs = Date.UTC(2026, 10, 25)
 const hourMs = 3_600_000
 
-/** A machine of which the test moves both clocks, and what its kernel says. */
+/** A machine whose clocks and kernel state the test sets. */
 async function machine(kernel: boolean | undefined, nowMs = todayMs) {
   const { log, events, lines } = readableLog()
   const m = { nowMs, monotonicMs: 5_000, kernel, known: 0 }

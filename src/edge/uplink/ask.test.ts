@@ -10,7 +10,7 @@ before(async () => {
   site = await Site.make()
 })
 
-/** Nothing of it is ever waited for where the server answers. */
+/** Limits in ms. If the server answers, no test waits for them. */
 const patient: AskLimits = { answer: 30_000, grace: 30_000, retry: 5 }
 
 interface Asking extends Bench {
@@ -194,7 +194,7 @@ describe('the seed', () => {
     ])
   })
 
-  /** Spoils an answer, and returns what heals it. */
+  /** Each function spoils an answer and returns a function that heals it. */
   const failures: Record<string, (b: Bench) => () => void> = {
     'a server that does not answer SUBSCRIBE': b => {
       b.broker.subacks = false
@@ -220,7 +220,7 @@ describe('the seed', () => {
       const b = await bench(t, ['wb'], { askLimitsMs: limits })
       retainAll(b)
       const heal = spoil(b)
-      // Short only while no answer is to come: who is healed has all the time that he needs.
+      // The limit is short only while no answer will come. After `heal` the edge has the full time.
       if (b.broker.refuses.size === 0) limits.answer = 20
       b.power(1)
       await b.connect()

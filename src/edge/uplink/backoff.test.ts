@@ -5,7 +5,7 @@ import { connectStartDelayMsMax, reconnectDeniedDelayMsMin, reconnectLostDelayMs
 
 const names = Array.from({ length: 10_000 }, (_, i) => `charger-${String(i).padStart(5, '0')}`)
 
-/** How many of the delays fall into each tenth of the bound. */
+/** Counts the delays in each tenth of the bound. */
 function tenths(delays: readonly number[], boundMs: number): number[] {
   const counts = new Array<number>(10).fill(0)
   for (const delay of delays) counts[Math.floor((10 * delay) / boundMs)]!++

@@ -14,7 +14,7 @@ let site: Site
 before(async () => {
   site = await Site.make()
 })
-/** What charging spools in so many polls. */
+/** Fills the backlog with the samples of this number of polls while a charger charges. */
 const fillBacklog = (path: string, polls: number): void =>
   fillSpool(
     path,
@@ -199,7 +199,7 @@ describe('a server that refuses is not hammered', () => {
       const startedMs = performance.now()
       await b.publisher.start()
       await b.broker.until(() => b.broker.connects.length >= 6)
-      // 5 + 10 + 20 + 40 + 40 ms between six connections.
+      // The pauses between six connections are 5 + 10 + 20 + 40 + 40 ms.
       assert.ok(performance.now() - startedMs >= 115 * 0.9)
       assert.equal(b.log.events().filter(event => event === 'connect_failed').length, 1, 'one line, not one a try')
       b.broker.connack = 0
@@ -228,7 +228,8 @@ describe('a server that refuses is not hammered', () => {
     const startedMs = performance.now()
     await b.publisher.start()
     await b.broker.until(() => b.broker.connects.length >= 6)
-    // The first pause is hashed; 10 + 20 + 40 + 40 ms come after it, although every connection had acknowledgements.
+    // The first pause is hashed from the name. Pauses of 10 + 20 + 40 + 40 ms follow, although every connection had
+    // acknowledgements.
     assert.ok(performance.now() - startedMs >= 110 * 0.9)
     assert.equal(b.unsettled().length, 1)
   })
@@ -246,7 +247,7 @@ describe('a server that refuses is not hammered', () => {
       await b.broker.until(() => b.log.events().filter(event => event === 'disconnected').length >= 4)
       return b.log.lines.filter(({ event }) => event === 'disconnected').map(({ retryInMs }) => retryInMs)
     }
-    const hashed = 9 // 0.23 of 40 ms: the share of the name wb
+    const hashed = 9 // 0.23 of 40 ms, the share of the name wb
     assert.deepEqual(await pauses(60_000), [hashed, 20, 40, 40])
     assert.deepEqual(await pauses(1), [hashed, hashed, hashed, hashed])
   })
@@ -328,7 +329,8 @@ describe('nothing is sent to a server that is not the one', () => {
 
 describe('after a kill, what may have been in flight carries DUP', () => {
   /**
-   * Spools, sends, and leaves the disk as a killed process does. Returns what the next process sends, with the marks.
+   * Spools and sends samples, and leaves the disk as a killed process does. Returns the DUP marks of the samples that
+   * the next process sends, by time.
    */
   async function killed(t: TestContext, polls: number): Promise<Map<unknown, boolean>> {
     const path = join(memoryFolder(t), 'spool.sqlite')
@@ -419,7 +421,7 @@ test('stop ends a connection that has no CONNACK yet', async t => {
   b.broker.connack = 'silent'
   await b.publisher.start()
   await b.broker.until(() => b.broker.connects.length >= 1)
-  // Were it to wait for its deadline, the test would run out of time.
+  // If `stop` waited for its deadline, the test would run out of time.
   await b.publisher.stop(3_600_000)
 })
 

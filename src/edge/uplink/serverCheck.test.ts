@@ -11,7 +11,7 @@ before(async () => {
   site = await Site.make()
 })
 
-/** A clock of which nothing is known, unless it is said. */
+/** A clock whose time is unknown, unless a time is given. */
 const clock = (state: ClockState = 'unset', nowMs?: number) => ({
   state,
   isConfirmed: nowMs !== undefined,

@@ -48,7 +48,7 @@ class Bench {
     if (this.nowMs !== undefined) this.nowMs += ms
   }
 
-  /** Everything that is to be told now. */
+  /** Returns everything that is due to be sent now. */
   sent(): Parcel[] {
     const parcels: Parcel[] = []
     this.reporter.look()
@@ -56,7 +56,7 @@ class Bench {
     return parcels
   }
 
-  /** Connected, everything told, and so long ago that it may tell again. */
+  /** Returns a bench that is connected and has sent everything. The last status is old enough for a new one. */
   static settled(...chargers: string[]): Bench {
     const b = new Bench(...chargers)
     b.reporter.connected()

@@ -1,4 +1,4 @@
-// Random numbers for tests that must be the same in every run.
+// Random numbers that are the same in every test run.
 
 /** Numbers in [0, 1) from a seed (mulberry32). */
 export function seededRandom(seed: number): () => number {

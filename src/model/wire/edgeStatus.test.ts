@@ -17,11 +17,11 @@ const today = {
   Reachability: 'timeout',
   ReachabilitySince: '2026-11-28T11:50:00.000Z'
 }
-/** The first release sent these alone. */
+/** The members that the first release sent. */
 const { SamplingTime, Version, CertificateExpiry, UnsentSamples, SpoolBytes, Dropped } = today
 const older = { SamplingTime, Version, CertificateExpiry, UnsentSamples, SpoolBytes, Dropped }
 
-/** Without members that are undefined. */
+/** Reads a status and removes undefined members. */
 const read = (sent: unknown): unknown => JSON.parse(JSON.stringify(readEdgeStatus(sent)))
 
 describe('EdgeStatus', () => {

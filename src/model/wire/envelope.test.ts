@@ -42,7 +42,7 @@ function rejectionOf(attempt: () => unknown): RejectedError {
 function assertRejected(code: RejectCode, payload: Buffer | string, name?: ValueName, window?: AcceptWindow): void {
   const error = rejectionOf(() => decode(payload, name, window))
   assert.equal(error.code, code, String(payload).slice(0, 100))
-  // It goes into a log line and a text column.
+  // The message is written into a log line and a text column.
   assert.ok(error.message.length < 400, `${error.message.length} characters`)
   assert.ok(error.message.isWellFormed() && !error.message.includes('\0'))
   assert.match(error.message, /^expected .*, found /s)
@@ -302,7 +302,7 @@ test('text is limited in code points, not in code units', () => {
       assertRejected('bad_text', withValue(JSON.stringify(longest + character)), name)
       assertRejected('bad_text', withValue(JSON.stringify(character.repeat(15_000))), name)
     }
-    // A letter and an accent on it are two.
+    // A letter and its accent count as two characters.
     assertRejected('bad_text', withValue(JSON.stringify('e\u0301'.repeat(max / 2 + 1))), name)
     assert.ok(decode(withValue(JSON.stringify(`a${'😀'.repeat(max - 1)}`)), name))
   }

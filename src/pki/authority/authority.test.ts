@@ -28,7 +28,7 @@ async function tempDir(t: TestContext): Promise<string> {
 const read = (path: string): Promise<string> => readFile(path, 'utf8')
 const certificateAt = async (path: string): Promise<X509Certificate> => new X509Certificate(await readFile(path))
 
-/** Everything in the folder, to see whether anything changed. */
+/** The content of all files in the folder, to see whether a file changed. */
 async function snapshot(dir: string): Promise<Record<string, string>> {
   const entries = await readdir(dir, { recursive: true, withFileTypes: true })
   const files = entries.filter(entry => entry.isFile()).map(entry => join(entry.parentPath, entry.name))
@@ -44,12 +44,12 @@ const throwsFault = (work: Promise<unknown>, path: string, text: RegExp): Promis
   })
 
 interface Hello {
-  /** What the server saw of the client: the CN, or why it was refused. */
+  /** The CN that the server saw, or the reason why it refused the client. */
   readonly server: string
   readonly client: string
 }
 
-/** One mutual TLS handshake on the loopback; both sides tell how it ended. */
+/** Runs one mutual TLS handshake on the loopback. Returns the result of both sides. */
 async function handshake(serverSide: tls.TlsOptions, clientSide: tls.ConnectionOptions): Promise<Hello> {
   const server = tls.createServer({ ...serverSide, requestCert: true, rejectUnauthorized: true })
   server.listen(0, '127.0.0.1')
@@ -214,7 +214,7 @@ test('the server certificate is made anew within 30 days of its end, not before,
   assert.equal((await initAuthority({ dir, nowMs: renewed.serverNotAfterMs + dayMs })).server, 'replaced')
   const late = { dir, nowMs: caNotAfterMs - 10 * dayMs }
   assert.equal((await initAuthority(late)).serverNotAfterMs, caNotAfterMs)
-  // It ends within 30 days, but so does the CA: a new one each time would be no better.
+  // The certificate ends within 30 days, but the CA does too. A new certificate would not last longer.
   assert.equal((await initAuthority(late)).server, 'kept')
   await throwsFault(
     initAuthority({ dir, nowMs: caNotAfterMs + 1 }),
@@ -309,7 +309,7 @@ test('a complete folder needs no CA key and no right to write; an incomplete one
   } finally {
     await chmod(dir, 0o700)
   }
-  // Root may write anywhere: what shows that nothing was tried is that there is no lock.
+  // Root may write anywhere. So the missing lock proves that the command did not try to write.
   await assert.rejects(stat(join(dir, '.lock')), { code: 'ENOENT' })
   await throwsFault(initAuthority({ dir, hosts: ['other'] }), files.caKey, /run the command where the key is kept/)
 })

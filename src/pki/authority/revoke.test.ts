@@ -130,7 +130,7 @@ test('init renews a list that ends soon, with every entry', async t => {
   const { serial } = await issueDevice({ dir, name: 'a' })
   await revokeDevices({ dir, names: ['a'] })
   const { nextUpdateMs } = await listOf(dir)
-  // A CA that lasts longer than the list.
+  // The CA must last longer than the list.
   const nowMs = nextUpdateMs - 20 * dayMs
   const ca = new X509Certificate(await read(authorityFiles(dir).ca))
   if (ca.validToDate.getTime() <= nowMs) assert.fail('the CA ends before the list')

@@ -104,7 +104,7 @@ test("issuer and serial of Node's X509Certificate find the entry, in every form 
     [{ C: ['DE'] }, { O: ['Müller, Söhne + "Co" <x>=#;\\'] }, { CN: [' two  spaces ', 'second'] }],
     [{ C: ['DE'], CN: ['several attributes in one part'] }]
   ]
-  // One digit, top bit set (a zero byte goes before it), leading zeros, 16 and 20 bytes.
+  // The serials: one digit, the top bit set (a zero byte comes before it), leading zeros, 16 and 20 bytes.
   const serials = ['0a', '80', 'ff00ff', '0001', '7f', 'a'.repeat(32), '4'.repeat(40)]
   for (const name of names) {
     const ca = await makeCa(name)

@@ -94,7 +94,7 @@ test('an intermediate beside the root in the file is trusted through it, and rev
   assert.equal(verdict(parse(ca, listOf(root)), leaf), 'trusted')
   assert.equal(verdict(parse(ca, listOf(root) + listOf(between, { revoked: [leaf] })), leaf), 'revoked')
   assert.equal(verdict(parse(ca, listOf(root, { revoked: [certificateOf(between)] })), leaf), 'revoked')
-  // Without its root it is no anchor.
+  // Without its root, the intermediate is no trust anchor.
   assert.equal(verdict(parse(other.pem + between.pem, listOf(other)), leaf), 'unknown_ca')
 })
 

@@ -1,4 +1,4 @@
-// Certificates that no command of ours makes, for tests: other CAs, intermediates, wrong names, dates and usages.
+// Makes certificates for tests that no command of ours makes: other CAs, intermediates, wrong names, dates and usages.
 
 import 'reflect-metadata'
 import { randomBytes, webcrypto } from 'node:crypto'
@@ -8,7 +8,7 @@ const algorithm = { name: 'ECDSA', namedCurve: 'P-256', hash: 'SHA-256' }
 const dayMs = 86_400_000
 export const { clientAuth, serverAuth } = x509.ExtendedKeyUsage
 
-/** Signs others; `pem` is its own certificate. */
+/** Signs other certificates. `pem` is the signer's own certificate. */
 export interface Signer {
   readonly pem: string
   readonly keyPem: string
@@ -16,14 +16,14 @@ export interface Signer {
   readonly keys: webcrypto.CryptoKeyPair
 }
 
-/** `pem`: certificate; `keyPem`: PKCS #8. */
+/** `pem` is the certificate and `keyPem` its key as PKCS #8. */
 export interface Odd {
   readonly pem: string
   readonly keyPem: string
 }
 
 export interface OddOptions {
-  /** Default: one CN, `name`. */
+  /** Default: one CN with the name. */
   readonly subject?: x509.JsonNameParams
   readonly usages?: readonly string[]
   readonly chargers?: readonly string[]
@@ -32,13 +32,13 @@ export interface OddOptions {
   readonly isCa?: boolean
 }
 
-/** A CN as it stands: the library reads a plain text that begins with # as hexadecimal. */
+/** A CN with exactly this text. The library would read a plain text that begins with # as hexadecimal. */
 export const cn = (...names: string[]): x509.JsonNameParams => names.map(name => ({ CN: [{ utf8String: name }] }))
 
 const makeKeys = async (): Promise<webcrypto.CryptoKeyPair> =>
   (await webcrypto.subtle.generateKey(algorithm, true, ['sign', 'verify'])) as webcrypto.CryptoKeyPair
 
-/** The CA of a folder that `certs init` made. */
+/** Loads the CA of a folder that `certs init` made. */
 export async function signerOf(pem: string, keyPem: string): Promise<Signer> {
   const certificate = new x509.X509Certificate(pem)
   const der = Buffer.from(keyPem.replaceAll(/-----[^-]+-----|\s/g, ''), 'base64')
@@ -47,7 +47,7 @@ export async function signerOf(pem: string, keyPem: string): Promise<Signer> {
   return { pem, keyPem, subject: certificate.subjectName, keys: { privateKey, publicKey } as webcrypto.CryptoKeyPair }
 }
 
-/** Self-signed, valid from yesterday on. */
+/** Makes a self-signed root that is valid from yesterday. */
 export async function makeRoot(name: string, { notAfterMs = Date.now() + 30 * dayMs } = {}): Promise<Signer> {
   const keys = await makeKeys()
   const certificate = await x509.X509CertificateGenerator.createSelfSigned({

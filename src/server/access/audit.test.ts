@@ -6,7 +6,7 @@ import type { SecurityEvent } from '../../model/server/security.ts'
 import { Audit } from './audit.ts'
 import { auditKeysMax, auditWaitingMax, auditWindowMs } from './limits.ts'
 
-/** An audit with a clock and a log of its own, and a database that keeps what it is given. */
+/** An audit with the test's clock and log, and a database that keeps all rows. */
 function open() {
   const clock = { ms: 1_000_000 }
   const lines: Record<string, unknown>[] = []
@@ -166,13 +166,13 @@ test('quotas are looked at with the first rows, then every hour, or after 10,000
       return { rowCount: 1 }
     }
   } as unknown as Pool
-  /** Reports `count` events of different identities, and writes them. */
+  /** Reports and writes `count` events of different identities. Returns the number of checks of the quotas. */
   const looksAfter = async (count: number, ms: number): Promise<number> => {
     clock.ms += ms
     looks = 0
     for (let i = 0; i < count; i++) audit.report(denied('10.0.0.1:1', `c${clock.ms}-${i}`))
     await audit.close()
-    return looks / 2 // strangers, and known ones
+    return looks / 2 // each check deletes twice: for strangers and for known identities
   }
   const audit = new Audit({ log: pino({ level: 'silent' }), node: 'n1', now: () => clock.ms })
   audit.storeIn(db)

@@ -1,4 +1,4 @@
-// Which parts of an event are stored, and how many events are kept of strangers and of known identities.
+// Tests which parts of an event are stored, and how many events of strangers and of known identities are kept.
 
 import assert from 'node:assert/strict'
 import { test } from 'node:test'

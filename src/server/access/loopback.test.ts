@@ -1,4 +1,4 @@
-// Addresses that only programs on this machine can use.
+// Tests the addresses that only programs on this machine can use.
 
 import assert from 'node:assert/strict'
 import { test } from 'node:test'

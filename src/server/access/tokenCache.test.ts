@@ -1,4 +1,4 @@
-// The token cache: when a token is valid, and how soon a new or revoked token takes effect.
+// Tests the token cache: when a token is valid, and how soon a new or revoked token takes effect.
 
 import assert from 'node:assert/strict'
 import { type TestContext, test } from 'node:test'
@@ -22,7 +22,7 @@ class Bench {
   loads = 0
   readonly used: string[][] = []
   readonly failures: string[] = []
-  /** Set, reading waits for it. */
+  /** If set, a read waits for this promise. */
   gate: Promise<void> | undefined
   readonly #t: TestContext
   cache!: TokenCache
@@ -41,13 +41,13 @@ class Bench {
     return this.cache
   }
 
-  /** Lets time pass, and what is due happen. */
+  /** Lets the time pass and runs everything that becomes due. */
   async pass(ms: number): Promise<void> {
     this.#t.mock.timers.tick(ms)
     for (let i = 0; i < 5; i++) await turn()
   }
 
-  /** The answer to who waits for a look at the database. */
+  /** Lets the time pass and returns the result of a call that waits for a read of the database. */
   async after<T>(ms: number, waiting: Promise<T>): Promise<T> {
     await turn()
     await this.pass(ms)
@@ -152,7 +152,7 @@ test('a session is good at once, also where a reading that began before it ends 
   bench.gate = new Promise(resolve => {
     finish = resolve
   })
-  await bench.pass(accessRefreshMs) // reads, and waits
+  await bench.pass(accessRefreshMs) // the read starts and waits
   const { id } = await cache.openSession(grant(Number.POSITIVE_INFINITY))
   finish()
   bench.gate = undefined

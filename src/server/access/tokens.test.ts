@@ -1,4 +1,4 @@
-// Which tokens are in force, and what is stored of a secret. The SQL statements are tested in test/full.
+// Tests which tokens are in force, and which part of a secret is stored. test/full tests the SQL statements.
 
 import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'

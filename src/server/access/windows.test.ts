@@ -1,4 +1,4 @@
-// Counting by key within a window of time, in bounded memory.
+// Tests counting by key within a window of time, in bounded memory.
 
 import assert from 'node:assert/strict'
 import { test } from 'node:test'

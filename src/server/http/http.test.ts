@@ -6,7 +6,7 @@ import type { TokenCache } from '../access/tokenCache.ts'
 import { type HealthOptions, healthRoutes } from './health.ts'
 import { Http, type HttpOptions } from './http.ts'
 
-/** No token was ever made: whoever asks from this machine may ask everything. */
+/** No token was ever created, so every program on this machine may send every request. */
 const unguarded = { isGuarded: false, find: async () => undefined } as unknown as TokenCache
 
 type Options = Partial<HealthOptions> & Partial<Pick<HttpOptions, 'port' | 'failed'>>

@@ -1,4 +1,4 @@
-// Signing in: the cookie a browser gets, how long it lasts, and the page that follows.
+// Tests signing in: the cookie that a browser gets, how long the cookie lasts, and the page that follows.
 
 import assert from 'node:assert/strict'
 import { test } from 'node:test'

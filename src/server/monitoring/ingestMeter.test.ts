@@ -91,7 +91,8 @@ it('the figures of several processes are added up; latencies are of all their me
     commits: counts(0, 0),
     acks
   })
-  // 90 messages below 10 ms in one process, 10 of up to 1 s in the other: alone, each would tell something else.
+  // One process has 90 messages below 10 ms, the other has 10 messages of up to 1 s. The percentiles of one process
+  // alone would be different.
   const shares = [share(1, true, counts(3, 90)), share(2, false, counts(9, 10))]
   const all = merged(shares)
   assert.deepEqual(

@@ -3,7 +3,7 @@ import { test } from 'node:test'
 import { progressTimeoutMs } from './limits.ts'
 import { Progress } from './progress.ts'
 
-/** What was reported, with counters and a clock of the test's own. */
+/** A progress check with the test's counters and clock. It keeps the reports. */
 function bench() {
   const counters = { inFlight: 0, committed: 0, rejectedTotal: 0 }
   const state = { nowMs: 0, fault: undefined as string | undefined, told: [] as string[] }

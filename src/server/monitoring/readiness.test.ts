@@ -1,4 +1,4 @@
-// When the server is ready, and what it warns of.
+// Tests when the server is ready, and which warnings it shows.
 
 import assert from 'node:assert/strict'
 import { test } from 'node:test'

@@ -17,7 +17,7 @@ const open = (): { histogram: WeightedHistogram; registry: Registry } => {
 describe('weighted histogram', () => {
   it('is told to Prometheus in cumulative buckets, with sum and count', async () => {
     const { histogram, registry } = open()
-    histogram.observe(0.01, 3) // a bound belongs to its bucket
+    histogram.observe(0.01, 3) // a value at a bound belongs to the bucket of the bound
     histogram.observe(0.5)
     histogram.observe(7, 2)
     assert.equal(

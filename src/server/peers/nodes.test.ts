@@ -1,4 +1,4 @@
-// Which servers are alive: what each one publishes, and what a server does for a silent one.
+// Tests which servers are alive: what each server publishes, and what a server does if another server is silent.
 
 import assert from 'node:assert/strict'
 import { type TestContext, test } from 'node:test'

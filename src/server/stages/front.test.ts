@@ -66,7 +66,9 @@ test('a taken HTTP port is told with its flag, and there is nothing to close', a
   await startup.lifetime.close()
 })
 
-/** A process of several, with the channel to the process that looks after it. */
+/**
+ * One of two processes, with a message channel to the supervising process. The test removes the listeners at its end.
+ */
 const part = (t: TestContext, number: number) => {
   const before = process.listeners('message')
   t.after(() => {

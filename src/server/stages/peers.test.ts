@@ -56,7 +56,7 @@ test('newest values and connections are read when the database answers; chargers
   shadow.watch((topic, { timeUs }, mover) => told.push(`${topic} ${timeUs} ${mover}`))
   const { db } = testDatabase(rows)
   await joinPeers(startup, { db, link: undefined, shadow, presence: presence(told) })
-  await startup.lifetime.close() // waits for the look at the other servers
+  await startup.lifetime.close() // waits until the check of the other servers has ended
   assert.deepEqual(told, ['chargers/c1/PowerOutput 1000000 loaded', 'loaded c1 3', 'gone c9 5'])
 })
 

@@ -6,7 +6,7 @@ import { IngestCounters } from '../../ingest/ingest.ts'
 import { testStartup } from '../testing/startup.ts'
 import { startQuotas } from './quotas.ts'
 
-/** Runs the first look at the quotas over a pool that gives this connection. */
+/** Runs the first check of the quotas over a pool that returns this connection. */
 async function look(t: { mock: typeof import('node:test').mock }, connect: () => Promise<object>) {
   t.mock.timers.enable({ apis: ['setInterval'] })
   const startup = testStartup()

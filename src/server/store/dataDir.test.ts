@@ -1,4 +1,4 @@
-// The data folder of a server: access rights, and the remains of a killed server.
+// Tests the data folder of a server: access rights, and the remains of a killed server.
 
 import assert from 'node:assert/strict'
 import { existsSync, mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs'

@@ -1,4 +1,4 @@
-// When the database counts as lost, and when its background jobs are checked.
+// Tests when the database counts as lost, and when its background jobs are checked.
 
 import assert from 'node:assert/strict'
 import { type TestContext, test } from 'node:test'

@@ -1,4 +1,4 @@
-// The newest values of all chargers at the start, also after a server was killed before it wrote them.
+// Tests the newest values of all chargers at the start, also after a server was killed before it wrote them.
 
 import assert from 'node:assert/strict'
 import { test } from 'node:test'

@@ -1,4 +1,4 @@
-// How many rejected messages each sender may keep, and when the quotas are checked.
+// Tests how many rejected messages each sender may keep, and when the quotas are checked.
 
 import assert from 'node:assert/strict'
 import { describe, it, test } from 'node:test'

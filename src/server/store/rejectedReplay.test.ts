@@ -1,4 +1,4 @@
-// A replay of rejected messages: which are sent, with which time, and which stay.
+// Tests a replay of rejected messages: which messages are sent, with which time, and which messages stay.
 
 import assert from 'node:assert/strict'
 import { test } from 'node:test'

@@ -5,14 +5,14 @@ import { WriteBehind } from './writeBehind.ts'
 
 const intervalMs = 100
 
-/** A database that takes what it is told to take, and a write-behind with the test's timers. */
+/** A write-behind with the test's timers. Its database keeps the written entries, and fails while `isAway` is true. */
 class Bench {
   readonly written: string[] = []
   readonly failures: string[] = []
   isAway = false
   nowMs = 0
   takesMs = 0
-  /** Set, a write waits for it. */
+  /** If set, a write waits for this promise. */
   gate: Promise<void> | undefined
   parallel = 0
   readonly behind: WriteBehind<number>

@@ -1,5 +1,5 @@
-// What a unit test gives to a stage: a configuration, a log that is kept, a lifetime, and a database that answers by
-// rules.
+// The objects that a unit test gives to a stage: a configuration, a log that keeps its lines, a lifetime, and a
+// database that answers by rules.
 
 import type { Pool } from 'pg'
 import type { Logger } from 'pino'
@@ -8,12 +8,14 @@ import { parseServerConfig, type ServerConfig } from '../config.ts'
 import type { Startup } from '../stages/startup.ts'
 
 export interface TestStartup extends Startup {
-  /** `level event reason`, for each line. */
+  /** The log lines as `level event reason`. */
   readonly lines: string[]
   readonly aborting: AbortController
 }
 
-/** Without `--database-url`, `config` sets what differs from the defaults. */
+/**
+ * Makes the start-up of a server. `config` holds the settings that differ from the defaults, without `--database-url`.
+ */
 export function testStartup(config: Partial<ServerConfig> = {}): TestStartup {
   const lines: string[] = []
   const at =
@@ -34,7 +36,7 @@ export function testStartup(config: Partial<ServerConfig> = {}): TestStartup {
 
 export type Answers = (sql: string, values: readonly unknown[]) => readonly unknown[]
 
-/** Answers queries with the rows of `rowsOf`, which may throw. `ended` tells how often the pool was ended. */
+/** Answers queries with the rows of `rowsOf`, which may throw. `ended` returns how often the pool was ended. */
 export function testDatabase(rowsOf: Answers = () => []): { db: Pool; ended: () => number } {
   let ended = 0
   const query = async (asked: string | { text: string; values?: unknown[] }, values: unknown[] = []) => {
@@ -47,5 +49,5 @@ export function testDatabase(rowsOf: Answers = () => []): { db: Pool; ended: () 
   return { db: { query, end } as unknown as Pool, ended: () => ended }
 }
 
-/** An error as a database that is away gives it. */
+/** The error of a database that is away. */
 export const away = (): Error => Object.assign(new Error('connect ECONNREFUSED'), { code: 'ECONNREFUSED' })

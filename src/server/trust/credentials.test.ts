@@ -43,7 +43,7 @@ interface Watched {
 }
 
 let count = 0
-/** A copy of the first authority and the credentials read from it. */
+/** Copies the first authority and reads the credentials from the copy. */
 function watched(t: TestContext, { crlStrict = false, isWatched = true } = {}): Watched {
   const dir = join(root, `copy-${count++}`)
   cpSync(first, dir, { recursive: true })
@@ -74,7 +74,7 @@ async function until(isDone: () => boolean): Promise<void> {
   }
 }
 
-/** A server certificate of the same CA with another key. */
+/** Makes a server certificate of the same CA with another key. */
 async function renewServer(dir: string): Promise<void> {
   await initAuthority({ dir, hosts: [`host-${count++}.example`] })
 }

@@ -1,4 +1,4 @@
-// Files in force: when a new file is complete, when it replaces the old one, and what is logged.
+// Tests files in force: when a new file is complete, when it replaces the old one, and which lines are logged.
 
 import assert from 'node:assert/strict'
 import { mkdtempSync, renameSync, rmSync, writeFileSync } from 'node:fs'
@@ -9,7 +9,7 @@ import type { SecurityEvent } from '../../model/server/security.ts'
 import { FilesInForce } from './filesInForce.ts'
 import { FileWatch } from './fileWatch.ts'
 
-/** Two files in memory, and what was told. */
+/** Two files in memory. Records the log lines and the replacements. */
 function bench() {
   const disk = { a: 'a1', b: 'b1', fault: undefined as string | undefined }
   const told: string[] = []

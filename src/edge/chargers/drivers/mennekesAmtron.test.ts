@@ -27,7 +27,7 @@ function open(options: Partial<ChargerOptions> = {}): Charger {
   return charger
 }
 
-/** ChargeData gets this, DevInfo something else. */
+/** Answers ChargeData with the first reply and DevInfo with the second. */
 const replies =
   (chargeData: Reply, deviceInfo: Reply = json({ Err: 0, Phases: 3, Sn: 4711 })): Reply =>
   (socket, path) =>
@@ -167,7 +167,7 @@ test('a charger without DevInfo is polled all the same', async () => {
 describe('the records of the box', () => {
   const nowMs = Date.UTC(2026, 10, 25, 12)
   const hour = 3_600
-  /** Serves pages, and notes the states that were asked for. */
+  /** Serves pages and records the requested states and ranges. */
   const box = (pages: unknown[], locTime?: number, opened: Reply = answer(200, '')) => {
     const states: (string | null)[] = []
     const ranges: [from: number, to: number][] = []

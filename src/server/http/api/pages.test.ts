@@ -1,4 +1,4 @@
-// Answers of the API a page at a time: when `next` is there, where it leads, and what a role sees of it.
+// Tests answers of the API in pages: when `next` is present, where it leads, and which parts each role sees.
 
 import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'

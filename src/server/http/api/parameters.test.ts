@@ -1,4 +1,4 @@
-// Each kind of parameter at its bounds. All faults of a request are reported together.
+// Tests each kind of parameter at its bounds. All faults of a request are reported together.
 
 import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
@@ -45,7 +45,7 @@ const cases: Case[] = [
   ['a moment', moment('x'), '2026-10-01', wrong],
   ['a bound', bound('x'), '2026-10-01', '2026-10-01'],
   ['a bound', bound('x'), '2026-10-01T00:00:00+02:00', '2026-10-01T00:00:00+02:00'],
-  // A plus that was not encoded is a blank.
+  // A plus sign that was not encoded arrives as a blank.
   ['a bound', bound('x'), '2026-10-01T00:00:00 02:00', wrong]
 ]
 

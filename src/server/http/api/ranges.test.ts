@@ -1,4 +1,4 @@
-// The period of a request: defaults, empty periods, and days of different time zones.
+// Tests the period of a request: defaults, empty periods, and days of different time zones.
 
 import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
@@ -52,7 +52,7 @@ describe('a time where every charger has days of its own', () => {
   it('is a fault where it is empty whatever the zone', () => {
     assert.throws(() => withinOf({ from: '2026-10-01', to: '2026-10-01' }, 1), isEmpty)
     assert.throws(() => withinOf({ from: '2026-10-01T00:00:00Z', to: '2026-10-01T00:00:00Z' }, 1), isEmpty)
-    // A day and a moment: in some zone this is a time.
+    // In some time zone, the day begins before the moment, so the period is not empty.
     assert.ok(withinOf({ from: '2026-10-02', to: '2026-10-02T00:00:00Z' }, 1))
   })
 })

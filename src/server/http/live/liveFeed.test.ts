@@ -13,7 +13,7 @@ interface Event {
   readonly data?: unknown
 }
 
-/** A listener that takes `pieces` pieces before it is slow, and what it got. */
+/** A listener that becomes slow after `pieces` pieces. It keeps the events that it received. */
 function listener(feed: LiveFeed, options: Partial<ListenOptions> = {}, pieces = Number.POSITIVE_INFINITY) {
   let text = ''
   let left = pieces

@@ -1,4 +1,4 @@
-// The journal of live events: how far back it reaches, and how much it sends at once.
+// Tests the journal of live events: how far back it reaches, and how much it sends at once.
 
 import assert from 'node:assert/strict'
 import { test } from 'node:test'

@@ -1,4 +1,4 @@
-// Facts about a charger, from entries of any sender.
+// Tests facts about a charger, from entries of any sender.
 
 import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'

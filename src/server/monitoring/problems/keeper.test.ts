@@ -1,4 +1,5 @@
-// One of several servers keeps the problems: when it reads and writes them, and when it repeats a webhook.
+// Tests the keeper of the problems, which runs on one of several servers. The tests check when it reads and writes the
+// problems, and when it repeats a webhook.
 
 import assert from 'node:assert/strict'
 import { createServer } from 'node:http'
@@ -48,7 +49,7 @@ function bench(webhook?: WebhookTarget) {
     state.nowMs += ms
     await keeper.round()
   }
-  /** As long a time, in rounds that keep the lease. */
+  /** Lets `ms` pass in rounds of at most a minute, which keep the lease. */
   const later = async (ms: number): Promise<void> => {
     for (let left = ms; left > 0; left -= 60_000) await after(Math.min(left, 60_000))
   }
@@ -113,7 +114,7 @@ test('what is gone is deleted at once where nobody is told', async () => {
   assert.deepEqual(recorded.of('DELETE FROM problems')[0]!.values, [['w1'], ['offline']])
 })
 
-/** A receiver that answers with a status, and what it got. */
+/** Starts a receiver that answers with the status of the test. It keeps the posts that it received. */
 async function receiver(t: TestContext) {
   const state = { status: 500 }
   const posts: { signature: string; body: string }[] = []

@@ -23,7 +23,7 @@ const dueIn = (ledger: ProblemLedger, nowMs: number): [opened: string[], closed:
   return due && [names(due.opened), names(due.closed)]
 }
 
-/** As it is after a restart: what is written, read again. */
+/** Returns the ledger after a restart: the written problems are read again. */
 function restarted(ledger: ProblemLedger, stored: Map<string, ProblemRow>): ProblemLedger {
   const { changed, gone } = ledger.unwritten
   for (const row of changed) stored.set(`${row.charger} ${row.condition}`, { ...row })

@@ -49,7 +49,7 @@ describe('problems', () => {
     bench.tell('w1', 'ChargerStatus', 'Error "RCD"')
     await bench.problems.look()
     bench.nowMs += minuteMs
-    bench.tell('w1', 'OperationState', 'unscheduled_downtime') // the heartbeat of a fault does not begin it anew
+    bench.tell('w1', 'OperationState', 'unscheduled_downtime') // the heartbeat of a fault keeps its beginning
     await bench.problems.look()
     assert.deepEqual(bench.list, ['w1 fault 2026-11-28T12:01:00.000Z'])
     assert.match([...bench.problems.list()][0]!.cause, /"Error "RCD""/)

@@ -35,7 +35,7 @@ interface Case {
   readonly what: string
   readonly facts: ChargerFacts
   readonly around?: Partial<Surroundings>
-  /** Conditions that hold already. */
+  /** The conditions that are open before the rules run. */
   readonly open?: readonly string[]
   readonly expected: readonly (readonly [condition: string, cause: RegExp, sinceMs: number])[]
 }
