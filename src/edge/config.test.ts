@@ -5,6 +5,7 @@ import { before, describe, type TestContext, test } from 'node:test'
 import { inspect } from 'node:util'
 import { parse, stringify } from 'yaml'
 import { ConfigError, faultText } from '../model/errors.ts'
+import { driverNames } from './chargers/registry.ts'
 import { edgeSchema, loadEdgeConfig, parseEdgeConfig, redactUrl } from './config.ts'
 import { daysFromNow, type Keyed, TestAuthority } from './testing/certificates.ts'
 import { temporaryFolder } from './testing/folder.ts'
@@ -100,7 +101,7 @@ describe('a value that is wrong is named with its path, what was expected and wh
     [
       'an unknown driver',
       { chargers: [{ ...charger, driver: 'x' }] },
-      [/^chargers\[0\]\.driver: expected one of mennekes-amtron, mennekes-ecu, found "x"$/]
+      [new RegExp(`^chargers\\[0\\]\\.driver: expected one of ${driverNames.join(', ')}, found "x"$`)]
     ],
     [
       'a URL with a query',

@@ -7,10 +7,15 @@ export class Plausible {
   /** In the form of `Sample.implausible`. */
   readonly found: string[] = []
 
-  /** The value if it lies between 0 and `max`; undefined if the charger did not tell it. */
-  number(name: string, value: number | undefined, max: number): number | undefined {
-    if (value === undefined || (value >= 0 && value <= max)) return value
-    this.found.push(`${name} ${value}`)
+  /**
+   * The value if it is a number between 0 and `max`. Undefined if the charger left it out, or says null. A number that
+   * is written as a text is left out, too: a driver that expects texts converts them itself.
+   */
+  number(name: string, value: number | null | undefined, max: number): number | undefined {
+    if (value === undefined || value === null) return undefined
+    // JSON of a box has any type, whatever the driver declares.
+    if (typeof value === 'number' && value >= 0 && value <= max) return value
+    this.found.push(`${name} ${typeof value === 'number' ? value : typeof value}`)
     return undefined
   }
 

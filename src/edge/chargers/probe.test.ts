@@ -21,7 +21,7 @@ async function box(t: TestContext, reply: Reply) {
 }
 
 const mhcp = (url: string, devKey = '0000', limits = patient) =>
-  probeHttp('MHCP', 'mennekes-amtron', { url, devKey, clock, ...limits } satisfies ChargerOptions)
+  probeHttp('mennekes-amtron', { url, devKey, clock, ...limits } satisfies ChargerOptions)
 
 describe('every cause has its sentence', () => {
   const causes: readonly (readonly [name: string, reply: Reply, outcome: string, meaning: RegExp])[] = [
@@ -53,6 +53,12 @@ describe('every cause has its sentence', () => {
   it('a key that is missing is asked for', async t => {
     const { url } = await box(t, answer(403, ''))
     assert.match((await mhcp(url, '')).meaning, /wants PIN 1 .* --key/)
+  })
+
+  it('a box whose API has no key, and refuses, is not asked for one', async t => {
+    const { url } = await box(t, answer(403, ''))
+    const { meaning } = await probeHttp('mennekes-ecu', { url, devKey: '', clock, ...patient })
+    assert.match(meaning, /^the box wants a log-in for its API/)
   })
 })
 

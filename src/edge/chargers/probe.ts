@@ -8,12 +8,16 @@ import type { ChargerConfig } from '../config.ts'
 import { type Clock, systemClock } from '../time/clock.ts'
 import { type ChargerOptions, PollError, type PollFault, type Sample } from './charger.ts'
 import { probeConnectTimeoutMs, probeTimeoutMs } from './limits.ts'
-import { openCharger } from './registry.ts'
+import { devKeyOf, openCharger } from './registry.ts'
 
 export type ApiFamily = 'MHCP' | 'ECU' | 'Modbus'
 
-export interface Finding {
+export interface Finding extends Answer {
   readonly family: ApiFamily
+}
+
+/** What came of asking one address. */
+export interface Answer {
   /** Without a key. */
   readonly address: string
   /** `spoken`: it answers, but chargelift has no driver for it. */
@@ -46,28 +50,29 @@ export async function* probe(
   limits: ProbeLimits = { timeoutMs: probeTimeoutMs, connectTimeoutMs: probeConnectTimeoutMs }
 ): AsyncGenerator<Finding> {
   const at = (usual: number) => `http://${isIPv6(host) ? `[${host}]` : host}:${port ?? usual}`
-  yield await probeHttp('MHCP', 'mennekes-amtron', { url: at(25_000), devKey, clock: systemClock, ...limits })
-  yield await probeHttp('ECU', 'mennekes-ecu', { url: at(80), devKey: '', clock: systemClock, ...limits })
-  if (port === undefined) yield await probeModbus(host, 502, limits)
+  const options = { clock: systemClock, ...limits }
+  yield { family: 'MHCP', ...(await probeHttp('mennekes-amtron', { url: at(25_000), devKey, ...options })) }
+  yield { family: 'ECU', ...(await probeHttp('mennekes-ecu', { url: at(80), devKey: '', ...options })) }
+  if (port === undefined) yield { family: 'Modbus', ...(await probeModbus(host, 502, limits)) }
 }
 
-/** The same for one charger of the configuration. */
-export function pollOf({ driver, url, devKey, phases }: ChargerConfig, clock: Clock): Promise<Finding> {
+/** Polls one charger of the configuration. */
+export function pollOf({ driver, url, devKey, phases }: ChargerConfig, clock: Clock): Promise<Answer> {
   const options = { url, devKey: devKey?.reveal() ?? '', ...(phases === undefined ? {} : { phases }), clock }
-  return probeHttp(driver === 'mennekes-ecu' ? 'ECU' : 'MHCP', driver, options)
+  return probeHttp(driver, options)
 }
 
 /** Polls once with the driver, and says why there is no sample. */
-export async function probeHttp(family: ApiFamily, driver: string, options: ChargerOptions): Promise<Finding> {
+export async function probeHttp(driver: string, options: ChargerOptions): Promise<Answer> {
   const address = options.url
   const charger = await openCharger(driver, options)
   try {
     const { result: sample, attempt } = await patiently(() => charger.poll())
     const weak = attempt === 1 ? '' : `; only at attempt ${attempt}: the network is weak`
-    return { family, address, outcome: 'ok', meaning: `answers${weak}`, driver, sample }
+    return { address, outcome: 'ok', meaning: `answers${weak}`, driver, sample }
   } catch (error) {
     if (!(error instanceof PollError)) throw error
-    return { family, address, outcome: error.code, meaning: meaningOf(error, family, options.devKey !== '') }
+    return { address, outcome: error.code, meaning: forbidden(error, driver, options) ?? meaningOf(error) }
   } finally {
     await charger.close()
   }
@@ -102,27 +107,29 @@ const meanings: readonly (readonly [cause: RegExp, meaning: string])[] = [
   [/^bad_answer/, 'an answer came that cannot be trusted: restart the charger, then try again']
 ]
 
-function meaningOf({ code, message }: PollError, family: ApiFamily, hasKey: boolean): string {
-  if (code === 'forbidden' && family === 'ECU')
-    return 'the box wants a log-in for its API: allow local access in its set-up'
-  if (code === 'forbidden' && !hasKey)
-    return 'it answers and wants PIN 1 of its set-up sheet: ask again with --key PIN1'
-  return meanings.find(([cause]) => cause.test(`${code} ${message}`))?.[1] ?? message
+const meaningOf = ({ code, message }: PollError): string =>
+  meanings.find(([cause]) => cause.test(`${code} ${message}`))?.[1] ?? message
+
+/** What a refusal means if no key was given; else undefined. */
+function forbidden({ code }: PollError, driver: string, { devKey }: ChargerOptions): string | undefined {
+  if (code !== 'forbidden') return undefined
+  if (devKeyOf(driver) === undefined) return 'the box wants a log-in for its API: allow local access in its set-up'
+  return devKey === '' ? 'it answers and wants PIN 1 of its set-up sheet: ask again with --key PIN1' : undefined
 }
 
 const modbusRequest = Buffer.from([0xc4, 0x1f, 0, 0, 0, 6, 0xff, 3, 0, 100, 0, 2])
 const modbusHeaderBytes = 9
 
 /** Any well-formed answer to a read, even an exception, proves Modbus. */
-export async function probeModbus(host: string, port: number, limits: ProbeLimits): Promise<Finding> {
+export async function probeModbus(host: string, port: number, limits: ProbeLimits): Promise<Answer> {
   const address = `${host}:${port}`
   try {
     await patiently(() => askModbus(host, port, limits))
     const meaning = 'Modbus TCP answers; chargelift has no driver for it: use the HTTP API where the charger has one'
-    return { family: 'Modbus', address, outcome: 'spoken', meaning }
+    return { address, outcome: 'spoken', meaning }
   } catch (error) {
     if (!(error instanceof PollError)) throw error
-    return { family: 'Modbus', address, outcome: error.code, meaning: meaningOf(error, 'Modbus', false) }
+    return { address, outcome: error.code, meaning: meaningOf(error) }
   }
 }
 

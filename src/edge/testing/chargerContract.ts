@@ -94,6 +94,18 @@ export function chargerContract({ driver, fixtures, bodyOf, call, others, good }
       })
     }
 
+    test('a text that is no answer of any API', async () => {
+      fake.reply = replies(answer(200, 'no such page'))
+      const charger = open()
+      await assert.rejects(charger.poll(), error => {
+        assert.ok(error instanceof PollError, String(error))
+        assert.match(error.code, /^(wrong_api|bad_answer)$/)
+        return true
+      })
+      fake.reply = replies(answer(200, good.body))
+      assert.equal((await charger.poll()).values.PowerOutput, good.powerWatts)
+    })
+
     test('nobody listens', async () => {
       const gone = await startFakeCharger(answer(200, ''))
       await gone.stop()
