@@ -82,7 +82,7 @@ export interface ReadingsAnswer extends Page {
   readonly to: string
   readonly resolution: ReadingsResolution
   readonly timeZone: string
-  /** `rawColumns` or `bucketColumns` of server/api/readings.ts; each row has as many fields. */
+  /** `rawColumns` or `bucketColumns` of history/query/readings.ts; each row has as many fields. */
   readonly columns: readonly (RawColumn | BucketColumn)[]
   readonly rows: readonly (readonly (string | number | null)[])[]
 }

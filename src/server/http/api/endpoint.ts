@@ -15,20 +15,30 @@ export interface Asking<P extends Parameters> extends Call {
   readonly values: Values<P>
 }
 
-export interface Endpoint<Parts, P extends Parameters = Parameters> {
+type Answers = z.ZodType | readonly string[]
+type AnswerOf<A extends Answers> = A extends z.ZodType ? Frozen<z.output<A>> & object : Response
+/** Answers are read-only: schemas have no such types of their own. */
+type Frozen<T> = T extends readonly (infer Item)[]
+  ? readonly Frozen<Item>[]
+  : T extends object
+    ? { readonly [Name in keyof T]: Frozen<T[Name]> }
+    : T
+
+export interface Endpoint<Parts, P extends Parameters = Parameters, A extends Answers = Answers> {
   /** As in OpenAPI: `/api/v1/chargers/{name}`. */
   readonly path: string
   readonly needs: AccessRole
   readonly summary: string
   readonly parameters: P
   /** What status 200 returns: JSON of this schema, or else bytes of one of these types. */
-  readonly answers: z.ZodType | readonly string[]
-  readonly run: (parts: Parts, asking: Asking<P>) => Promise<object> | object
+  readonly answers: A
+  readonly run: (parts: Parts, asking: Asking<P>) => Promise<AnswerOf<A>> | AnswerOf<A>
 }
 
-/** Infers the types of the parameters. */
-export const endpoint = <Parts, P extends Parameters>(described: Endpoint<Parts, P>): Endpoint<Parts> =>
-  described as unknown as Endpoint<Parts>
+/** Infers the types of the parameters, and checks that `run` returns what `answers` promises. */
+export const endpoint = <Parts, P extends Parameters, A extends Answers>(
+  described: Endpoint<Parts, P, A>
+): Endpoint<Parts> => described as unknown as Endpoint<Parts>
 
 /** Ends an answer with a status of its own. */
 export class ApiFault extends Error {

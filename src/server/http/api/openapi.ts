@@ -31,7 +31,7 @@ export const openApiEndpoint = (endpoints: () => readonly Endpoint<never>[]): En
     run: () => openApiDocument(endpoints())
   })
 
-function openApiDocument(endpoints: readonly Endpoint<never>[]): object {
+function openApiDocument(endpoints: readonly Endpoint<never>[]): z.output<typeof openApiAnswer> {
   return {
     openapi: '3.1.0',
     info: {
@@ -63,7 +63,7 @@ function openApiDocument(endpoints: readonly Endpoint<never>[]): object {
   }
 }
 
-function operationOf({ path, needs, summary, parameters, answers }: Endpoint<never>): object {
+function operationOf({ path, needs, summary, parameters, answers }: Endpoint<never>): Record<string, unknown> {
   const isInPath = (name: string): boolean => path.includes(`{${name}}`)
   return {
     operationId: path.replace('/api/v1/', '').replaceAll(/[{}]/g, '').replaceAll(/\W+/g, '_'),
