@@ -11,6 +11,9 @@ const found: Record<string, string> = {
   'the bound first': `${started}const tookMs = performance.now() - startedMs\nassert.ok(100 > tookMs)`,
   'what is made of it': `${started}tookMs.push(performance.now() - startedMs)\nconst median = tookMs.sort()[2]!\nassert.ok(median < 5)`,
   'the wall clock': 'const begin = Date.now()\nconst seconds = (Date.now() - begin) / 1000\nassert.ok(seconds < 5)',
+  'a function that tells how long': `${started}const elapsed = () => performance.now() - startedMs\nassert.ok(elapsed() < 100)`,
+  'a Date': 'const begin = new Date().getTime()\nassert.ok(new Date().getTime() - begin < 100)',
+  frames: 'assert.ok(fps > 30)',
   memory: 'assert.ok(server.rssMb() < 100)',
   'CPU time': 'assert.ok(process.cpuUsage().user < 100)'
 }

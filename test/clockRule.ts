@@ -2,12 +2,12 @@
 // rule reads lines and does not parse programs. A name is a duration if it was assigned from "a clock minus a name that
 // was assigned from a clock". A name that is computed from a duration is a duration, too.
 
-const clock = String.raw`(?:performance\.now\(\)|Date\.now\(\)|process\.hrtime(?:\.bigint)?\(\))`
+const clock = String.raw`(?:performance\.now\(\)|Date\.now\(\)|new Date\(\)\.getTime\(\)|process\.hrtime(?:\.bigint)?\(\))`
 /** Matches `const startedMs = performance.now()`. */
 const moment = new RegExp(String.raw`(\w+)\s*(?::[^=]+)?=\s*${clock}\s*(?://.*)?$`)
 /** Matches `slowestMs = ...`, `this.slowestMs = ...` and `tookMs.push(...)`. */
 const assigned = /(?:\.|\b(?:const|let)\s+|^\s*)(\w+)\s*(?:=(?![=>])|\.push\()(.*)$/
-const machine = /\b(cpuUsage|memoryUsage|resourceUsage|cpuMs\w*|rss\w*|VmRSS|VmHWM|resident\w*|framesPerSecond)\b/
+const machine = /\b(cpuUsage|memoryUsage|resourceUsage|cpuMs\w*|rss\w*|VmRSS|VmHWM|resident\w*|framesPerSecond|fps)\b/
 
 /**
  * Returns the lines of a test that set an upper bound for a duration, or that look at CPU time, memory or frames.
@@ -46,7 +46,7 @@ const passes = (code: string, moments: ReadonlySet<string>): boolean =>
 const hasName = (code: string, name: string): boolean => code.includes(name) && new RegExp(`\\b${name}\\b`).test(code)
 
 /** Matches `name < bound`, `name <= bound`, and the same with the sides exchanged. */
-const boundOf = (name: string): RegExp => new RegExp(`\\b${name}\\b(?:\\)*)\\s*<=?\\s|\\s>=?\\s*(?:\\w+\\.)*${name}\\b`)
+const boundOf = (name: string): RegExp => new RegExp(`\\b${name}\\b[()]*\\s*<=?\\s|\\s>=?\\s*(?:\\w+\\.)*${name}\\b`)
 
 function isBounded(line: string, moments: ReadonlySet<string>, bounds: readonly RegExp[]): boolean {
   if (!/[<>]/.test(line)) return false

@@ -145,7 +145,7 @@ describe('a database of an earlier version', () => {
 
   it('has data in every table that its version made', async () => {
     const db = await harness.session(await harness.database())
-    await migrate(db, migrations.slice(0, Math.max(...Object.keys(dataOf).map(Number))))
+    await migrate(db, migrations)
     for (const statements of Object.values(dataOf)) for (const sql of statements) await db.query(sql)
     const derived = ['quarter_hours', 'history_changes'] // their content comes from other tables
     const empty = [...(await contents(db))].filter(([, { rows }]) => rows.length === 0).map(([table]) => table)

@@ -15,7 +15,7 @@ const statusOf = (...bytes: number[]): frames.FrameStatus => read(Buffer.from(by
 // The first bytes that a client may send, each with a legal length, from OASIS MQTT 3.1.1, tables 2.1 and 2.2.
 const legal = new Map<number, number>([
   [0x10, 12], // CONNECT
-  ...[0x30, 0x31, 0x32, 0x33, 0x34, 0x35, 0x3a, 0x3b, 0x3c, 0x3d].map(first => [first, 5] as [number, number]), // PUBLISH
+  ...[0x30, 0x31, 0x32, 0x33, 0x34, 0x35, 0x3a, 0x3b, 0x3c, 0x3d].map(first => [first, 5] as const), // PUBLISH
   [0x40, 2], // PUBACK
   [0x50, 2], // PUBREC
   [0x62, 2], // PUBREL
