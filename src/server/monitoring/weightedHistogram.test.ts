@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
 import { Registry } from 'prom-client'
-import { WeightedHistogram } from './weightedHistogram.ts'
+import { quantileOf, WeightedHistogram } from './weightedHistogram.ts'
 
 const open = (): { histogram: WeightedHistogram; registry: Registry } => {
   const registry = new Registry()
@@ -45,5 +45,10 @@ wait_seconds_count 6
     assert.ok(Math.abs(histogram.quantile(0.99, before)! - 0.91) < 0.001)
     histogram.observe(60, 1_000)
     assert.equal(histogram.quantile(0.99, before), 1, 'no more is known than the last bound')
+  })
+
+  it('a quantile at the edge of a bucket lies in this bucket, not above the empty ones behind it', () => {
+    assert.equal(quantileOf(1, [0.01, 0.1, 1], [0, 4, 0, 0]), 0.1)
+    assert.equal(quantileOf(0.5, [0.01, 0.1, 1], [2, 0, 2, 0]), 0.01)
   })
 })

@@ -63,7 +63,7 @@ function commonest(texts: readonly string[]): string {
   return [...counts].reduce((best, next) => (next[1] > best[1] ? next : best))[0]
 }
 
-/** `wallbox-1`, `wallbox-1, wallbox-2 and 3 more`, `3000 of 3200 chargers`. */
+/** `wallbox-1, wallbox-2`, or `3000 of 3200 chargers`. */
 function namesIn({ count, examples }: Group, chargers: number): string {
   if (count > namedMax) return `${count} of ${chargers} chargers`
   const names = examples.map(({ charger }) => charger)
