@@ -47,7 +47,10 @@ export async function migrateDatabase(databaseUrl: string): Promise<Engine & { r
   })
 }
 
-/** Refuses a database without UTF8. A charger's text that the database cannot hold would stop its lane for ever. */
+/**
+ * Refuses a database whose encoding is not UTF8. A charger's text that the database cannot hold would stop its lane
+ * forever.
+ */
 async function refuseOtherEncodings(db: MigrationClient): Promise<void> {
   const { rows } = await db.query("SELECT current_setting('server_encoding') AS encoding")
   if (rows[0]?.encoding !== 'UTF8') throw fault('a database with encoding UTF8', String(rows[0]?.encoding))

@@ -15,7 +15,8 @@ export function verdictOf(error: unknown): Verdict {
   if (code === '23505') return 'duplicate' // unique_violation, whatever the constraint is called on a chunk
   if (code?.startsWith('22')) return 'data' // data exception: bad enum label, text too long, number out of range
   if (code?.startsWith('23')) return 'data' // integrity constraint: a check or not-null added by the operator
-  // connections (08, 57P), resources (53), locks (55, 40), schema and rights (42), read-only (25), unknown
+  // All others are retried: connections (08, 57P), resources (53), locks (55, 40), schema and rights (42), read-only
+  // (25), unknown.
   return 'retry'
 }
 

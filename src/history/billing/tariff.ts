@@ -17,7 +17,7 @@ export interface TariffWindow {
 }
 
 export interface Cost {
-  /** With two decimals. */
+  /** The cost with two decimals. */
   readonly amount: string
   readonly currency: string
   readonly parts: readonly CostPart[]

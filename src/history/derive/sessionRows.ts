@@ -183,9 +183,9 @@ const recordOf = ({ chargerId, charger, session, cost }: DerivedSession) => ({
 
 export interface DerivedSpan {
   readonly chargerId: number
-  /** Undefined: from the first row on. */
+  /** Undefined: the span starts with the first row. */
   readonly fromUs: number | undefined
-  /** Undefined: to the newest row. */
+  /** Undefined: the span ends with the newest row. */
   readonly toUs: number | undefined
   /** The starts of the sessions that rows of the span decided. */
   readonly startedUs: readonly number[]

@@ -1,8 +1,8 @@
-// Decides which lane the messages of an identity take. It is always the same one of the ordinary lanes. It is the late
-// lane while the identity sends rows that are old enough to lie in compressed chunks. A write to a compressed chunk
-// takes a thousand times as long. An identity changes its lane only when none of its messages is in flight, so that
-// neither its rows nor its acknowledgements overtake each other. Messages of a late identity that are still in the
-// ordinary lane are handed on, unstored and in order.
+// Decides which lane the messages of an identity take: always the same one of the ordinary lanes, or the late lane. An
+// identity takes the late lane while it sends rows that are old enough to lie in compressed chunks, where a write takes
+// a thousand times as long. An identity changes its lane only when none of its messages is in flight, so that neither
+// its rows nor its acknowledgements overtake each other. Messages of a late identity that are still in the ordinary
+// lane are handed on, unstored and in order.
 
 import type { Batch } from '../batch.ts'
 import type { Lane } from './lane.ts'

@@ -17,7 +17,7 @@ function scan(payload: string | Buffer): Envelope | undefined {
   const view = new DataView(around.buffer, around.byteOffset, around.length)
   return scanner.scan(around, view, 3, 3 + bytes.length) ? { timeUs: scanner.timeUs, value: scanner.value } : undefined
 }
-/** What the envelope decodes. Undefined for a reject. */
+/** The value that the envelope decodes. Undefined for a reject. */
 function decoded(payload: string | Buffer): Envelope | undefined {
   for (const spec of [numberSpec, textSpec]) {
     try {
