@@ -1,4 +1,4 @@
-// What two rows say together: which of two counters is believed, and up to which bound.
+// What is computed from two rows: which of two counters is believed, and up to which bound.
 
 import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'

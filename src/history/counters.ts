@@ -1,9 +1,9 @@
-// What two rows of a charger say together: the values in force, and how much energy its counters gained between them.
-// Pure.
+// Computes what two consecutive rows of a charger mean: the values in force, and how much energy the counters gained
+// between the rows. Pure.
 
 import { powerOutputWattsMax } from '../model/wire/limits.ts'
 
-/** Null: unchanged or not known. Time in µs since the Unix epoch. */
+/** Null: the value did not change, or is not known. The time is in µs since the Unix epoch. */
 export interface SessionRow {
   readonly timeUs: number
   readonly state: string | null
@@ -14,7 +14,7 @@ export interface SessionRow {
   readonly status: string | null
 }
 
-/** The values in force; null: never told. */
+/** The values in force. Null: the charger never reported the value. */
 export interface InForce {
   state: string | null
   totalWh: number | null
@@ -24,11 +24,14 @@ export interface InForce {
   status: string | null
 }
 
-/** A total that gains so much more than the session, and more than can have been delivered, has leapt. */
+/**
+ * The lifetime counter has leapt if it gains this much more than the session counter, and more than can have been
+ * delivered.
+ */
 const leapWh = 500
 /** Counters may lag by this much. */
 const lagUs = 120_000_000
-/** What tells more is broken: no charger of any kind delivers it. */
+/** No charger of any kind delivers more power. A source that reports more is broken. */
 const wattsMax = 1_000_000
 
 export const inForce = (was: InForce, row: SessionRow): InForce => ({
@@ -42,11 +45,11 @@ export const inForce = (was: InForce, row: SessionRow): InForce => ({
 
 export interface Counted {
   readonly energyWh: number
-  /** Of the lifetime counter, beyond what can have been delivered. */
+  /** The part of the lifetime counter's gain that is beyond what can have been delivered. */
   readonly leapWh: number
-  /** Not counted by a counter that goes on. */
+  /** True where no continuous counter counted the energy. */
   readonly isGuess: boolean
-  /** The first row that tells a counter. */
+  /** True for the first row that reports a counter. */
   readonly isFirst: boolean
 }
 
@@ -78,7 +81,10 @@ const bounded = (powerW: number | null): number => Math.min(wattsMax, Math.max(0
 const rise = (before: number | null, now: number | null): number | null =>
   before === null || now === null ? null : now - before
 
-/** Another card, and the lifetime counter gained all that the session counter shows: it began anew unseen. */
+/**
+ * True when the session counter was reset unseen: the card is another one, and the energy gained equals all that the
+ * session counter shows.
+ */
 export function isHiddenReset(vehicle: string, before: InForce, now: InForce, energyWh: number): boolean {
   if (before.sessionWh === null || now.sessionWh === null || !now.vehicle || !vehicle || vehicle === now.vehicle)
     return false

@@ -1,4 +1,4 @@
-// What the queries of this folder need of a database: a pool or a connection.
+// The database interface that the queries of this folder need: a pool or a connection.
 
 import type { QueryConfig, QueryResult, QueryResultRow } from 'pg'
 
@@ -9,7 +9,7 @@ export interface Queryable {
   ): Promise<Pick<QueryResult, 'rowCount'> & { rows: Row[] }>
 }
 
-/** What is needed of a client; its transaction is the caller's. */
+/** The part of a client that a query in a transaction needs. The caller begins and ends the transaction. */
 export interface Db {
   query(text: string, values?: unknown[]): Promise<{ rows: Record<string, unknown>[] }>
 }

@@ -1,4 +1,4 @@
-// Energy by quarter hours: nothing is lost, and each Wh counts in the quarter hour in which it was delivered.
+// Energy by quarter hour: no energy is lost, and each Wh counts in the quarter hour in which it was delivered.
 
 import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
@@ -57,10 +57,10 @@ describe('the curve in thousandths', () => {
   const cases: [curve: number[], energyWh: number, parts: number[]][] = [
     [[], 0, []],
     [[1], 1, [1_000]],
-    // Each part alone would be 333, and a thousandth would be lost.
+    // If each part were rounded alone, it would be 333, and a thousandth would be lost.
     [[1 / 3, 1 / 3, 1 / 3], 1, [333, 334, 333]],
     [[0.0004, 0.0004, 0.0004], 0.0012, [0, 1, 0]],
-    // The sum of the curve and the energy may differ by a rounding of doubles: the last part takes it.
+    // The sum of the curve and the energy may differ by a rounding of doubles. The last part takes the difference.
     [[1, 2], 3.001, [1_000, 2_001]],
     [[1, 2], 2.999, [1_000, 1_999]]
   ]

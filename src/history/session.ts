@@ -1,34 +1,37 @@
-// A charging session as it is derived, and its energy by quarter hours: costs are split by them when the raw rows are
-// long gone. Times are µs since the Unix epoch, energies Wh. Pure.
+// A charging session as it is derived, and its energy by quarter hour. Costs are split by these quarter hours, even
+// long after the raw rows are gone. Times are µs since the Unix epoch, energies Wh. Pure.
 
 export const quarterUs = 900_000_000
 
 export interface Session {
   startedUs: number
-  /** Null while open. */
+  /** Null while the session is open. */
   endedUs: number | null
   energyWh: number
   peakPowerW: number | null
-  /** The last card that is not empty; empty for none. */
+  /** The last card that is not empty. Empty when there was no card. */
   vehicle: string
-  /** Pauses after which it went on. */
+  /** The number of pauses after which charging resumed. */
   interruptions: number
-  /** The lifetime counter; null where the charger tells none. */
+  /** The lifetime counter. Null where the charger reports none. */
   meterStartWh: number | null
   meterEndWh: number | null
-  /** Its beginning, its end or its energy is concluded, not seen. */
+  /** True when the start, the end or the energy is inferred, not observed. */
   estimated: boolean
-  /** When it charged last, as far as is known. */
+  /** When the session last charged, as far as that is known. */
   chargedUntilUs: number
-  /** Wh of each quarter hour (UTC), from that of its start on. */
+  /** Wh of each quarter hour (UTC), from the quarter hour of the start on. */
   curve: number[]
-  /** The row that changed it last. */
+  /** The time of the row that changed the session last. */
   lastRowUs: number
 }
 
 const quarterOf = (timeUs: number): number => Math.floor(timeUs / quarterUs)
 
-/** Spreads energy evenly over a time; what lies before the session's start counts at its start. */
+/**
+ * Spreads energy evenly over a time. No energy counts before the session's start: the energy is spread from the start
+ * on.
+ */
 export function addToCurve(session: Session, fromUs: number, toUs: number, energyWh: number): void {
   if (energyWh === 0) return
   const first = quarterOf(session.startedUs)
@@ -47,8 +50,8 @@ export function addToCurve(session: Session, fromUs: number, toUs: number, energ
 }
 
 /**
- * The curve in whole thousandths of a Wh whose sum is the session's energy in thousandths: the sum so far is rounded,
- * not each part, so nothing is lost or made by rounding.
+ * The curve in whole thousandths of a Wh. The parts add up to the session's energy in thousandths. The running sum is
+ * rounded, not each part, so rounding neither loses nor adds energy.
  */
 export function curveMilliWh({ curve, energyWh }: Pick<Session, 'curve' | 'energyWh'>): number[] {
   let sum = 0

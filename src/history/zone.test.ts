@@ -8,7 +8,7 @@ const us = (text: string): number => Date.parse(text) * 1000
 test('a time is told with the offset that the zone has then', () => {
   assert.equal(berlin.format(us('2026-10-01T10:00:00Z')), '2026-10-01T12:00:00.000+02:00')
   assert.equal(berlin.format(us('2026-12-01T10:00:00.25Z')), '2026-12-01T11:00:00.250+01:00')
-  // The hour that comes twice.
+  // The hour that occurs twice.
   assert.equal(berlin.format(us('2026-10-25T00:30:00Z')), '2026-10-25T02:30:00.000+02:00')
   assert.equal(berlin.format(us('2026-10-25T01:30:00Z')), '2026-10-25T02:30:00.000+01:00')
   assert.equal(new Zone('UTC').format(us('2026-10-01T10:00:00Z') + 7), '2026-10-01T10:00:00.000007+00:00')
@@ -21,7 +21,7 @@ const days: [zone: string, day: string, start: string, hours: number][] = [
   ['Europe/Berlin', '2026-07-01', '2026-06-30T22:00:00Z', 24],
   ['Australia/Lord_Howe', '2026-10-04', '2026-10-03T13:30:00Z', 23.5],
   ['Pacific/Auckland', '2026-04-05', '2026-04-04T11:00:00Z', 25],
-  // Midnight is left out: the day begins at one o'clock.
+  // The clock skips midnight: the day begins at one o'clock.
   ['America/Santiago', '2026-09-06', '2026-09-06T04:00:00Z', 23],
   ['UTC', '2026-02-28', '2026-02-28T00:00:00Z', 24]
 ]
@@ -37,13 +37,13 @@ test('a day begins at its local midnight, and has 23 or 25 hours where the clock
 })
 
 const doubleMidnights: [zone: string, day: string, start: string, hours: number][] = [
-  // Clocks go back at one o'clock in the morning, to midnight: the day begins at the first of the two.
+  // Clocks go back at one o'clock in the morning, to midnight. The day begins at the first of the two midnights.
   ['America/Havana', '2026-11-01', '2026-11-01T04:00:00Z', 25],
-  // Clocks go back at midnight, to 23:00 of the day before: midnight comes once.
+  // Clocks go back at midnight, to 23:00 of the day before. Midnight occurs once.
   ['America/Asuncion', '2023-03-26', '2023-03-26T04:00:00Z', 24],
-  // Clocks go ahead at midnight: the day begins at one o'clock.
+  // Clocks go forward at midnight. The day begins at one o'clock.
   ['America/Havana', '2026-03-08', '2026-03-08T05:00:00Z', 23],
-  // The calendar leaves out the day before: this day begins as any other.
+  // The calendar skips the day before. This day begins like any other.
   ['Pacific/Apia', '2011-12-31', '2011-12-30T10:00:00Z', 24]
 ]
 test('a day whose midnight comes twice begins at the first one', () => {

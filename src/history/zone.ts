@@ -1,5 +1,6 @@
-// A time zone by its IANA name: where its days begin, and times with their offset in it. Changes of the clock are the
-// zone's. Offsets are asked of the runtime once per quarter hour that is seen: no zone changes within one.
+// A time zone by its IANA name: where its days begin, and times with the zone's offset. The zone decides when the clock
+// changes. The runtime is asked for an offset once per quarter hour, because no zone changes its offset within a
+// quarter hour.
 
 import { formatTime } from '../model/wire/envelope.ts'
 
@@ -12,13 +13,13 @@ export class Zone {
   readonly #format: Intl.DateTimeFormat
   readonly #offsets = new Map<number, number>()
 
-  /** Throws RangeError for a name that is none. */
+  /** Throws RangeError for an unknown zone name. */
   constructor(name: string) {
     this.name = name
     this.#format = new Intl.DateTimeFormat('en', { timeZone: name, timeZoneName: 'longOffset' })
   }
 
-  /** What local time is ahead of UTC then, in ms. */
+  /** How far local time is ahead of UTC at this moment, in ms. */
   offsetMs(ms: number): number {
     const quarter = Math.floor(ms / quarterMs)
     let offset = this.#offsets.get(quarter)
@@ -30,20 +31,20 @@ export class Zone {
     return offset
   }
 
-  /** RFC 3339 with the offset then: `2026-10-01T00:00:00.000+02:00`. */
+  /** RFC 3339 with the zone's offset at that time: `2026-10-01T00:00:00.000+02:00`. */
   format(timeUs: number): string {
     const offsetMs = this.offsetMs(Math.floor(timeUs / 1000))
     return `${formatTime(timeUs + offsetMs * 1000).slice(0, -1)}${offsetText(offsetMs)}`
   }
 
-  /** The day of the calendar then, `2026-10-01`. */
+  /** The calendar day at this moment: `2026-10-01`. */
   dayOf(ms: number): string {
     return new Date(ms + this.offsetMs(ms)).toISOString().slice(0, 10)
   }
 
   /**
-   * When this day begins, in ms. Where midnight is left out, at the first moment after it; where it comes twice, at the
-   * first.
+   * The moment at which this day begins, in ms. If the clock skips midnight, the day begins at the first moment after
+   * it. If midnight occurs twice, the day begins at the first one.
    */
   startOfDay(day: string): number {
     const localMs = Date.parse(`${day}T00:00:00Z`)
@@ -53,7 +54,7 @@ export class Zone {
     return exact ?? this.#firstAfter(candidates[0]!, day)
   }
 
-  /** The day after. */
+  /** The calendar day after this one. */
   static nextDay(day: string): string {
     return new Date(Date.parse(`${day}T00:00:00Z`) + dayMs).toISOString().slice(0, 10)
   }
@@ -69,7 +70,7 @@ export class Zone {
   }
 }
 
-/** Zones by name: what one has learned serves all who ask for it. */
+/** A cache of zones by name. All callers share the offsets that a zone has computed. */
 export class Zones {
   readonly #zones = new Map<string, Zone>()
 

@@ -1,8 +1,9 @@
-// A batch: the messages of one lane between admission and settlement, packed into one preallocated buffer.
-// The main thread copies whole runs of packets as they came. Whom to answer stands in parallel arrays, without an
-// object per message. The worker takes the packets apart. Nothing here looks at a payload.
+// A batch: the messages of one lane between admission and settlement, packed into one preallocated buffer. The main
+// thread copies whole runs of packets as they came. Parallel arrays hold the sources and tickets for the answers,
+// without an object per message. The worker parses the packets. This file never looks at a payload.
 //
-// A run: u32 bytes of its packets, u32 number of the identity (little endian), then PUBLISH packets (MQTT 3.1.1, 3.3).
+// A packed run: u32 bytes of its packets, u32 number of the identity (little endian), then PUBLISH packets (MQTT 3.1.1,
+// 3.3).
 
 import { Run, type Source } from '../model/server/admission.ts'
 import { batchBytesMax, batchMessagesMax, runBytesMax } from './limits.ts'
@@ -11,18 +12,18 @@ import { late } from './outcome.ts'
 const headerBytes = 8
 
 export class Batch {
-  /** Survives retries: `rejected_messages` is keyed by it. */
+  /** The id survives retries, because it is the key in `rejected_messages`. */
   id = ''
   sealedAtMs = 0
   used = 0
   readonly identities: string[] = []
-  /** How many messages each identity sent. */
+  /** The number of messages from each identity. */
   readonly counts: number[] = []
-  /** Whom to answer with which ticket: per message the ticket, per run the source and where its tickets end. */
+  /** The data for the answers: per message the ticket, per run the source and the end of its tickets. */
   readonly tickets: number[] = []
   readonly sources: Source[] = []
   readonly ends: number[] = []
-  /** Per run: when it was admitted, by the clock that never steps, in ms. */
+  /** Per run, the time of its admission in ms, by the clock that never steps. */
   readonly admittedMs: number[] = []
   readonly #bytes = Buffer.from(new ArrayBuffer(batchBytesMax))
   readonly #view = new DataView(this.#bytes.buffer)
@@ -34,12 +35,12 @@ export class Batch {
     return this.tickets.length
   }
 
-  /** True when one more run of the largest size might not fit, or the count is reached. */
+  /** True when one more run of the largest size might not fit, or when the message count is reached. */
   get full(): boolean {
     return this.used > batchBytesMax - headerBytes - runBytesMax || this.tickets.length >= batchMessagesMax
   }
 
-  /** Copies the packets; returns the bytes that they take. Call only while not full. */
+  /** Copies the packets, and returns the number of bytes that they take. Call this only while the batch is not full. */
   add(source: Source, { chunk, from, end, tickets }: Run): number {
     const bytes = this.#bytes
     const length = end - from
@@ -58,13 +59,14 @@ export class Batch {
   }
 
   /**
-   * A copy of the packed bytes to transfer. The batch keeps its bytes until it is settled, because a worker may die.
+   * A copy of the packed bytes for the transfer. The batch keeps its bytes until it is settled, because a worker may
+   * die.
    */
   pack(): ArrayBuffer {
     return this.#bytes.buffer.slice(0, this.used) as ArrayBuffer
   }
 
-  /** Calls `visit` for each message that `isWanted`, in admission order, as a run of its own. */
+  /** Calls `visit` for each message that `isWanted`, in admission order. Each message is a run of its own. */
   each(isWanted: (index: number) => boolean, visit: (source: Source, run: Run) => void): void {
     const run = new Run()
     const records = new Records(this.#bytes.buffer as ArrayBuffer, this.used)
@@ -81,8 +83,8 @@ export class Batch {
   }
 
   /**
-   * Calls `visit` for each run with the seconds since its admission, and the number of its messages. Messages of the
-   * outcome `late` go on waiting in another batch, which counts from its own admission.
+   * Calls `visit` for each run, with the seconds since its admission and the number of its messages. Messages with the
+   * outcome `late` are left out. They wait in another batch, which counts from its own admission.
    */
   eachWait(nowMs: number, outcomes: Uint8Array, visit: (seconds: number, messages: number) => void): void {
     const hasLate = outcomes.includes(late)
@@ -94,7 +96,7 @@ export class Batch {
     }
   }
 
-  /** Ready to be filled again. */
+  /** Empties the batch, so that it can be filled again. */
   clear(): void {
     this.id = ''
     this.used = 0
@@ -125,17 +127,17 @@ export class Batch {
 /** Walks over the messages of a packed batch in admission order, without an object per message. */
 export class Records {
   readonly bytes: Buffer
-  /** The same memory. */
+  /** A view of the same memory. */
   readonly view: DataView
   index = -1
-  /** Number of the identity that sent it. */
+  /** The number of the identity that sent the message. */
   identity = 0
   dup = false
   packetAt = 0
   topicAt = 0
   topicEnd = 0
   payloadAt = 0
-  /** Of the payload and the packet. */
+  /** The end of the payload and of the packet. */
   end = 0
   #runEnd = 0
 
@@ -144,7 +146,7 @@ export class Records {
     this.view = new DataView(packed)
   }
 
-  /** False after the last message. */
+  /** Moves to the next message. False after the last message. */
   next(): boolean {
     const { bytes } = this
     if (this.end === this.#runEnd && !this.#nextRun()) return false
@@ -176,7 +178,7 @@ export class Records {
     return true
   }
 
-  /** Topics that are admitted are ASCII: the names' patterns say so. */
+  /** Admitted topics are ASCII, because the patterns of the names allow nothing else. */
   get topic(): string {
     return this.bytes.toString('latin1', this.topicAt, this.topicEnd)
   }

@@ -4,7 +4,7 @@ import { Budget } from '../model/server/budget.ts'
 import { Ingest, IngestCounters, type IngestOptions } from './ingest.ts'
 import { FakeSource, runIn } from './testing/messages.ts'
 
-/** An ingest whose database is not there: everything that is admitted is kept. */
+/** An ingest without a database: every admitted message is kept. */
 function homelessIngest(
   t: TestContext,
   options: Partial<IngestOptions> = {}

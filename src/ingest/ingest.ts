@@ -1,5 +1,5 @@
-// The ingest path as the server composes it: lanes -> workers -> commit -> acknowledge. Gives the broker its `admit`.
-// Every admitted message is settled once, or kept; QoS 0 over the budget is dropped and counted.
+// The ingest path as the server composes it: lanes -> workers -> commit -> acknowledge. It gives the broker its
+// `admit`. Every admitted message is settled once, or kept. A QoS 0 message over the budget is dropped and counted.
 
 import { availableParallelism } from 'node:os'
 import { atMost } from '../model/atMost.ts'
@@ -18,19 +18,19 @@ export interface IngestOptions {
   readonly acceptPastMs: number
   readonly budget: Budget
   readonly now: () => number
-  /** What advanced, after its acknowledgements. */
+  /** Called with the values that advanced, after their acknowledgements. */
   readonly committed: (newest: Newest) => void
   readonly report: IngestReport
 }
 
 export interface IngestReport extends LaneReport {
-  /** After `kept`: every lane stores again. */
+  /** Called after `kept`, when every lane stores again. */
   recovered(): void
-  /** A worker thread ended by an error of its own, and was replaced. */
+  /** Called when a worker thread ended by an error of its own and was replaced. */
   workerDied(error: Error): void
 }
 
-/** received = committed + rejected + in flight + dropped, at every moment. */
+/** At every moment: received = committed + rejected + in flight + dropped. */
 export class IngestCounters {
   received = 0
   committed = 0
@@ -48,7 +48,7 @@ export class IngestCounters {
   }
 }
 
-/** At most four: more connections than that only compete in the database. */
+/** At most four, because more connections only compete in the database. */
 export const workersDefault = (): number => Math.min(4, Math.max(2, availableParallelism()))
 
 export class Ingest implements Admission {
@@ -71,7 +71,7 @@ export class Ingest implements Admission {
     this.#routes = new Routes(ordinary, lateLane)
   }
 
-  /** Why a lane keeps its batch; undefined while every lane stores. */
+  /** Why a lane keeps its batch. Undefined while every lane stores. */
   get trouble(): BatchKept['retry'] | undefined {
     return this.lanes.find(({ trouble }) => trouble !== undefined)?.trouble
   }
@@ -89,7 +89,7 @@ export class Ingest implements Admission {
   }
 
   /**
-   * Stores and acknowledges the admitted messages, for at most `timeoutMs`, then ends the workers. True if nothing is
+   * Stores and acknowledges the admitted messages for at most `timeoutMs`, then ends the workers. True if no message is
    * left.
    */
   async close(timeoutMs: number): Promise<boolean> {
@@ -101,7 +101,7 @@ export class Ingest implements Admission {
     return this.counters.inFlight === 0
   }
 
-  /** The late lane last: the other lanes hand messages on to it. */
+  /** Drains the late lane last, because the other lanes hand messages on to it. */
   async #drain(): Promise<void> {
     await Promise.all(this.lanes.slice(0, -1).map(lane => lane.drain()))
     await this.lanes.at(-1)!.drain()

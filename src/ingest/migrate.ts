@@ -1,5 +1,5 @@
-// Brings a database to this program's schema: numbered forward-only migrations from sql/, one transaction each,
-// under an advisory lock. Refuses a database that is newer than the program. Uses TimescaleDB where it can be had.
+// Migrates a database to this program's schema: numbered forward-only migrations from sql/, one transaction each, under
+// an advisory lock. Refuses a database that is newer than the program. Uses TimescaleDB where it is available.
 
 import { Client } from 'pg'
 import { assetNames, readAssetText } from '../model/assets.ts'
@@ -7,7 +7,7 @@ import { ConfigError, RetryableError } from '../model/errors.ts'
 import { advisoryLocks } from '../model/server/advisoryLocks.ts'
 import { sqlState, verdictOf } from './retry.ts'
 
-/** What a migration needs of a client: text may hold several statements when there are no values. */
+/** The part of a client that a migration needs. The text may hold several statements when there are no values. */
 export interface MigrationClient {
   query(text: string, values?: unknown[]): Promise<{ rows: Record<string, unknown>[] }>
 }
@@ -23,7 +23,7 @@ export interface Engine {
   /** For example `TimescaleDB 2.28.3 (timescale licence) on PostgreSQL 15.20`. */
   readonly description: string
   readonly hypertable: boolean
-  /** Settings of the database under which a commit, and so a PUBACK, may be lost in a power cut. */
+  /** Settings of the database under which a power cut may lose a commit, and so a PUBACK. */
   readonly risks: readonly string[]
 }
 
@@ -35,7 +35,7 @@ export function readMigrations(): Migration[] {
 
 const readSql = (file: string): string => readAssetText(`sql/${file}`)
 
-/** Migrates the database at `databaseUrl` and tells which engine it is. */
+/** Migrates the database at `databaseUrl`, and returns its engine and schema version. */
 export async function migrateDatabase(databaseUrl: string): Promise<Engine & { readonly version: number }> {
   await tryToInstallTimescale(databaseUrl)
   return withClient(databaseUrl, async db => {
@@ -47,13 +47,16 @@ export async function migrateDatabase(databaseUrl: string): Promise<Engine & { r
   })
 }
 
-/** Text of a charger that the database cannot hold would stop its lane for ever. */
+/**
+ * Refuses a database whose encoding is not UTF8. A charger's text that the database cannot hold would stop its lane
+ * forever.
+ */
 async function refuseOtherEncodings(db: MigrationClient): Promise<void> {
   const { rows } = await db.query("SELECT current_setting('server_encoding') AS encoding")
   if (rows[0]?.encoding !== 'UTF8') throw fault('a database with encoding UTF8', String(rows[0]?.encoding))
 }
 
-/** Applies the missing migrations, in order. Idempotent; safe to run from several servers at once. */
+/** Applies the missing migrations, in order. Idempotent, and safe to run from several servers at once. */
 export async function migrate(db: MigrationClient, migrations: readonly Migration[]): Promise<void> {
   await db.query('SELECT pg_advisory_lock($1)', [advisoryLocks.migrations])
   try {
@@ -88,7 +91,10 @@ async function apply(db: MigrationClient, { version, name, sql }: Migration): Pr
 const partitionDaysBack = 1
 const partitionDaysAhead = 7
 
-/** The daily partitions around today; nothing to do on a hypertable. To be called at start and at least daily. */
+/**
+ * Makes the daily partitions around today. On a hypertable there is nothing to do. Call this at the start and at least
+ * daily.
+ */
 export async function makePartitions(db: MigrationClient): Promise<void> {
   await db.query(
     `SELECT ensure_ev_readings_partitions(
@@ -120,8 +126,8 @@ export async function describeEngine(db: MigrationClient): Promise<Engine> {
 }
 
 /**
- * In a connection of its own: where the library is not preloaded, CREATE EXTENSION ends the session. Its failure is no
- * fault: without rights or library the plain engine serves.
+ * Uses a connection of its own, because CREATE EXTENSION ends the session where the library is not preloaded. A failure
+ * here is no fault: without rights or library, the plain engine is used.
  */
 async function tryToInstallTimescale(databaseUrl: string): Promise<void> {
   await withClient(databaseUrl, async db => {
@@ -138,7 +144,7 @@ async function withClient<T>(databaseUrl: string, use: (db: Client) => Promise<T
     application_name: 'chargelift migrate',
     connectionTimeoutMillis: 10_000
   })
-  db.on('error', () => {}) // the pending query reports it
+  db.on('error', () => {}) // the pending query reports the error
   try {
     await db.connect()
     return await use(db)
@@ -149,11 +155,14 @@ async function withClient<T>(databaseUrl: string, use: (db: Client) => Promise<T
   }
 }
 
-// Faults that do not pass by waiting: authorization (28), no such database (3D), foreign tables or no right to make
-// ours (42), a PostgreSQL that is too old (42, 0A).
+// Faults that waiting does not mend: authorization (28), no such database (3D), foreign tables or no right to make our
+// tables (42), a PostgreSQL that is too old (42, 0A).
 const operatorsFault = /^(28|3D|42|0A)/
 
-/** ConfigError for what the operator must change, RetryableError for a database that is away or busy. */
+/**
+ * ConfigError for a fault that the operator must mend, RetryableError for a database that is away or busy. All other
+ * errors stay as they are.
+ */
 export function startFault(error: Error): Error {
   if (error instanceof ConfigError || error instanceof RetryableError) return error
   const code = sqlState(error)

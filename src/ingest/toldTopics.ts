@@ -1,21 +1,22 @@
-// Topics on their way from a worker to the main thread: as numbers, with the text of each topic the first time only. A
-// string that crosses threads is a new string for each message, which every map must hash and compare anew.
+// Topics on their way from a worker to the main thread. They are sent as numbers, and the text of each topic is sent
+// only the first time. A string that crosses threads is a new string for each message, and every map must hash and
+// compare it again.
 
-/** What a worker tells with each batch, in the order of its batches. */
+/** The topics that a worker sends with each batch, in the order of its batches. */
 export interface NumberedTopics {
   readonly thread: number
-  /** Number of the table in this thread: numbers of topics begin with 0 in each table. */
+  /** The number of the table in this thread. In each table, the numbers of topics begin with 0. */
   readonly table: number
   readonly numbers: Uint32Array
-  /** The texts of the topics that are told for the first time: the table's next numbers. */
+  /** The texts of the topics that are sent for the first time. They get the next numbers of the table. */
   readonly added: readonly string[]
 }
 
-/** What the main thread was told. */
+/** The topics that the main thread has received. */
 export class ToldTopics {
   readonly #tables = new Map<number, { readonly table: number; readonly texts: string[] }>()
 
-  /** Throws for a number that it was never told. */
+  /** Throws for a number that was never received. */
   textsOf({ thread, table, numbers, added }: NumberedTopics): string[] {
     let known = this.#tables.get(thread)
     if (known?.table !== table) {

@@ -1,4 +1,4 @@
-// CSV as spreadsheets write it: which lines are read, and which faults are told.
+// CSV as spreadsheets write it: which lines are read, and which faults are reported.
 
 import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'

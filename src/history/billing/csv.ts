@@ -1,23 +1,23 @@
-// Reads a CSV file with a header line, from a spreadsheet or a script: commas or semicolons, with or without quotes and
-// byte order mark. Promises that every fault carries its line number and that reading goes on after it. Pure.
+// Reads a CSV file with a header line, from a spreadsheet or a script. The file may use commas or semicolons, quotes,
+// and a byte order mark. Every fault of a line carries its line number, and reading continues after a fault. Pure.
 
 import type { ConfigFault } from '../../model/errors.ts'
 
 export interface CsvLine {
-  /** For faults: `cards.csv line 7`. */
+  /** The place that faults name: `cards.csv line 7`. */
   readonly path: string
-  /** By column, trimmed; absent where the file has no such column. */
+  /** The trimmed cells by column. A column that the file does not have is absent. */
   readonly cells: Readonly<Record<string, string>>
 }
 
 export interface CsvTable {
   readonly columns: readonly string[]
   readonly lines: readonly CsvLine[]
-  /** A file whose columns are separated by semicolons comes from a country that writes 0,25. */
+  /** True where semicolons separate the columns. Such a file comes from a country that writes 0,25. */
   readonly hasDecimalCommas: boolean
 }
 
-/** Undefined when the header has a fault. `required` are columns that must be there; of `columns` others may. */
+/** Undefined when the header has a fault. The columns `required` must exist. The other `columns` may exist. */
 export function parseCsv(
   text: string,
   file: string,
@@ -62,7 +62,7 @@ function parseLine(
   return { path, cells: Object.fromEntries(columns.map((column, i) => [column, cells[i] ?? ''])) }
 }
 
-/** RFC 4180 within a line: a cell may be quoted, "" in it is a quote. Undefined when the quotes do not match. */
+/** Splits a line by RFC 4180: a cell may be quoted, and "" in it is a quote. Undefined when the quotes do not match. */
 function splitCells(line: string, separator: string): string[] | undefined {
   const cells: string[] = []
   const cell = new RegExp(`\\s*(?:"((?:[^"]|"")*)"|([^"${separator}]*))\\s*(${separator}|$)`, 'y')
@@ -75,5 +75,5 @@ function splitCells(line: string, separator: string): string[] | undefined {
   }
 }
 
-/** As it stands in a fault: one line, not too long. */
+/** The text as a fault shows it: on one line, and cut when it is long. */
 export const quoted = (text: string): string => JSON.stringify(text.length > 60 ? `${text.slice(0, 60)}...` : text)

@@ -1,4 +1,4 @@
-// What an import counts, when it takes itself back, and whose costs it computes anew.
+// What an import counts, when it is rolled back, and for which chargers it computes the costs again.
 
 import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'

@@ -1,6 +1,6 @@
-// Brings sites, chargers, tariffs and cards from a CSV file into the database, in one transaction: all of it or
-// nothing. A dry run is the same, taken back at its end, so that what it says is what would happen, down to the costs
-// of sessions.
+// Imports sites, chargers, tariffs and cards from a CSV file into the database, in one transaction: either all of the
+// file or nothing. A dry run does the same and rolls back at the end. So its result shows what an import would do, down
+// to the costs of sessions.
 
 import { ConfigError, type ConfigFault } from '../../model/errors.ts'
 import type { Db } from '../queryable.ts'
@@ -12,7 +12,7 @@ import { judgeCards, judgeTariffs, type StoredWindow, type Valid } from './valid
 export interface ImportOrder {
   readonly kind: MasterDataKind
   readonly text: string
-  /** As faults name it. */
+  /** The name of the file in faults. */
   readonly file: string
   readonly isDryRun: boolean
 }
@@ -24,11 +24,11 @@ export interface Imported {
   readonly sessions: Recosted
 }
 
-/** On a connection of its own. Throws ConfigError with all faults; then nothing has changed. */
+/** Needs a connection of its own. Throws ConfigError with all faults. Then nothing has changed. */
 export async function importMasterData(db: Db, order: ImportOrder): Promise<Imported> {
   await db.query('BEGIN')
   try {
-    // Whoever derives sessions reads tariffs first: nobody computes with half of this.
+    // Every derivation of sessions reads tariffs first. The lock keeps it from computing with half of an import.
     await db.query('LOCK TABLE tariffs IN ACCESS EXCLUSIVE MODE')
     const imported = await importLocked(db, order)
     await db.query(order.isDryRun ? 'ROLLBACK' : 'COMMIT')
@@ -72,7 +72,7 @@ async function snapshot(db: Db, kind: MasterDataKind): Promise<Map<string, strin
   return new Map(rows.map(({ key, row }) => [String(key), String(row)]))
 }
 
-/** As a set of rows. */
+/** The parameter of a statement: the entries as a JSON array of rows. */
 const entriesOf = (judged: readonly Judged[]): unknown[] => [JSON.stringify(judged.map(({ entry }) => entry))]
 
 const writers: Readonly<Record<MasterDataKind, (db: Db, judged: readonly Judged[]) => Promise<void>>> = {
@@ -84,7 +84,7 @@ const writers: Readonly<Record<MasterDataKind, (db: Db, judged: readonly Judged[
       entriesOf(judged)
     )
   },
-  /** What the file has no column for stays. A charger that never said anything may be there already. */
+  /** Columns that the file does not have stay unchanged. A charger may be imported before it sends anything. */
   chargers: async (db, judged) => {
     const given = ['site', 'label', 'serial', 'tariff'].filter(column => column in (judged[0]?.entry ?? {}))
     const valueIn = (column: string) =>
@@ -102,7 +102,7 @@ const writers: Readonly<Record<MasterDataKind, (db: Db, judged: readonly Judged[
       entriesOf(judged)
     )
   },
-  /** What a tariff says from a day on is replaced as a whole. */
+  /** Replaces all windows that a tariff has from the same `valid_from` on. */
   tariffs: async (db, judged) => {
     await db.query(
       `DELETE FROM tariffs t USING jsonb_to_recordset($1::jsonb) AS d (name text, valid_from date)
@@ -127,7 +127,7 @@ const writers: Readonly<Record<MasterDataKind, (db: Db, judged: readonly Judged[
   }
 }
 
-/** With what was there before. */
+/** Judges the imported entries together with the entries that existed before. */
 async function judgeTogether(
   db: Db,
   kind: MasterDataKind,
@@ -151,7 +151,7 @@ async function judgeTogether(
   }
 }
 
-/** Whose costs may change. */
+/** The ids of the chargers whose costs may change. */
 async function chargersOf(db: Db, kind: MasterDataKind, names: readonly string[]): Promise<number[]> {
   const condition =
     kind === 'tariffs' ? 'c.tariff = ANY ($1)' : kind === 'sites' ? 's.name = ANY ($1)' : 'c.name = ANY ($1)'

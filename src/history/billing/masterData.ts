@@ -1,5 +1,6 @@
-// What `chargelift import` takes: sites, chargers, tariffs and cards as lines of a CSV file, judged one by one and
-// together. Pure: every fault with its line number, all at once.
+// The master data that `chargelift import` takes: sites, chargers, tariffs and cards as lines of a CSV file. Each line
+// is judged alone and together with the others. Pure. Every fault carries its line number, and all faults are reported
+// at once.
 
 import type { ConfigFault } from '../../model/errors.ts'
 import { chargerNameRule, isChargerName } from '../../model/wire/topics.ts'
@@ -24,20 +25,20 @@ export const forms: Readonly<Record<MasterDataKind, Form>> = {
   cards: { columns: ['uid', 'label', 'person', 'valid_from', 'valid_to'], required: ['uid'] }
 }
 
-/** A row for the database: by column of its table. Null where the cell is empty. */
+/** A row for the database, by column of its table. Null where the cell is empty. */
 export type Entry = Readonly<Record<string, string | null>>
 export interface Judged {
   readonly path: string
   readonly entry: Entry
 }
 
-/** What is there already, where lines must fit to it. */
+/** Names that exist in the database. Lines may refer only to these names. */
 export interface KnownNames {
   readonly sites: ReadonlySet<string>
   readonly tariffs: ReadonlySet<string>
 }
 
-/** The entries of a file. Faults within lines and between them go to `faults`. */
+/** Returns the entries of a file. Faults within lines and between lines go to `faults`. */
 export function judge(kind: MasterDataKind, table: CsvTable, known: KnownNames, faults: ConfigFault[]): Judged[] {
   const judges = { sites: judgeSite, chargers: judgeCharger, tariffs: judgeTariff, cards: judgeCard }
   const judged = table.lines.map(line => ({
@@ -54,7 +55,7 @@ export function judge(kind: MasterDataKind, table: CsvTable, known: KnownNames, 
   return judged
 }
 
-/** What makes an entry that one and no other. */
+/** The columns that identify an entry. */
 export const keys: Readonly<Record<MasterDataKind, readonly string[]>> = {
   sites: ['name'],
   chargers: ['name'],
@@ -100,7 +101,7 @@ const judgeCard = (cells: Cells): Entry => ({
   ...cells.validity()
 })
 
-/** The cells of one line, and what is wrong with them. */
+/** The cells of one line. Reading a cell reports its faults. */
 class Cells {
   readonly #line: CsvLine
   readonly #faults: ConfigFault[]
@@ -118,7 +119,7 @@ class Cells {
     this.#faults.push({ path: `${this.#line.path} ${column}`, expected, found: quoted(this.get(column)) })
   }
 
-  /** Nothing where the file has no such column: then what is stored stays. */
+  /** Empty where the file has no such column. Then the stored value stays. */
   given(column: string, value: () => string | null): Record<string, string | null> {
     return column in this.#line.cells ? { [column]: value() } : {}
   }
@@ -160,7 +161,7 @@ class Cells {
 const isDay = (text: string): boolean =>
   /^\d{4}-\d{2}-\d{2}$/.test(text) && new Date(`${text}T00:00:00Z`).toJSON()?.slice(0, 10) === text
 
-/** Only names: of offsets, the database and JavaScript differ in the sign. */
+/** Accepts only names, because the database and JavaScript differ in the sign of offsets. */
 function isTimeZone(text: string): boolean {
   if (!/^(UTC|[A-Za-z]+(\/[A-Za-z0-9_+-]+)+)$/.test(text)) return false
   try {

@@ -1,5 +1,5 @@
-// What closing a month decides: when a month is over, what stops it, and what the statement says. The statements of SQL
-// are tested on a database (test/full/month.test.ts).
+// The decisions of closing a month: when a month is over, what prevents closing, and what the statement contains. The
+// SQL statements are tested on a database (test/full/month.test.ts).
 
 import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'

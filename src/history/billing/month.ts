@@ -1,6 +1,6 @@
-// Closes a month: the sessions that ended in it, on the clock of each site, and what has changed since in months closed
-// before, become a statement that nobody can change, with a SHA-256 over its content. Refuses while data may still
-// come, unless forced; then the statement names what was missing.
+// Closes a month. A statement takes the sessions that ended in the month, by the clock of each site, and the later
+// changes in months that were closed before. The statement cannot be changed, and has a SHA-256 over its content.
+// Closing is refused while data may still arrive, unless it is forced. Then the statement names the missing data.
 
 import { createHash } from 'node:crypto'
 import { ConfigError, type ConfigFault } from '../../model/errors.ts'
@@ -19,15 +19,15 @@ import {
 import { recost } from './recost.ts'
 
 export interface CloseOrder {
-  /** `2026-10`. */
+  /** For example `2026-10`. */
   readonly month: string
-  /** Undefined: all that are not closed yet. Empty: the chargers without a site. */
+  /** Undefined: all sites that are not closed yet. Empty: the chargers without a site. */
   readonly site: string | undefined
   readonly force: boolean
   readonly nowMs: number
 }
 
-/** What is stored, and its hash is taken of. */
+/** The content that is stored and hashed. */
 export interface Statement {
   readonly notice: string
   readonly site: string
@@ -37,7 +37,7 @@ export interface Statement {
   readonly to: string
   readonly closedAt: string
   readonly forced: boolean
-  /** What was missing when it was closed. */
+  /** The data that was missing when the month was closed. */
   readonly problems: readonly MonthProblem[]
   readonly sessions: readonly Omit<MonthLine, 'kind' | 'ofMonth'>[]
   readonly corrections: readonly Correction[]
@@ -47,7 +47,7 @@ export type Correction = Pick<
   MonthLine,
   'ofMonth' | 'charger' | 'startedAt' | 'endedAt' | 'vehicle' | 'person' | 'energyWh' | 'amount' | 'currency'
 >
-/** By currency; null for sessions without a price. Amounts are sums of rounded ones. */
+/** The totals of one currency. Null is for sessions without a price. Amounts are sums of rounded amounts. */
 export interface Total {
   readonly currency: string | null
   readonly sessions: number
@@ -64,11 +64,13 @@ export interface Closed {
 
 export const notice = 'Evidence for cost allocation and reimbursement. Not metering under calibration law.'
 
-/** On a connection of its own; one transaction. Throws ConfigError with all reasons; then nothing is closed. */
+/**
+ * Needs a connection of its own, and uses one transaction. Throws ConfigError with all reasons. Then nothing is closed.
+ */
 export async function closeMonth(db: Db, order: CloseOrder): Promise<Closed[]> {
   await db.query('BEGIN')
   try {
-    // Nobody derives or imports meanwhile.
+    // The lock keeps others from deriving and importing meanwhile.
     await db.query('LOCK TABLE tariffs IN ACCESS EXCLUSIVE MODE')
     const faults: ConfigFault[] = []
     const closed: Closed[] = []
@@ -136,7 +138,7 @@ async function closeSite(
   return { statement, sha256 }
 }
 
-/** When the month begins and ends at a site. */
+/** The start and the end of the month at a site, in ms. */
 export function spanOf(month: string, timeZone: string): [fromMs: number, toMs: number] {
   const zone = new Zone(timeZone)
   const [year, number] = month.split('-').map(Number) as [number, number]
@@ -144,7 +146,7 @@ export function spanOf(month: string, timeZone: string): [fromMs: number, toMs: 
   return [zone.startOfDay(`${month}-01`), zone.startOfDay(next)]
 }
 
-/** What has changed since it was closed, and no statement has yet. */
+/** The changes in closed months that no statement contains yet. */
 export async function pendingCorrections(db: Db, site: MonthSite): Promise<Correction[]> {
   return (await readLines(db, site, undefined)).map(correctionOf)
 }
@@ -184,14 +186,14 @@ export function totalsOf(lines: readonly Pick<MonthLine, 'kind' | 'currency' | '
   })
 }
 
-/** Of decimal numbers with so many digits after the point: exact. */
+/** The exact sum of decimal numbers with `digits` digits after the point. */
 export function sum(decimals: readonly string[], digits: number): string {
   const units = decimals.reduce((total, decimal) => total + BigInt(decimal.replace('.', '')), 0n)
   const text = String(units < 0n ? -units : units).padStart(digits + 1, '0')
   return `${units < 0n ? '-' : ''}${text.slice(0, -digits)}.${text.slice(-digits)}`
 }
 
-/** JSON with sorted members and a line end: the same content is the same bytes. */
+/** JSON with sorted members and a line end. The same content always has the same bytes. */
 export const canonical = (value: unknown): string => `${JSON.stringify(sorted(value))}\n`
 
 const sorted = (value: unknown): unknown => {

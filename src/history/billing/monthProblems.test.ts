@@ -1,4 +1,4 @@
-// Which data of a month is missing: the three sources together, in order.
+// The missing data of a month: the problems from three sources together, in order.
 
 import assert from 'node:assert/strict'
 import { test } from 'node:test'

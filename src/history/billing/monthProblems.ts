@@ -1,5 +1,5 @@
-// Whether a month is complete: what an edge has not sent, when a charger said nothing, what the server has not derived
-// yet.
+// Checks whether a month is complete. It finds samples that an edge has not sent, times in which a charger was silent,
+// and rows that the server has not derived yet.
 
 import type { Db } from '../queryable.ts'
 
@@ -8,10 +8,13 @@ export interface MonthProblem {
   readonly problem: string
 }
 
-/** An edge tells every value again after 15 minutes: a longer silence is a gap. */
+/** An edge reports every value again after 15 minutes, so a silence longer than this is a gap. */
 const gapHours = 1
 
-/** Of these chargers (ids) in [fromMs, toMs), by name. A charger that never said anything before its end has none. */
+/**
+ * The problems of these chargers (ids) in [fromMs, toMs), sorted by name. A charger that sent nothing before the end of
+ * the range has no problems.
+ */
 export async function monthProblems(
   db: Db,
   chargers: readonly number[],
@@ -47,7 +50,7 @@ async function underived(db: Db, [chargers, , to]: readonly unknown[]): Promise<
   return rows as unknown as MonthProblem[]
 }
 
-/** Within, and from what was said last before to what was said first after. */
+/** Finds gaps within the range. It also looks from the last reading before the range to the first reading after it. */
 async function gaps(db: Db, span: readonly unknown[]): Promise<MonthProblem[]> {
   const { rows } = await db.query(
     `WITH told AS (

@@ -1,8 +1,8 @@
-// The statements around closed months, one function each.
+// The SQL statements for closed months, one function each.
 
 import type { Db } from '../queryable.ts'
 
-/** A site whose chargers are accounted for together; its name is empty for chargers without a site. */
+/** A site whose chargers are accounted for together. The name is empty for chargers without a site. */
 export interface MonthSite {
   readonly site: string
   readonly timeZone: string
@@ -28,7 +28,7 @@ export async function chargersOf(db: Db, { site }: MonthSite): Promise<number[]>
 export interface StoredStatement {
   readonly id: number
   readonly site: string
-  /** `2026-10`. */
+  /** For example `2026-10`. */
   readonly month: string
   readonly closedAt: Date
   readonly forced: boolean
@@ -36,7 +36,7 @@ export interface StoredStatement {
   readonly sha256: string
 }
 
-/** By month, then site; of one month where it is given. */
+/** Sorted by month, then by site. With `month`, only the statements of that month. */
 export async function readStatements(db: Db, month?: string): Promise<StoredStatement[]> {
   const { rows } = await db.query(
     `SELECT id, site, to_char(month, 'YYYY-MM') AS month, closed_at AS "closedAt", forced, content, sha256
@@ -54,7 +54,7 @@ export interface MonthLine {
   readonly endedAt: string | null
   readonly vehicle: string
   readonly person: string
-  /** Of a correction: by how much it has changed. With three and two decimals. */
+  /** `energyWh` has three decimals, `amount` has two. In a correction both are differences. */
   readonly energyWh: string
   readonly amount: string | null
   readonly currency: string | null
@@ -65,8 +65,8 @@ export interface MonthLine {
 }
 
 /**
- * What a statement of `month` counts: its sessions, and what has changed in months of the site that are closed. Without
- * a month only the latter. A session stays with the site whose statement counted it first.
+ * The lines of a statement of `month`: its sessions, and the changes in closed months of the site. Without a month,
+ * only the changes. A session stays with the site whose statement counted it first.
  */
 export async function readLines(
   db: Db,

@@ -1,10 +1,10 @@
-// All tariffs, as they are in the database at one moment, and what sessions cost by them.
+// Holds all tariffs as they are in the database at one moment, and computes the costs of sessions.
 
 import type { Db } from '../queryable.ts'
 import { Zones } from '../zone.ts'
 import { type Cost, costOf, type TariffWindow } from './tariff.ts'
 
-/** What decides about a charger's costs. */
+/** The data of a charger that decides its costs. */
 export interface Priced {
   readonly tariff: string | null
   readonly timeZone: string
@@ -18,7 +18,9 @@ export class PriceList {
     this.#windows = windows
   }
 
-  /** Undefined without a tariff for all of it. `quarterMilliWh` from the quarter hour of `startedMs` on. */
+  /**
+   * Undefined if no tariff applies to all of the energy. `quarterMilliWh` starts with the quarter hour of `startedMs`.
+   */
   costOf({ tariff, timeZone }: Priced, startedMs: number, quarterMilliWh: readonly number[]): Cost | undefined {
     const windows = tariff === null ? undefined : this.#windows.get(tariff)
     return windows && costOf(startedMs, quarterMilliWh, windows, this.#zones.of(timeZone))
@@ -47,14 +49,14 @@ const windowOf = (row: Record<string, unknown>): TariffWindow => ({
   toDay: (row.to_day as number | null) ?? Infinity,
   fromMinute: Number(row.from_minute),
   toMinute: Number(row.to_minute),
-  // Read when it is needed: a price that is no number (NaN) fails for those alone who pay it.
+  // The price is parsed when it is needed. A price that is no number (NaN) fails only for the chargers that pay it.
   get priceMicro() {
     return microOf(String(row.price))
   },
   currency: String(row.currency)
 })
 
-/** Millionths of a decimal number with at most six digits after the point. */
+/** The millionths of a decimal number that has at most six digits after the point. */
 export function microOf(decimal: string): bigint {
   const [whole = '0', part = ''] = decimal.split('.')
   return BigInt(whole) * 1_000_000n + BigInt(part.padEnd(6, '0').slice(0, 6))

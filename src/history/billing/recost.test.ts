@@ -1,4 +1,4 @@
-// Which costs have changed, and that all sessions are looked at, a page at a time.
+// Which costs have changed. All sessions are visited, a page at a time.
 
 import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
@@ -22,7 +22,7 @@ const session = (more: object = {}): object => ({
   ...more
 })
 
-/** The pages that the database gives one after the other. */
+/** The pages that the database returns one after the other. */
 function pagesOf(...pages: object[][]): RecordedDb {
   return new RecordedDb([tariffs, ['FROM charging_sessions', () => pages.shift() ?? []]])
 }

@@ -1,18 +1,18 @@
-// Gives ended sessions the cost that they have by the tariffs as they are now. Energies by quarter hour are stored with
-// each session, so that this needs no raw rows. Writes only what differs.
+// Gives ended sessions their cost by the present tariffs. Each session stores its energy by quarter hour, so no raw
+// rows are needed. Only costs that differ are written.
 
 import type { Db } from '../queryable.ts'
 import { readPriceList } from './priceList.ts'
 
 export interface Recosted {
-  /** Sessions whose amount changed, and those among them that a closed month counts. */
+  /** The number of sessions whose cost changed, and how many of them a closed month counts. */
   readonly changed: number
   readonly closed: number
 }
 
 const pageRows = 5_000
 
-/** Of these chargers (ids). In the caller's transaction. */
+/** Computes the costs of these chargers (ids) again. Runs in the caller's transaction. */
 export async function recost(db: Db, chargers: readonly number[]): Promise<Recosted> {
   const prices = await readPriceList(db)
   let [changed, closed] = [0, 0]

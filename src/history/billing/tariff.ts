@@ -1,30 +1,28 @@
-// What a session costs: its energy by quarter hour, at the price of the tariff's window in the time zone of the site.
-// Exact: energies are whole thousandths of a Wh, prices whole millionths, amounts are rounded once, half up, to
-// hundredths. Pure.
+// Computes the cost of a session: its energy by quarter hour, at the price of the tariff's window in the time zone of
+// the site. The result is exact: energies are whole thousandths of a Wh, and prices are whole millionths. The amount is
+// rounded once, half up, to hundredths. Pure.
 
 import type { Zone } from '../zone.ts'
 
-/** A row of `tariffs`. Days count from 1970-01-01; both ends of the validity are included. */
+/** A row of `tariffs`. Days count from 1970-01-01. Both ends of the validity are included. */
 export interface TariffWindow {
   readonly fromDay: number
   readonly toDay: number
-  /**
-   * Minutes since midnight; the end is not included, and lies before the beginning where the window goes over midnight.
-   */
+  /** Minutes since midnight. The end is not included. It lies before the start where the window crosses midnight. */
   readonly fromMinute: number
   readonly toMinute: number
-  /** Millionths of the currency, per kWh. */
+  /** The price per kWh, in millionths of the currency. */
   readonly priceMicro: bigint
   readonly currency: string
 }
 
 export interface Cost {
-  /** With two decimals. */
+  /** The cost with two decimals. */
   readonly amount: string
   readonly currency: string
   readonly parts: readonly CostPart[]
 }
-/** `amount` is not rounded. */
+/** The cost by one window. `amount` is not rounded. */
 export interface CostPart {
   readonly from: string
   readonly to: string
@@ -37,8 +35,8 @@ const quarterMs = 900_000
 const dayMs = 86_400_000
 
 /**
- * `quarterMilliWh` from the quarter hour of `startedMs` on. Undefined where no window applies to some of the energy, or
- * where windows of different currencies do.
+ * The cost of a session. `quarterMilliWh` starts with the quarter hour of `startedMs`. Undefined where no window
+ * applies to some of the energy, or where the windows have different currencies.
  */
 export function costOf(
   startedMs: number,
@@ -87,13 +85,13 @@ const partOf = ({ window, milliWh, pico }: { window: TariffWindow; milliWh: numb
 const clockOf = (minute: number): string =>
   `${String(Math.floor(minute / 60)).padStart(2, '0')}:${String(minute % 60).padStart(2, '0')}`
 
-/** Half up: 0.005 is 0.01. Amounts are never negative here. */
+/** Rounds half up: 0.005 becomes 0.01. Amounts are never negative here. */
 const rounded = (pico: bigint): string => {
   const cents = (pico + 5_000_000_000n) / 10_000_000_000n
   return `${cents / 100n}.${String(cents % 100n).padStart(2, '0')}`
 }
 
-/** Without zeros at its end. */
+/** A decimal number without trailing zeros. */
 function decimal(units: bigint, digits: number): string {
   const text = String(units).padStart(digits + 1, '0')
   return `${text.slice(0, -digits)}.${text.slice(-digits)}`.replace(/\.?0+$/, '')

@@ -1,4 +1,4 @@
-// Windows of a day and validities, at their boundaries. What a whole file says is in masterData.test.ts.
+// Windows of a day and validities, at their boundaries. masterData.test.ts tests whole files.
 
 import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'

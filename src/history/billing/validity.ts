@@ -1,9 +1,9 @@
-// Whether tariffs and cards, as they would stand in the database, make sense together: no two validities of the same at
-// once, and every minute of a day in exactly one window of a tariff. Pure.
+// Judges whether tariffs and cards, as they would be stored, are consistent. Two validities of the same tariff or card
+// must not overlap. Every minute of a day must lie in exactly one window of a tariff. Pure.
 
 import type { ConfigFault } from '../../model/errors.ts'
 
-/** Days as `2026-01-01`; `-infinity` and null are without an end. */
+/** Days as `2026-01-01`. A validity from `-infinity` has no start. A validity to null has no end. */
 export interface Valid {
   readonly validFrom: string
   readonly validTo: string | null
@@ -11,7 +11,7 @@ export interface Valid {
 
 export interface StoredWindow extends Valid {
   readonly name: string
-  /** `06:00`. */
+  /** For example `06:00`. */
   readonly from: string
   readonly to: string
   readonly currency: string
@@ -40,7 +40,7 @@ export function judgeTariffs(windows: readonly StoredWindow[], file: string, fau
   }
 }
 
-/** The windows of one validity. */
+/** Judges the windows of one validity. */
 function judgeDay(windows: readonly StoredWindow[], tariff: string, faults: ConfigFault[]): void {
   const path = `${tariff} from ${windows[0]!.validFrom}`
   const ends = [...new Set(windows.map(({ validTo }) => validTo ?? 'nothing'))]
@@ -68,7 +68,7 @@ function judgeOverlaps(valid: readonly Valid[], path: string, faults: ConfigFaul
   }
 }
 
-/** As text, before all others. */
+/** The day as text. `-infinity` sorts before all days. */
 const dayOf = (validFrom: string): string => (validFrom === '-infinity' ? '' : validFrom)
 const quarterOf = (clock: string): number => Number(clock.slice(0, 2)) * 4 + Number(clock.slice(3, 5)) / 15
 const clockOf = (quarter: number): string =>

@@ -1,4 +1,4 @@
-// What is noted to be derived anew: how its times go into the database and come back.
+// Noted changes: how their times go into the database and come back.
 
 import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'

@@ -1,5 +1,6 @@
-// The statements about `history_changes`, one function each: what is to be derived anew. The ingest worker notes there
-// what came late, in its own words (ingest/copy.ts); maintenance, which alone deletes, notes what it could not derive.
+// The SQL statements on `history_changes`, one function each. The table holds the ranges that must be derived again.
+// The ingest worker inserts the ranges of late rows by its own statement (ingest/worker/copy.ts). Maintenance inserts
+// the ranges that it could not derive. Only maintenance deletes.
 
 import type { ClientBase } from 'pg'
 import { historyChangesMax } from './limits.ts'
@@ -10,7 +11,7 @@ export interface Changes {
   readonly ranges: readonly ChargerRange[]
 }
 
-/** The oldest, but for these chargers. */
+/** The oldest changes, except those of the chargers `exceptChargers`. */
 export async function readChanges(db: ClientBase, exceptChargers: readonly number[]): Promise<Changes> {
   const { rows } = await db.query<{ id: string; charger_id: number; from_time: Date; to_time: Date }>(
     `SELECT id, charger_id, from_time, to_time FROM history_changes WHERE charger_id <> ALL ($1::integer[])
@@ -20,12 +21,12 @@ export async function readChanges(db: ClientBase, exceptChargers: readonly numbe
   const ranges = rows.map(({ charger_id, from_time, to_time }) => ({
     chargerId: charger_id,
     fromMs: from_time.getTime(),
-    toMs: to_time.getTime() + 1 // a time has microseconds, a Date has not
+    toMs: to_time.getTime() + 1 // a time has microseconds, a Date only milliseconds
   }))
   return { ids: rows.map(({ id }) => id), ranges }
 }
 
-/** Deletes what was read; in its place stand the ranges that could not be derived. */
+/** Deletes the changes that were read, and inserts the ranges that could not be derived. */
 export async function settleChanges(
   db: ClientBase,
   ids: readonly string[],
@@ -38,7 +39,8 @@ export async function settleChanges(
 }
 
 /**
- * A range that goes on where another one of its charger ends makes that one longer: so what fails for days is one row.
+ * A range that starts within another range of its charger, or at its end, extends that range. So a failure that lasts
+ * for days is one row.
  */
 export async function noteChanges(db: ClientBase, ranges: readonly ChargerRange[]): Promise<void> {
   if (ranges.length === 0) return
@@ -55,12 +57,12 @@ export async function noteChanges(db: ClientBase, ranges: readonly ChargerRange[
     [
       ranges.map(({ chargerId }) => chargerId),
       ranges.map(({ fromMs }) => new Date(fromMs)),
-      ranges.map(({ toMs }) => new Date(toMs - 1)) // the range includes it
+      ranges.map(({ toMs }) => new Date(toMs - 1)) // the stored end is part of the range
     ]
   )
 }
 
-/** Those of the chargers of which something is noted. */
+/** The chargers among `chargers` that have noted changes. */
 export async function chargersWithChanges(db: ClientBase, chargers: readonly number[]): Promise<number[]> {
   const { rows } = await db.query<{ id: number }>(
     'SELECT DISTINCT charger_id AS id FROM history_changes WHERE charger_id = ANY ($1)',

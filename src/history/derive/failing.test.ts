@@ -1,4 +1,4 @@
-// Which chargers rest until when, and how they are named.
+// Which chargers rest until when, and how the summary names them.
 
 import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'

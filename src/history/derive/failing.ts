@@ -1,11 +1,11 @@
-// The chargers whose history cannot be derived, for something in their rows, their site or their tariff. What of them
-// is to be derived stays noted in `history_changes`; here is only who rests until when, so that they do not cost every
-// turn. It is held in memory: another server, or one that was started again, tries them at once.
+// The chargers whose history cannot be derived, because of their rows, their site or their tariff. Their ranges stay
+// noted in `history_changes`. This file only holds how long each charger rests, so that failing chargers do not cost
+// time at every turn. The list is in memory: another server, or a restarted one, tries these chargers at once.
 
 import { historyFailingRestMs } from './limits.ts'
 
 export interface FailingCharger {
-  /** Its name. */
+  /** The name of the charger. */
   readonly charger: string
   readonly reason: string
 }
@@ -25,12 +25,12 @@ export class Failing {
     return this.#chargers.has(chargerId)
   }
 
-  /** Those that are not to be tried yet. */
+  /** The ids of the chargers that must not be tried yet. */
   restingAt(nowMs: number): readonly number[] {
     return [...this.#chargers].filter(([, { againAtMs }]) => nowMs < againAtMs).map(([id]) => id)
   }
 
-  /** It failed, for the first time or again. */
+  /** Notes that a charger failed, for the first time or again. */
   add(chargerId: number, failing: FailingCharger, nowMs: number): void {
     this.#chargers.set(chargerId, { ...failing, againAtMs: nowMs + historyFailingRestMs })
   }
@@ -41,7 +41,7 @@ export class Failing {
   }
 }
 
-/** In a few words, for people; undefined when there is none. */
+/** A short summary for people. Undefined when no charger fails. */
 export function summaryOf(failing: readonly FailingCharger[]): string | undefined {
   const [first] = failing
   if (first === undefined) return undefined

@@ -1,5 +1,5 @@
-// A generated life of some chargers: what is derived from its rows is what is true. The same for a year of 1,000
-// chargers on a database: test/full/sessions.test.ts.
+// The derivation on generated lives of some chargers: the derived sessions equal the true sessions.
+// test/full/sessions.test.ts does the same for a year of 1,000 chargers on a database.
 
 import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'

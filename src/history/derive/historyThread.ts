@@ -1,5 +1,5 @@
-// Maintenance in a thread of its own, so that deriving history delays no acknowledgement. A thread that dies is told
-// and started again. While the server stores much it works a tenth of the time.
+// Runs maintenance in a thread of its own, so that deriving history delays no acknowledgement. A thread that dies is
+// reported and started again. While the server stores many messages, the thread works a tenth of the time.
 
 import { Worker } from 'node:worker_threads'
 import { isBinary, readAssetText } from '../../model/assets.ts'
@@ -8,9 +8,9 @@ import type { MaintenanceRun } from './maintenance.ts'
 import type { ThreadData, ThreadMessage } from './thread.ts'
 
 export interface HistoryThreadOptions extends Omit<ThreadData, 'busy'> {
-  /** Messages stored until now. */
+  /** The number of messages stored so far. */
   readonly committed: () => number
-  /** As Maintenance tells it. */
+  /** Called with each failure that Maintenance reports, and when the thread dies. */
   readonly failed: (reason: string, charger?: string) => void
 }
 
@@ -29,7 +29,9 @@ export class HistoryThread {
     this.#options = options
   }
 
-  /** The newest run of this server; undefined before the first, and when another server did it since. */
+  /**
+   * The newest run of this server. Undefined before the first run, and when another server has run maintenance since.
+   */
   get last(): MaintenanceRun | undefined {
     return this.#last
   }
@@ -38,7 +40,7 @@ export class HistoryThread {
     return this.#succeededAtMs
   }
 
-  /** The thread begins a little later. Returns how to stop: a run under way is cut off. */
+  /** Starts the thread a little later. Returns a function that stops the thread and cuts off a current run. */
   start(): () => Promise<void> {
     this.#startIn(historyStartDelayMs)
     const stopLooking = this.#watchBusy()

@@ -1,8 +1,8 @@
-// Keeps what is derived from raw rows up to date: partitions ahead, quarter hours, sessions, and with a retention the
-// end of old raw rows. One server at a time does it, under an advisory lock. A run that fails is told and tried again
-// at the next turn: storing readings never waits for it, and the process never ends by it. Whatever a killed run left
-// is done again. A charger whose data makes it fail keeps no other one from its history: its ranges stay noted, and are
-// tried again later.
+// Keeps the data that is derived from raw rows up to date: partitions for the next days, quarter hours, and sessions.
+// With a retention it also drops old raw rows. One server at a time does this, under an advisory lock. A failed run is
+// reported, and tried again at the next turn. Storing readings never waits for maintenance, and a failure never ends
+// the process. Work that a killed run left unfinished is done again. A charger whose data makes it fail does not delay
+// the history of other chargers. Its ranges stay noted, and are tried again later.
 
 import { setTimeout as sleep } from 'node:timers/promises'
 import pg from 'pg'
@@ -22,30 +22,33 @@ import { dropRawRows } from './retention.ts'
 import { isDataError, pauseUntilMs, rangesAtOnceAfter, rangesAtOnceFirst, stepFrom } from './steps.ts'
 
 /**
- * Derives more from the raw rows of these ranges, in one transaction. It may be asked again for what it has derived
- * already. Raw rows before `rawFromMs` (-Infinity: none) are gone: what was derived from them must stay.
+ * Derives more data from the raw rows of these ranges, in one transaction. It may be called again for ranges that it
+ * has already derived. Raw rows before `rawFromMs` are dropped (-Infinity: none). The data that was derived from them
+ * must stay.
  */
 export type Derive = (db: pg.ClientBase, ranges: readonly ChargerRange[], rawFromMs: number) => Promise<void>
 
 export interface MaintenanceOptions {
   readonly databaseUrl: string
-  /** Its name in `history_state`. */
+  /** The name of this server in `history_state`. */
   readonly node: string
-  /** Raw rows older than this are dropped; undefined = never. */
+  /** Raw rows older than this are dropped. Undefined: never. */
   readonly retentionMs: number | undefined
   readonly derive: readonly Derive[]
-  /** Of a run, each time; or of one charger (its name), once until it is mended. */
+  /**
+   * Called for every run that fails. Called with the name of a charger when the charger fails, once until it is mended.
+   */
   readonly failed: (error: Error, charger?: string) => void
-  /** While true it works a tenth of the time. */
+  /** While it returns true, maintenance works a tenth of the time. */
   readonly isBusy?: () => boolean
-  /** In ms; decides when a charger that failed is tried again. */
+  /** The time in ms. It decides when a failed charger is tried again. */
   readonly now?: () => number
 }
 
 export interface MaintenanceRun {
   readonly endedAtMs: number
   readonly tookMs: number
-  /** Undefined = it did what there was to do, but for those that fail. */
+  /** Undefined: the run did all its work, except for the failing chargers. */
   readonly failure: string | undefined
   readonly failing: readonly FailingCharger[]
 }
@@ -67,19 +70,19 @@ export class Maintenance {
     this.#now = options.now ?? (() => performance.now())
   }
 
-  /** The newest run of this server; undefined while another server does it, or before the first. */
+  /** The newest run of this server. Undefined before the first run, and while another server runs maintenance. */
   get last(): MaintenanceRun | undefined {
     return this.#last
   }
 
-  /** When a run of this server last did not fail; undefined before the first. */
+  /** When a run of this server last succeeded. Undefined before the first success. */
   get succeededAtMs(): number | undefined {
     return this.#succeededAtMs
   }
 
   /**
-   * Takes a turn now, and from then on at its interval; `ended` after each. Returns how to stop: a run under way is cut
-   * off.
+   * Takes a turn now, and then one at each interval. Calls `ended` after each turn. Returns a function that stops
+   * maintenance and cuts off a current run.
    */
   start(ended: () => void): () => Promise<void> {
     const turn = (): void => {
@@ -98,7 +101,9 @@ export class Maintenance {
     }
   }
 
-  /** One turn. False when another server has it. Never throws: failures are told, and are in `last`. */
+  /**
+   * Takes one turn. False when another server holds the lock. Never throws: failures are reported, and are in `last`.
+   */
   async run(): Promise<boolean> {
     const startedMs = performance.now()
     this.#turnStartedMs = startedMs
@@ -110,7 +115,7 @@ export class Maintenance {
       statement_timeout: historyStatementTimeoutMs
     })
     this.#db = db
-    db.on('error', () => {}) // the pending query reports it
+    db.on('error', () => {}) // the pending query reports the error
     let failure: Error | undefined
     try {
       await db.connect()
@@ -138,9 +143,9 @@ export class Maintenance {
     return true
   }
 
-  /** For `chargelift db status`, whichever server did it. */
+  /** Stores the result of the run, so that `chargelift db status` shows it for any server. */
   async #note(db: pg.Client, startedMs: number, failure: Error | undefined): Promise<void> {
-    await db.query('ROLLBACK') // the failed transaction, if there is one
+    await db.query('ROLLBACK') // ends the failed transaction, if there is one
     await db.query('UPDATE history_state SET ran_at = now(), took_ms = $1, node = $2, failure = $3', [
       Math.round(performance.now() - startedMs),
       this.#options.node,
@@ -149,7 +154,7 @@ export class Maintenance {
   }
 
   async #turn(db: pg.Client): Promise<void> {
-    // Else a server that was cut off keeps the lock for as long as its last statement takes.
+    // Without this setting, a server that was cut off keeps the lock until its last statement ends.
     await db.query("SET timezone = 'UTC'; SET client_connection_check_interval = '2s'")
     await db.query(partitionsAhead)
     const kind = await kindOfQuarterHours(db)
@@ -161,8 +166,8 @@ export class Maintenance {
   }
 
   /**
-   * From where the last run ended until now, in steps; returns the database's time of the last step. Who fails does not
-   * hold it up: what it passes over is noted.
+   * Derives from the end of the last run until now, in steps. Returns the database's time at the last step. Failing
+   * chargers do not delay the others: their ranges are noted.
    */
   async #deriveNew(db: pg.Client, kind: QuarterHours): Promise<number> {
     for (;;) {
@@ -171,21 +176,21 @@ export class Maintenance {
       const { toMs, isLast, window } = stepFrom(fromMs, nowMs, rawFromMs)
       const chargers = window ? await chargersWithin(db, window.fromMs, window.toMs) : []
       const ranges = chargers.map(chargerId => ({ chargerId, ...window! }))
-      // Days without a row are passed over at once.
+      // Days without a row are skipped at once.
       const doneMs = isLast || ranges.length > 0 ? toMs : Math.min(nowMs, await oldestRawMs(db, toMs))
       const failing = ranges.filter(({ chargerId }) => this.#failing.has(chargerId))
       const sound = ranges.filter(({ chargerId }) => !this.#failing.has(chargerId))
       const failed = await this.#deriveAll(db, kind, sound, rawFromMs, nowMs)
       if (this.#stopped) return nowMs
-      await noteChanges(db, [...failing, ...failed]) // first: after a crash between it is derived twice
+      await noteChanges(db, [...failing, ...failed]) // noted first: a crash in between derives them twice
       await db.query('UPDATE history_state SET derived_to = $1', [new Date(doneMs)])
       if (isLast) return nowMs
     }
   }
 
-  /** What late rows have changed, and what failed an hour ago. */
+  /** Derives the ranges that late rows have changed, and the ranges that failed an hour ago. */
   async #deriveChanged(db: pg.Client, kind: QuarterHours, nowMs: number): Promise<void> {
-    // In the midst of more than can be derived, what is new has its turn, too.
+    // The time is limited, so that new rows have their turn even among more changes than can be derived.
     const untilMs = performance.now() + historyChangesMsMax
     while (!this.#stopped && performance.now() < untilMs) {
       const noted = await readChanges(db, this.#failing.restingAt(this.#now()))
@@ -197,15 +202,17 @@ export class Maintenance {
     }
   }
 
-  /** Of whom nothing is noted any more, this server or another one has derived it all. */
+  /**
+   * Forgets the failing chargers that have no noted changes. This server or another one has derived all their ranges.
+   */
   async #forgetMended(db: pg.Client): Promise<void> {
     const { ids } = this.#failing
     if (ids.length > 0 && !this.#stopped) this.#failing.keepOnly(await chargersWithChanges(db, ids))
   }
 
   /**
-   * Some chargers at a time, so that a step is short; after a crash all of it is done again. Returns the ranges that
-   * failed by their data.
+   * Derives some chargers at a time, so that a step is short. After a crash all ranges are derived again. Returns the
+   * ranges that failed because of their data.
    */
   async #deriveAll(
     db: pg.Client,
@@ -215,7 +222,7 @@ export class Maintenance {
     nowMs: number
   ): Promise<readonly ChargerRange[]> {
     const failed: ChargerRange[] = []
-    // All chargers lie in one aggregate.
+    // One aggregate holds all chargers.
     if (kind === 'continuous aggregate') await this.#step(() => refreshQuarterHours(db, kind, ranges, nowMs))
     for (let done = 0; done < ranges.length && !this.#stopped; ) {
       const some = ranges.slice(done, done + this.#rangesAtOnce)
@@ -229,8 +236,8 @@ export class Maintenance {
   }
 
   /**
-   * What fails by its data is halved until the charger at fault stands alone: its ranges are returned, the others are
-   * derived.
+   * Derives the ranges. If their data makes them fail, they are halved until one charger is left. The ranges of this
+   * charger are returned, and the others are derived.
    */
   async #derive(
     db: pg.Client,
@@ -267,7 +274,8 @@ export class Maintenance {
   }
 
   /**
-   * Afterwards who stores has the rest of the time, unless this turn has lasted long already: it must come to an end.
+   * Does one step, and returns its time in ms. While the server is busy storing, a pause follows. A turn that has
+   * lasted long gets no pause, because it must come to an end.
    */
   async #step(work: () => Promise<void>): Promise<number> {
     const startedMs = performance.now()
@@ -279,18 +287,19 @@ export class Maintenance {
   }
 }
 
-/** A pause looks this often whether the server is still busy. */
+/** How often a pause checks whether the server is still busy, in ms. */
 const pauseLookMs = 100
 
 const partitionsAhead = `SELECT ensure_ev_readings_partitions(
   (now() AT TIME ZONE 'UTC')::date - 1, (now() AT TIME ZONE 'UTC')::date + 7)`
 
 /**
- * Throws every other error: it is not for the data of a charger, but for the database, the connection or the schema.
+ * Undoes an error of a charger's data. Throws every other error: its cause is the database, the connection or the
+ * schema.
  */
 async function undoDataError(db: pg.Client, error: unknown): Promise<void> {
   if (!isDataError(error)) throw error
-  // Errors of ours and of a broken connection look alike; but one that still answers is not broken.
+  // Our own errors look like errors of a broken connection. But a connection that still answers is not broken.
   await db.query('ROLLBACK').catch(() => {
     throw error
   })
@@ -310,7 +319,7 @@ async function readState(db: pg.Client): Promise<State> {
   return { nowMs: now.getTime(), rawFromMs: Number(raw_from), derivedToMs: derived_to?.getTime() }
 }
 
-/** Of the rows from `fromMs` on; Infinity = there is none. */
+/** The oldest time of the rows from `fromMs` on, in ms. Infinity: there is no row. */
 async function oldestRawMs(db: pg.Client, fromMs: number): Promise<number> {
   const from = fromMs === -Infinity ? '-infinity' : new Date(fromMs).toISOString()
   const { rows } = await db.query<{ oldest: Date | null }>(
@@ -319,7 +328,10 @@ async function oldestRawMs(db: pg.Client, fromMs: number): Promise<number> {
   return rows[0]!.oldest?.getTime() ?? Infinity
 }
 
-/** Who has rows there. The times are constants, so that the planner leaves out all other days. */
+/**
+ * The ids of the chargers that have rows in this time. The times are constants, so that the planner leaves out all
+ * other days.
+ */
 async function chargersWithin(db: pg.Client, fromMs: number, toMs: number): Promise<number[]> {
   const [from, to] = [new Date(fromMs).toISOString(), new Date(toMs).toISOString()]
   const { rows } = await db.query<{ id: number }>(`

@@ -1,4 +1,4 @@
-// Which quarter hours are derived anew, in a table and in a continuous aggregate.
+// Which quarter hours are derived again, in a table and in a continuous aggregate.
 
 import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'

@@ -1,5 +1,5 @@
-// Brings `quarter_hours` up to date for some ranges of raw rows. It is a continuous aggregate or a table, asked of the
-// database each time: a database may be restored under another licence.
+// Brings `quarter_hours` up to date for some ranges of raw rows. `quarter_hours` is a continuous aggregate or a table.
+// The database is asked each time, because a database may be restored under another licence.
 
 import type { ClientBase } from 'pg'
 import type { Queryable } from '../queryable.ts'
@@ -8,7 +8,7 @@ import { type ChargerRange, clipped, merged, quarterOf, quartersOf } from './ran
 
 export type QuarterHours = 'continuous aggregate' | 'table'
 
-/** What this database has. */
+/** The kind of `quarter_hours` in this database. */
 export async function kindOfQuarterHours(db: Queryable): Promise<QuarterHours> {
   const { rows } = await db.query<{ kind: string }>(
     "SELECT relkind AS kind FROM pg_class WHERE oid = 'quarter_hours'::regclass"
@@ -17,8 +17,9 @@ export async function kindOfQuarterHours(db: Queryable): Promise<QuarterHours> {
 }
 
 /**
- * Derives the quarter hours anew that the ranges touch. Outside of a transaction. The ranges must hold nothing whose
- * raw rows are gone: its quarter hours would go, too. `nowMs` by the database's clock.
+ * Derives again the quarter hours that the ranges touch. Must be called outside of a transaction. The ranges must not
+ * contain times whose raw rows are dropped, because their quarter hours would be deleted, too. `nowMs` is by the
+ * database's clock.
  */
 export async function refreshQuarterHours(
   db: ClientBase,
@@ -32,8 +33,8 @@ export async function refreshQuarterHours(
 }
 
 /**
- * An aggregate is refreshed for all chargers, but only where rows came since. What is so new that rows still come
- * unannounced stays unmaterialized: it is computed as it is asked.
+ * Refreshes the aggregate for all chargers, but only in the times of rows that came since. The newest quarter hours, in
+ * which rows still arrive unannounced, stay unmaterialized. They are computed when they are queried.
  */
 async function refreshAggregate(db: ClientBase, quarters: readonly ChargerRange[], nowMs: number): Promise<void> {
   const settledMs = quarterOf(nowMs - unsettledMs)

@@ -1,7 +1,7 @@
-// Ranges of time per charger, and the quarter hours that they touch. Pure. Ranges are half open: `from` is in, `to` is
-// not.
+// Ranges of time per charger, and the quarter hours that they touch. Pure. Ranges are half open: `from` is included,
+// `to` is not.
 
-/** Rows of a charger in [fromMs, toMs) may be new. */
+/** A range in which a charger may have new rows: [fromMs, toMs). */
 export interface ChargerRange {
   readonly chargerId: number
   readonly fromMs: number
@@ -15,7 +15,7 @@ export interface Range {
 
 const quarterMs = 900_000
 
-/** The begin of the quarter hour that holds `ms`. */
+/** The start of the quarter hour that holds `ms`. */
 export const quarterOf = (ms: number): number => Math.floor(ms / quarterMs) * quarterMs
 
 /** The whole quarter hours that a range touches. */
@@ -23,7 +23,7 @@ export function quartersOf<R extends Range>(range: R): R {
   return { ...range, fromMs: quarterOf(range.fromMs), toMs: quarterOf(range.toMs + quarterMs - 1) }
 }
 
-/** What of the ranges lies in [fromMs, toMs); the rest is left out. */
+/** The parts of the ranges that lie in [fromMs, toMs). */
 export function clipped<R extends Range>(ranges: readonly R[], fromMs: number, toMs = Infinity): R[] {
   return ranges
     .map(range => ({ ...range, fromMs: Math.max(range.fromMs, fromMs), toMs: Math.min(range.toMs, toMs) }))
@@ -31,7 +31,7 @@ export function clipped<R extends Range>(ranges: readonly R[], fromMs: number, t
 }
 
 /**
- * The same times with fewer ranges, by charger and time: those that overlap, or are less than `gapMs` apart, become
+ * The same times in fewer ranges, sorted by charger and time. Ranges that overlap, or are at most `gapMs` apart, become
  * one.
  */
 export function mergedByCharger(ranges: readonly ChargerRange[], gapMs = 0): ChargerRange[] {
@@ -39,7 +39,7 @@ export function mergedByCharger(ranges: readonly ChargerRange[], gapMs = 0): Cha
   return joined(sorted, (last, next) => last.chargerId === next.chargerId && next.fromMs <= last.toMs + gapMs)
 }
 
-/** The times that any charger's range covers. */
+/** The times that the ranges of all chargers cover. */
 export function merged(ranges: readonly Range[]): Range[] {
   const sorted = ranges.map(({ fromMs, toMs }) => ({ fromMs, toMs })).sort((a, b) => a.fromMs - b.fromMs)
   return joined(sorted, (last, next) => next.fromMs <= last.toMs)

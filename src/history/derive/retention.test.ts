@@ -1,4 +1,4 @@
-// Which days of raw rows are dropped, and when none is.
+// Which days of raw rows are dropped, and when no day is dropped.
 
 import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'

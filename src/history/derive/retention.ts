@@ -1,17 +1,14 @@
-// The end of raw rows, a whole day at a time. What was derived from them stays, and is never derived anew: `raw_from`
-// says so in the same transaction that drops them.
+// Drops old raw rows, a whole day at a time. The data that was derived from them stays, and is never derived again.
+// `raw_from` records this in the transaction that drops the rows.
 
 import type { ClientBase } from 'pg'
 
 const dayMs = 86_400_000
 
-/** How long a writer may wait for the drop; else the drop waits for the next turn. */
+/** How long a writer may wait for the drop. After this time the drop waits for the next turn. */
 const lockTimeout = '5s'
 
-/**
- * Drops all days (UTC) that end before `beforeMs`. Leaves everything as it is while late rows of them are not derived
- * yet.
- */
+/** Drops all days (UTC) that end before `beforeMs`. Drops nothing while late rows of these days are not derived yet. */
 export async function dropRawRows(db: ClientBase, beforeMs: number): Promise<void> {
   const before = new Date(Math.floor(beforeMs / dayMs) * dayMs).toISOString()
   const { rows } = await db.query(

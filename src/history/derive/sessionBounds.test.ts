@@ -1,4 +1,5 @@
-// The times and energies at which the course of a charger decides otherwise: each one at its bound, and just beyond it.
+// The times and energies at which the course of a charger decides differently: each one at its bound, and just beyond
+// it.
 
 import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
@@ -18,7 +19,7 @@ function derive(lines: readonly Line[]): Session[] {
   for (const session of course.unsettled) sessions.set(session.startedUs, session)
   return [...sessions.values()].sort((a, b) => a.startedUs - b.startedUs)
 }
-/** `2 h to 3 h: 7000 Wh`, in hours and whole microseconds. */
+/** For example `120min to 180min: 7000 Wh`, in minutes and whole microseconds. */
 const brief = ({ startedUs, endedUs, energyWh, estimated }: Session): string =>
   `${timeText(startedUs)} to ${endedUs === null ? 'now' : timeText(endedUs)}: ${energyWh} Wh${estimated ? ', estimated' : ''}`
 const timeText = (us: number): string => {

@@ -7,7 +7,7 @@ import { Course } from './sessionMachine.ts'
 type Told = Partial<Omit<SessionRow, 'timeUs'>>
 const nothing = { state: null, totalWh: null, sessionWh: null, powerW: null, vehicle: null, status: null }
 
-/** `3T10:00`, `10:00` or `10:00:30`: of November 2026, by default the 2nd. */
+/** `3T10:00`, `10:00` or `10:00:30`, in November 2026. Without a day it is the 2nd. */
 function at(time: string): number {
   const [day, clock] = time.includes('T') ? time.split('T') : ['2', time]
   const iso = `2026-11-${day!.padStart(2, '0')}T${clock!.length === 5 ? `${clock}:00` : clock}Z`
@@ -25,7 +25,7 @@ function derive(lines: readonly Line[]): Session[] {
   let course = new Course(session => sessions.set(session.startedUs, session))
   for (const [time, told] of lines) {
     course.take({ timeUs: at(time), ...nothing, ...told })
-    // Storing it between any two rows changes nothing.
+    // Storing and restoring the course between any two rows changes nothing.
     course = new Course(session => sessions.set(session.startedUs, session), course.store())
   }
   for (const session of course.unsettled) sessions.set(session.startedUs, session)
@@ -134,7 +134,7 @@ describe('the course of a charger', () => {
       ['10:01', counts(50_020, 20)],
       ['10:30', counts(55_000, 5_000)],
       ['11:00', { ...ends, ...counts(60_000, 10_000) }],
-      // The next vehicle, the same card, and nobody was idle between.
+      // The next vehicle has the same card, and no row was idle in between.
       ['11:10', charges()],
       ['11:11', counts(60_030, 30)],
       ['11:40', { ...idle, ...counts(64_000, 4_000) }]
@@ -311,7 +311,7 @@ describe('the course of a charger', () => {
   it('energy counts in the quarter hour in which it was delivered', () => {
     const [session] = derive(plain) as [Session]
     const watts = session.curve.map(energyWh => Math.round(energyWh * 4))
-    // 10:01 to 10:40 at about 11 kW, nothing until 11:00, an hour of 7 kW, then the vehicle stands there.
+    // 10:01 to 10:40 at about 11 kW, nothing until 11:00, an hour of 7 kW, then no more charging.
     assert.equal(watts.length, 8)
     assert.ok(watts[0]! > 9_000 && watts[1]! > 10_500)
     assert.deepEqual(watts.slice(3), [0, 7_000, 7_000, 7_000, 7_000])

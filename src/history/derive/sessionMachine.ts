@@ -1,9 +1,9 @@
-// From the rows of one charger, in time order, to its charging sessions. A session begins with the first charging row.
-// It ends with the row that says that no vehicle is there, that shows another card while nothing charges, or whose
-// session counter began anew. A pause (not charging, the same card, the counter goes on, the charger does not call
-// itself idle) ends nothing. Its energy is what the lifetime counter gained; where that fell or leapt, what the session
-// counter gained. Pure and deterministic: the same rows give the same sessions, also when the course is stored and goes
-// on from there.
+// Turns the rows of one charger, in time order, into its charging sessions. A session begins with the first charging
+// row. It ends with a row that reports no vehicle, that reports another card while nothing charges, or whose session
+// counter was reset. A pause does not end a session: nothing charges, the card is the same, the counter continues, and
+// the charger does not report itself idle. The energy of a session is the gain of the lifetime counter. Where the
+// lifetime counter fell or leapt, the energy is the gain of the session counter. Pure and deterministic: the same rows
+// give the same sessions, even if the course is stored and restored between rows.
 
 import {
   type Counted,
@@ -17,13 +17,13 @@ import {
 } from '../counters.ts'
 import { addToCurve, type Session } from '../session.ts'
 
-/** A session that is open, or ended so recently that its counter may still rise. */
+/** A session that is open, or that ended so recently that its counter may still rise. */
 interface Current extends Session {
-  /** Null while it charges. */
+  /** When the pause began. Null while the session charges. */
   pausedUs: number | null
-  /** Since when, and with which energy, it charges again; null: it never paused. */
+  /** The session as it was when charging last resumed. Null: the session never paused. */
   resumed: { timeUs: number; energyWh: number; chargedUntilUs: number; endedUs: number | null } | null
-  /** Nothing told that the vehicle is gone: it goes on if the session counter does. */
+  /** True when no row reported that the vehicle left. The session continues if the session counter continues. */
   mayGoOn: boolean
 }
 
@@ -32,43 +32,46 @@ interface Gap {
   toUs: number
 }
 
-/** All that later rows depend on. */
+/** All state that later rows depend on. */
 interface State {
-  /** The newest row; null before the first. */
+  /** The time of the newest row. Null before the first row. */
   timeUs: number | null
-  /** The newest row at which the charger was known to answer. */
+  /** The time of the newest row at which the charger was known to answer. */
   seenUs: number | null
   now: InForce
   open: Current | null
   last: Current | null
   gap: Gap | null
-  /** The newest session that nobody saw, while more of it may be told. */
+  /** The newest session that charged unseen, while rows may still report more of its energy. */
   unseen: Current | null
-  /** Counted after a reset while nothing charged: the next session's. */
+  /** Energy that was counted after a reset while nothing charged. It belongs to the next session. */
   pendingWh: number
 }
 
-/** A counter may lag behind the end of its session by this much. */
+/** A counter may lag behind the end of its session by this time. */
 const tailUs = 600_000_000
-/** A session under way that is seen first may have so much already. */
+/** A session that is already under way when it is first seen may have this much energy. */
 const firstMaxWh = 1_000_000
-/** Energy that was never seen charging makes a session of its own from here on. */
+/** From this amount on, energy that was never seen charging makes a session of its own. */
 const unseenWh = 100
-/** Energy counted across a longer silence: how it was spread is a guess. */
+/** If energy is counted across a longer silence, its distribution over time is a guess. */
 const silenceUs = 3_600_000_000
-/** A charger that tells nothing for so long was not there: an end within is estimated. */
+/** A charger that reports nothing for this long was absent. An end within the absence is estimated. */
 const absenceUs = 24 * 3_600_000_000
-/** What was found after a gap by the charger's own records is told within this time. */
+/** The energy that the charger's own records add after a gap is reported within this time. */
 const gapTailUs = 1_800_000_000
 
-/** The charger's words for "no vehicle": Amtron, ECU, OCPP. */
+/** The words of chargers for "no vehicle": Amtron, ECU, OCPP. */
 const freeWords = /^(idle|no_vehicle_connected|available)$/i
 
 export class Course {
   readonly #state: State
   readonly #emit: (session: Session) => void
 
-  /** `stored` is what `store()` gave; `emit` takes each session that ended, again when its counter still rose. */
+  /**
+   * `stored` is the result of `store()`. `emit` receives each session that ended, and again when its counter still
+   * rose.
+   */
   constructor(emit: (session: Session) => void, stored?: string) {
     this.#emit = emit
     this.#state = stored === undefined ? beginning() : (JSON.parse(stored) as State)
@@ -82,7 +85,7 @@ export class Course {
     return this.#state.timeUs
   }
 
-  /** The sessions that later rows may change: the open one, and those of which a counter may still tell more. */
+  /** The sessions that later rows may change: the open session, and ended sessions whose counter may still rise. */
   get unsettled(): readonly Session[] {
     const { unseen, last, open } = this.#state
     return [unseen, last, open].filter(session => session !== null)
@@ -103,7 +106,7 @@ export class Course {
     if (now.state !== 'unknown') state.seenUs = row.timeUs
   }
 
-  /** What the row adds, before it is said to which session. */
+  /** The changes by a row, before they are assigned to a session. */
   #stepOf(before: InForce, now: InForce, row: SessionRow): Step {
     const { timeUs, open } = this.#state
     const fromUs = timeUs ?? row.timeUs
@@ -127,7 +130,7 @@ export class Course {
     if (last !== null && timeUs - last.endedUs! > tailUs && !last.mayGoOn) this.#state.last = null
   }
 
-  /** No session is open. */
+  /** Handles a row while no session is open. */
   #outside(step: Step): void {
     const state = this.#state
     const { now, toUs } = step
@@ -150,7 +153,10 @@ export class Course {
     else if (step.energyWh >= unseenWh) this.#unseen(step.energyWh, this.#absence(step), now, toUs)
   }
 
-  /** It ended for want of a sign that the vehicle stays; that the session counter goes on is one. */
+  /**
+   * Continues the last session, which ended without a sign that the vehicle stays. The session counter is such a sign
+   * if it continues. False if the session stays ended.
+   */
   #goesOn({ now, before, isReset, fromUs, toUs, energyWh }: Step): boolean {
     const { last } = this.#state
     if (last === null || !last.mayGoOn || isReset || now.sessionWh === null || before.sessionWh === null) return false
@@ -228,7 +234,7 @@ export class Course {
     this.#state.last = open
   }
 
-  /** The counter began anew: what it shows is of the next session, the rest of this one. */
+  /** The session counter was reset. The energy that it shows belongs to the next session, the rest to this one. */
   #splitAt(open: Current, step: Step): void {
     const { now, toUs } = step
     const state = this.#state
@@ -236,7 +242,7 @@ export class Course {
     const restWh = step.energyWh - ownWh
     const meterWh = now.totalWh === null ? null : now.totalWh - ownWh
     const { resumed } = open
-    // It charged again, but counted nothing before the counter began anew: that was the next session's beginning.
+    // Charging resumed, but counted nothing before the reset. So the next session began when charging resumed.
     const isLagging = resumed !== null && open.pausedUs === null && open.energyWh - resumed.energyWh < 1e-6
     const endedUs = isLagging ? (resumed.endedUs ?? resumed.timeUs) : this.#endOf(open, step, restWh)
     gain(open, { ...now, totalWh: meterWh }, step.fromUs, endedUs, restWh)
@@ -256,7 +262,10 @@ export class Course {
     else state.pendingWh = ownWh
   }
 
-  /** When it ended: with the row that says so, unless nobody looked before it; then when its energy was delivered. */
+  /**
+   * The time at which the session ended, in µs: the time of the row that reports the end. If the charger was not seen
+   * before that row, the session ended when its energy was delivered.
+   */
   #endOf(open: Current, { toUs, now }: Step, energyWh: number): number {
     const { gap, timeUs, seenUs } = this.#state
     const wasAway = gap !== null && gap.toUs === toUs && (timeUs! > seenUs! || toUs - gap.fromUs > absenceUs)
@@ -284,7 +293,10 @@ export class Course {
     if (this.#state.unseen?.startedUs === last.startedUs) this.#state.unseen = { ...last, curve: [...last.curve] }
   }
 
-  /** More than any charger delivers: what its records told of a gap, else another counter, whose past is not ours. */
+  /**
+   * Handles a gain that no charger can deliver. After a gap it comes from the charger's own records. Otherwise it comes
+   * from another counter, whose past does not count.
+   */
   #leapt(step: Step): void {
     const { gap } = this.#state
     if (step.leapWh === 0) return
@@ -298,7 +310,7 @@ export class Course {
     return gap !== null && gap.toUs === toUs ? gap : { fromUs, toUs }
   }
 
-  /** Nobody saw it charge. More that was told of the same time is of the same session. */
+  /** Adds energy that was not seen charging. More energy of the same time belongs to the same session. */
   #unseen(energyWh: number, { fromUs, toUs }: Gap, now: InForce, rowUs: number): void {
     const state = this.#state
     const startedUs = Math.min(fromUs + 1000, toUs)
@@ -318,7 +330,7 @@ export class Course {
   }
 }
 
-/** One row: what was in force, what is, and what was counted between. */
+/** One row: the values in force before it and after it, and the energy counted in between. */
 interface Step extends Counted {
   readonly before: InForce
   readonly now: InForce
@@ -338,13 +350,16 @@ const beginning = (): State => ({
   pendingWh: 0
 })
 
-/** Power decides for a source that tells no state. */
+/** For a source that reports no state, the power decides. */
 const charges = ({ state, powerW }: InForce): boolean => state === 'charging' || (state === null && (powerW ?? 0) > 0)
 
 const isOtherCard = ({ vehicle }: Session, now: InForce): boolean =>
   vehicle !== '' && Boolean(now.vehicle) && now.vehicle !== vehicle
 
-/** Counters may be cleared some rows after the session they count began: that is no second one. */
+/**
+ * Counters may be cleared some rows after the start of the session that they count. Such a reset starts no second
+ * session.
+ */
 const isOwnReset = (open: Current): boolean => open.energyWh === 0 && open.resumed === null
 
 function fresh(startedUs: number, now: InForce, meterStartWh: number | null, estimated: boolean): Current {

@@ -1,5 +1,5 @@
-// The statements of the derivation of sessions, one function each. Times go in as RFC 3339 with microseconds, and come
-// out as whole microseconds since the Unix epoch.
+// The SQL statements for the derivation of sessions, one function each. Times go in as RFC 3339 with microseconds. They
+// come out as whole µs since the Unix epoch.
 
 import { formatTime } from '../../model/wire/envelope.ts'
 import type { Cost } from '../billing/tariff.ts'
@@ -7,7 +7,7 @@ import type { SessionRow } from '../counters.ts'
 import type { Db } from '../queryable.ts'
 import { curveMilliWh, type Session } from '../session.ts'
 
-/** Where a derivation can go on from: what it knew after all rows before `atUs`. */
+/** A point from which a derivation can continue: its state after all rows before `atUs`. */
 export interface Mark {
   readonly atUs: number
   readonly state: string
@@ -18,18 +18,23 @@ export interface ChargerMarks {
   readonly name: string
   readonly tariff: string | null
   readonly timeZone: string
-  /** At the beginning of the time in which rows may still come, and after the newest row that was taken. */
+  /**
+   * `head` is at the start of the time in which rows may still arrive. `tip` is after the newest row that was taken.
+   */
   readonly head: Mark | undefined
   readonly tip: Mark | undefined
-  /** The newest midnight at or before the asked time. */
+  /** The newest midnight at or before the start of the range. */
   readonly before: Mark | undefined
-  /** The first midnights after the range; later ones are not needed but after very odd rows. */
+  /** The first midnights after the range. Later midnights are needed only after very unusual rows. */
   readonly after: readonly Mark[]
 }
 
-/** Midnights at which it may be found that nothing is different any more. */
+/** The number of midnights at which a derivation may find that nothing differs any more. */
 const marksMax = 30
-/** Days; no row comes later than that, but where somebody wishes so: then it is read from the beginning. */
+/**
+ * How many days marks are kept. No row arrives later, unless `--accept-past-days` allows it. Then the rows are read
+ * from the beginning.
+ */
 const stateDaysMax = 800
 
 const us = (column: string): string => `(extract(epoch FROM ${column}) * 1000000)::bigint`
@@ -75,13 +80,13 @@ export async function readMarks(
 const markOf = (atUs: unknown, state: unknown): Mark | undefined =>
   atUs === null || atUs === undefined ? undefined : { atUs: Number(atUs), state: String(state) }
 
-/** Of each charger the first `limit` rows in [fromUs, toUs), in time order. */
+/** The first `limit` rows of each charger in [fromUs, toUs), in time order. */
 export async function readRows(
   db: Db,
   asked: readonly { chargerId: number; fromUs: number; toUs: number }[],
   limit: number
 ): Promise<Map<number, SessionRow[]>> {
-  // The whole span as constants: so that the planner leaves out all other days.
+  // The whole span is given as constants, so that the planner leaves out all other days.
   const span = [Math.min(...asked.map(({ fromUs }) => fromUs)), Math.max(...asked.map(({ toUs }) => toUs))] as const
   const { rows } = await db.query(
     `SELECT q.id, ${us('r.time')} AS time_us, r.operation_state, r.total_energy_consumption, r.session_energy,
@@ -121,7 +126,7 @@ export interface DerivedSession {
   readonly cost: Cost | undefined
 }
 
-/** Writes those that are new or differ. */
+/** Writes the sessions that are new or differ. */
 export async function upsertSessions(db: Db, derived: readonly DerivedSession[]): Promise<void> {
   if (derived.length === 0) return
   const columns = sessionColumns.map(([name]) => name).join(', ')
@@ -178,15 +183,15 @@ const recordOf = ({ chargerId, charger, session, cost }: DerivedSession) => ({
 
 export interface DerivedSpan {
   readonly chargerId: number
-  /** Undefined: from the first row on. */
+  /** Undefined: the span starts with the first row. */
   readonly fromUs: number | undefined
-  /** Undefined: to the newest row. */
+  /** Undefined: the span ends with the newest row. */
   readonly toUs: number | undefined
-  /** The sessions that rows within decided. */
+  /** The starts of the sessions that rows of the span decided. */
   readonly startedUs: readonly number[]
 }
 
-/** Deletes what rows of these spans no longer say. */
+/** Deletes the sessions that the rows of these spans no longer give. */
 export async function deleteOtherSessions(db: Db, spans: readonly DerivedSpan[]): Promise<void> {
   const kept = spans.flatMap(({ chargerId, startedUs }) => startedUs.map(started => [chargerId, formatTime(started)]))
   await db.query(

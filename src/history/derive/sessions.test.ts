@@ -1,5 +1,5 @@
-// Where a derivation begins, where it ends, and what it stores: on tables in memory that answer as the database does.
-// The same on a database, with a year of rows: test/full/sessions.test.ts.
+// Where a derivation begins, where it ends, and what it stores. The tables are in memory, and answer like the database.
+// test/full/sessions.test.ts does the same on a database, with a year of rows.
 
 import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
@@ -9,7 +9,7 @@ import { RecordedDb } from '../testing/recordedDb.ts'
 import { deriveSessions } from './sessions.ts'
 
 const us = (text: string): number => parseTime(text)!
-/** `3T10:00` of October 2026. */
+/** `3T10:00` in October 2026. */
 const at = (time: string): number => {
   const [day, clock] = time.split('T') as [string, string]
   return us(`2026-10-${day.padStart(2, '0')}T${clock}:00Z`)
@@ -37,7 +37,7 @@ class Tables {
   head: StoredMark | undefined
   tip: StoredMark | undefined
   recorded = new RecordedDb()
-  /** Of the reads of raw rows: from when to when. */
+  /** The time ranges of the reads of raw rows. */
   reads: string[] = []
 
   tell(...lines: (readonly [time: string, told: Told])[]): void {
@@ -60,7 +60,7 @@ class Tables {
     await deriveSessions(this.recorded.db, [range], rawFrom === undefined ? undefined : at(rawFrom) / 1000)
   }
 
-  /** `from-to energy` of each. */
+  /** Each session as `from-to energy`. */
   get list(): string[] {
     return Array.from(this.sessions, ([started, { ended_at, energy_wh }]) => {
       return `${clockOf(us(started))}-${ended_at === null ? '' : clockOf(us(ended_at))} ${energy_wh}`
@@ -138,7 +138,7 @@ class Tables {
   }
 }
 
-/** Two days with a session each. */
+/** Two days with one session each. */
 function twoDays(): Tables {
   const tables = new Tables()
   tables.tell(
@@ -214,7 +214,7 @@ describe('deriving sessions', () => {
     await tables.derive('1T00:00', '6T10:00')
     await tables.derive('6T10:00', '6T11:00')
     const tip = tables.tip
-    // The session of the 3rd ended earlier than was known.
+    // The session of the 3rd ended earlier than was derived before.
     tables.tell(['3T11:10', gone(9_000)])
     await tables.derive('3T11:10', '3T11:11')
     assert.deepEqual(tables.list, [whole[0], '3T10:00-3T11:10 2000'])

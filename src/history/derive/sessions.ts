@@ -1,7 +1,8 @@
-// Derives charging sessions from raw rows and stores them. The same rows give the same sessions, in whatever order they
-// came and however often it is asked; what did not change is not written. It goes on from what it knew at the beginning
-// of a range, and ends as soon as it knows what it knew before: so late rows cost what they touch, a day at each side.
-// What lies before the raw rows that are left is never derived anew.
+// Derives charging sessions from raw rows and stores them. The same rows give the same sessions, in whatever order the
+// rows came and however often they are derived. Sessions that did not change are not written. A derivation continues
+// from the state stored at the start of its range. It ends as soon as its state equals the stored state. So late rows
+// cost only the time that they touch, and a day on each side. Sessions before the remaining raw rows are never derived
+// again.
 
 import { type PriceList, readPriceList } from '../billing/priceList.ts'
 import type { SessionRow } from '../counters.ts'
@@ -23,13 +24,13 @@ import {
 } from './sessionRows.ts'
 
 const dayUs = 86_400_000_000
-/** Chargers that are derived at once, and rows that are read at once for all of them. */
+/** The number of chargers that are derived at once, and the number of rows that are read at once for all of them. */
 const chargersMax = 500
 const rowsMax = 50_000
 
 /**
- * In the caller's transaction. Every row must lie in a range of some call after it was committed. Rows before
- * `rawFromMs` are gone.
+ * Runs in the caller's transaction. After a row is committed, some call must have a range that contains the row. Rows
+ * before `rawFromMs` are dropped.
  */
 export async function deriveSessions(db: Db, ranges: readonly ChargerRange[], rawFromMs = -Infinity): Promise<void> {
   const prices = await readPriceList(db)
@@ -40,7 +41,7 @@ export async function deriveSessions(db: Db, ranges: readonly ChargerRange[], ra
   }
 }
 
-/** In each round a charger has one range; its ranges come in time order. */
+/** Each round has at most one range of a charger. The ranges of a charger come in time order. */
 function roundsOf(ranges: readonly ChargerRange[]): ChargerRange[][] {
   const seen = new Map<number, number>()
   const rounds: ChargerRange[][] = []
@@ -72,7 +73,7 @@ async function deriveOf(db: Db, ranges: readonly ChargerRange[], rawFromUs: numb
   await store(db, runs, prices)
 }
 
-/** What was known for good goes last: after a crash between, it is derived again. */
+/** Stores the marks last. After a crash in between, the sessions are derived again. */
 async function store(db: Db, runs: readonly Run[], prices: PriceList): Promise<void> {
   await deleteOtherSessions(
     db,
@@ -101,30 +102,32 @@ function derived(marks: ChargerMarks, session: Session, prices: PriceList): Deri
   return { chargerId, charger: name, session, cost }
 }
 
-/** One charger and one range: from the newest mark before it to where nothing is different any more. */
+/**
+ * One charger and one range. A run goes from the newest mark before the range to the time from which nothing differs.
+ */
 class Run {
   readonly marks: ChargerMarks
   readonly startUs: number | undefined
-  /** Where what it knew is what was known before. */
+  /** The time at which the state equals the state that was stored before. */
   resyncedUs: number | undefined
   readonly midnights: ChargerMark[] = []
   head: Mark | undefined
   tip: Mark | undefined
   isDone = false
-  /** Of the rows that are read next. */
+  /** The start of the rows that are read next. */
   fromUs: number
   readonly toUs: number
   readonly #course: Course
   readonly #sessions = new Map<number, Session>()
   readonly #standing = new Set<number>()
-  /** The rows of the range end here; and after here it may be found that nothing is different. */
+  /** The end of the rows of the range. From here on, the run may find that nothing differs. */
   readonly #changedToUs: number
   readonly #headUs: number
 
   constructor(marks: ChargerMarks, fromUs: number, toUs: number, rawFromUs: number) {
     const start = startOf(marks, fromUs, rawFromUs)
     this.marks = marks
-    // Without a mark it begins with the first row that is left.
+    // Without a mark the run begins with the first row that is left.
     this.startUs = start?.atUs ?? (Number.isFinite(rawFromUs) ? rawFromUs : undefined)
     this.#course = new Course(session => this.#sessions.set(session.startedUs, session), start?.state)
     for (const session of this.#course.unsettled) this.#sessions.set(session.startedUs, session)
@@ -138,17 +141,17 @@ class Run {
     return this.marks.chargerId
   }
 
-  /** Beginnings of all that there are, decided by its rows. */
+  /** The starts of all sessions that the rows of the run decided. */
   get startedUs(): readonly number[] {
     return [...this.#sessions.keys()]
   }
 
-  /** Those to be written. */
+  /** The sessions to write. */
   get sessions(): readonly Session[] {
     return [...this.#sessions.values()].filter(({ startedUs }) => !this.#standing.has(startedUs))
   }
 
-  /** The next rows; fewer than `limit` are the last. */
+  /** Takes the next rows. Fewer rows than `limit` are the last ones. */
   take(rows: readonly SessionRow[], limit: number): void {
     for (const row of rows) {
       if (this.#passes(row.timeUs)) return
@@ -159,8 +162,8 @@ class Run {
   }
 
   /**
-   * Notes what is known at each mark before the next row. True where that is what was known there before: the rest
-   * stands.
+   * Notes the state at each mark before the next row. True if the state equals the stored state. Then everything after
+   * the mark stays as it is.
    */
   #passes(nextUs: number): boolean {
     const { newestUs } = this.#course
@@ -185,7 +188,7 @@ class Run {
     return [head, ...after].some(mark => mark?.atUs === atUs && mark.state === state)
   }
 
-  /** What later rows may have changed is as they made it. */
+  /** The sessions that later rows may change stay as these rows made them. */
   #resync(atUs: number): void {
     this.isDone = true
     this.resyncedUs = atUs
@@ -204,12 +207,12 @@ class Run {
   }
 }
 
-/** Before the first charger; raw rows are not older than the accept window. */
+/** A time before the first charger. Raw rows are not older than the accept window. */
 const earliestUs = Date.UTC(2000) * 1000
 
 /**
- * The newest mark before the range. Raw rows may be gone since a head: then nothing before the tip is derived anew.
- * Since a midnight before the range there was no row but on the range's own day.
+ * The newest mark before the range. If raw rows may have been dropped since a head, nothing before the tip is derived
+ * again. Between the newest midnight mark and the range there are only rows of the range's own day.
  */
 function startOf({ head, tip, before }: ChargerMarks, fromUs: number, rawFromUs: number): Mark | undefined {
   const marks = [before, head, tip].filter(mark => mark !== undefined).sort((a, b) => a.atUs - b.atUs)

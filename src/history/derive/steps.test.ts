@@ -1,4 +1,4 @@
-// How far a step of maintenance goes, and how much the next one takes.
+// How far a step of maintenance goes, and how many ranges the next step takes.
 
 import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'

@@ -1,5 +1,5 @@
-// The thread of maintenance: takes its turns, says to the server what became of each. The system gives it time last
-// (nice), as far as it lets a thread do that.
+// The thread of maintenance. It takes turns, and reports the result of each turn to the server. It has a low priority
+// (nice), as far as the system allows this for a thread.
 
 import { setPriority } from 'node:os'
 import { type MessagePort, parentPort, workerData } from 'node:worker_threads'
@@ -10,26 +10,26 @@ export interface ThreadData {
   readonly databaseUrl: string
   readonly node: string
   readonly retentionMs: number | undefined
-  /** One Int32: not 0 while the server is busy storing. */
+  /** One Int32. It is not 0 while the server is busy storing. */
   readonly busy: SharedArrayBuffer
 }
 
-/** From the thread after each turn; `last` as Maintenance has it, and what it told. */
+/** The thread sends this after each turn: `last` of Maintenance, and the failures that Maintenance reported. */
 export interface ThreadMessage {
   readonly last: MaintenanceRun | undefined
   readonly failures: readonly { readonly reason: string; readonly charger: string | undefined }[]
 }
 
-// Elsewhere it is only loaded, so that it is in the code cache (cli/server.ts).
+// Outside of a thread this file is only loaded, so that it is in the code cache (cli/server.ts).
 if (parentPort !== null) work(parentPort, workerData as ThreadData)
 
 function work(port: MessagePort, { databaseUrl, node, retentionMs, busy }: ThreadData): void {
   const isBusy = new Int32Array(busy)
 
   try {
-    setPriority(0, 10) // on Linux: of this thread alone
+    setPriority(0, 10) // on Linux only for this thread
   } catch {
-    // Where it may not, it works like the others.
+    // Where the thread may not set its priority, it works like the other threads.
   }
 
   let failures: ThreadMessage['failures'][number][] = []
@@ -45,7 +45,7 @@ function work(port: MessagePort, { databaseUrl, node, retentionMs, busy }: Threa
     port.postMessage({ last: maintenance.last, failures } satisfies ThreadMessage)
     failures = []
   })
-  // The only message to it: that it shall end.
+  // The only message to this thread is the request to stop.
   port.once('message', async () => {
     await stop()
     port.close()

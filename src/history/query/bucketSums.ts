@@ -1,5 +1,5 @@
-// What the readings of one charger add up to within buckets of time, and what held before. One pass over the rows of
-// the range: only the sums leave the database, however many rows there are.
+// Sums up the readings of one charger within buckets of time, and finds the values that held before them. One pass over
+// the rows of the range does it. Only the sums leave the database, regardless of the number of rows.
 
 import { valueSpecs } from '../../model/wire/chargerState.ts'
 import { formatTime, type Value } from '../../model/wire/envelope.ts'
@@ -7,7 +7,7 @@ import type { Queryable } from '../queryable.ts'
 import { carriedMsMax } from './limits.ts'
 import { microsecondsOf } from './rawRows.ts'
 
-/** A value, and the sampling time since which it is known to hold. */
+/** A value, and the newest sampling time at which it was reported. */
 export interface Held {
   readonly value: Value
   readonly us: number
@@ -17,17 +17,17 @@ export interface BucketSums {
   readonly power: Weighted | undefined
   readonly powerMaxW: number | undefined
   readonly current: Weighted | undefined
-  /** Of the lifetime counter. */
+  /** Readings of the lifetime counter, in Wh. */
   readonly energy:
     | { readonly first: number; readonly last: number; readonly min: number; readonly max: number }
     | undefined
-  /** By column: the last value in it. */
+  /** The last value of each column within the bucket. */
   readonly last: ReadonlyMap<string, Held>
 }
 
-/** Between the first and the last value in the bucket. */
+/** Sums over the time between the first and the last value in the bucket. */
 export interface Weighted {
-  /** Value by microseconds. */
+  /** The sum of value times microseconds. */
   readonly sum: number
   readonly firstUs: number
   readonly lastUs: number
@@ -42,7 +42,10 @@ const lastColumns = columns.map(column => `${lastOf(column)}, ${lastTimeOf(colum
 
 type Field = Value | null
 
-/** By column, what held at `us`: the newest value of each within the time for which it is carried. */
+/**
+ * The values that held at `us`, by column: the newest value of each column within the time for which a value is carried
+ * forward.
+ */
 export async function lastBefore(db: Queryable, chargerId: number, us: number): Promise<Map<string, Held>> {
   const { rows } = await db.query<Field[]>({
     rowMode: 'array',
@@ -67,8 +70,8 @@ const weighted = (column: string): string => `
     lead(time) OVER (PARTITION BY bucket, ${column} IS NULL ORDER BY time) - time)::double precision END`
 
 /**
- * By number of the bucket; those without a row are left out. `bounds` are their beginnings, and the end of the last, in
- * ms.
+ * The sums of each bucket, by bucket number. Buckets without a row are left out. `bounds` holds the start of each
+ * bucket and the end of the last one, in ms.
  */
 export async function sumBuckets(
   db: Queryable,

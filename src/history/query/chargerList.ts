@@ -1,4 +1,4 @@
-// The chargers of the database, each with its site and the time zone of its days.
+// Lists the chargers of the database, each with its site and the time zone of its days.
 
 import type { Queryable } from '../queryable.ts'
 
@@ -9,11 +9,11 @@ export interface ListedCharger {
   readonly label: string | null
   readonly serial: string | null
   readonly tariff: string | null
-  /** Of the site, else UTC. */
+  /** The time zone of the site, or UTC where there is none. */
   readonly timeZone: string
 }
 
-/** By name, in the order of code points. */
+/** Sorted by name, in the order of code points. */
 export async function listChargers(db: Queryable): Promise<ListedCharger[]> {
   const { rows } = await db.query<ListedCharger>(
     `SELECT chargers.id, chargers.name, sites.name AS site, label, serial, tariff,

@@ -1,4 +1,4 @@
-// What is told of a database with TimescaleDB, with another licence, and without.
+// The status of a database with TimescaleDB, with another licence, and without TimescaleDB.
 
 import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'

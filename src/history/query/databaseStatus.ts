@@ -1,5 +1,5 @@
-// What a database has, and how it is: for `chargelift db status` and the metrics. Reads only; asks the engine what it
-// has, and assumes nothing of a version or a licence.
+// Reports what a database contains and its condition, for `chargelift db status` and the metrics. It only reads. It
+// asks the engine for its features, and assumes nothing about a version or a licence.
 
 import { kindOfQuarterHours, type QuarterHours } from '../derive/quarterHours.ts'
 import type { Queryable } from '../queryable.ts'
@@ -7,13 +7,13 @@ import type { Queryable } from '../queryable.ts'
 export interface DatabaseStatus {
   readonly schemaVersion: number
   readonly hypertable: boolean
-  /** Compression of days: undefined = this engine or its licence has none. */
+  /** Compression of old days. Undefined: this engine or its licence has none. */
   readonly columnstore: { readonly afterDays: number | undefined } | undefined
   readonly quarterHours: QuarterHours
   readonly relations: readonly RelationSize[]
-  /** Days of `ev_readings`: chunks, or partitions. */
+  /** The days of `ev_readings`. A day is a chunk or a partition. */
   readonly days: { readonly count: number; readonly oldest: Date | undefined; readonly newest: Date | undefined }
-  /** Of the days that are compressed; undefined = none is. */
+  /** The figures of the compressed days. Undefined: no day is compressed. */
   readonly compression:
     | { readonly days: number; readonly bytesBefore: number; readonly bytesAfter: number; readonly ratio: number }
     | undefined
@@ -24,11 +24,11 @@ export interface DatabaseStatus {
 export interface RelationSize {
   readonly name: string
   readonly bytes: number
-  /** As the planner estimates it; undefined = it does not know. */
+  /** The planner's estimate. Undefined: the planner has none. */
   readonly rows: number | undefined
 }
 
-/** A background job of TimescaleDB on one of our tables. */
+/** A background job of TimescaleDB. `relation` is empty where the job belongs to none of our tables. */
 export interface BackgroundJob {
   readonly id: number
   readonly name: string
@@ -45,9 +45,9 @@ export interface MaintenanceStatus {
   readonly tookMs: number | undefined
   readonly node: string | undefined
   readonly failure: string | undefined
-  /** What was committed before is in quarter hours and sessions. */
+  /** Rows that were committed before this time are in quarter hours and sessions. */
   readonly derivedTo: Date | undefined
-  /** Raw rows before it were dropped; undefined = none. */
+  /** Raw rows before this time were dropped. Undefined: no rows were dropped. */
   readonly rawFrom: Date | undefined
   readonly changesWaiting: number
 }
@@ -151,7 +151,7 @@ async function compression(db: Queryable): Promise<DatabaseStatus['compression']
   return { days, bytesBefore: before, bytesAfter: after, ratio: before / after }
 }
 
-/** All of this database, failed or not; none where there is no TimescaleDB. */
+/** All background jobs of this database, failed or not. Empty where TimescaleDB is not installed. */
 export async function backgroundJobs(db: Queryable): Promise<BackgroundJob[]> {
   const { installed } = await one<{ installed: boolean }>(
     db,
@@ -188,7 +188,7 @@ export async function backgroundJobs(db: Queryable): Promise<BackgroundJob[]> {
   }))
 }
 
-/** Those of our tables whose newest run failed: what a metric counts. */
+/** The jobs on our tables whose newest run failed. A metric counts them. */
 export const failedJobs = async (db: Queryable): Promise<BackgroundJob[]> =>
   (await backgroundJobs(db)).filter(({ relation, lastStatus }) => relation !== '' && lastStatus === 'Failed')
 

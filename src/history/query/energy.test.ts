@@ -1,4 +1,4 @@
-// Buckets of energy, and how a range is asked for a page at a time.
+// Buckets of energy, and how a range is queried a page at a time.
 
 import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
@@ -68,7 +68,7 @@ const plan = (more: Partial<EnergyPlan> = {}): EnergyPlan => ({
   quartersMax: 1_000,
   ...more
 })
-/** `a 0-2` for charger a from hour 0 to 2; the key is the last bucket where more follow. */
+/** `a 0-2` is charger a from hour 0 to hour 2. `last` is the last bucket of the page, where more buckets follow. */
 function pageOf(of: EnergyPlan, after?: EnergyKey): { asked: string[]; last: string | undefined } {
   const { asked, last } = energyPage(of, after)
   const name = (id: number): string => of.chargers.find(charger => charger.id === id)!.name

@@ -1,5 +1,5 @@
-// Energy of chargers by quarter hour, hour, day and month, from the quarter hours that the database keeps. Days and
-// months are those of each charger's site. A bucket in which a charger said nothing has no row.
+// The energy of chargers by quarter hour, hour, day and month, computed from the quarter hours in the database. Days
+// and months follow the time zone of each charger's site. A bucket without a reading of the charger has no row.
 
 import { Zone, type Zones } from '../zone.ts'
 import { microsecondsOf } from './rawRows.ts'
@@ -8,7 +8,7 @@ import { momentOf, type Within } from './within.ts'
 export type EnergyResolution = '15m' | '1h' | '1d' | '1mo'
 export const energyResolutions = ['15m', '1h', '1d', '1mo'] as const
 
-/** What is asked of one charger, in ms; both are bounds of buckets. */
+/** The time range to query for one charger, in ms. Both ends are bounds of buckets. */
 export interface AskedCharger {
   readonly id: number
   readonly timeZone: string
@@ -20,13 +20,13 @@ export interface BucketEnergy {
   readonly charger: string
   readonly site: string | null
   readonly timeZone: string
-  /** Start of the bucket. */
+  /** The start of the bucket, in µs. */
   readonly timeUs: string
   readonly energyWh: number
   readonly powerMaxW: number | null
 }
 
-/** A query for `BucketEnergy`, by charger and time. */
+/** A query for `BucketEnergy` rows, sorted by charger and time. */
 export function energyQuery(
   asked: readonly AskedCharger[],
   resolution: EnergyResolution
@@ -63,14 +63,14 @@ const bucketSql: Readonly<Record<EnergyResolution, string>> = {
 
 const widthMs = { '15m': 900_000, '1h': 3_600_000 } as const
 
-/** Begin of the bucket that holds this moment. */
+/** The start of the bucket that holds this moment, in ms. */
 export function bucketStart(ms: number, resolution: EnergyResolution, zone: Zone): number {
   if (resolution === '15m' || resolution === '1h') return Math.floor(ms / widthMs[resolution]) * widthMs[resolution]
   const day = zone.dayOf(ms)
   return zone.startOfDay(resolution === '1d' ? day : `${day.slice(0, 8)}01`)
 }
 
-/** Its end: begin of the next one. `startMs` is a begin. */
+/** The end of the bucket, in ms: the start of the next one. `startMs` must be the start of a bucket. */
 export function bucketEnd(startMs: number, resolution: EnergyResolution, zone: Zone): number {
   if (resolution === '15m' || resolution === '1h') return startMs + widthMs[resolution]
   const day = zone.dayOf(startMs)
@@ -79,13 +79,16 @@ export function bucketEnd(startMs: number, resolution: EnergyResolution, zone: Z
   return zone.startOfDay(new Date(Date.UTC(year, month, 1)).toISOString().slice(0, 10))
 }
 
-/** W; of a bucket under way by what has passed of it. */
+/**
+ * The mean power in W. For the current bucket, it is the mean of the time that has passed. Null before the bucket
+ * begins.
+ */
 export function meanPower(energyWh: number, startMs: number, endMs: number, nowMs: number): number | null {
   const ms = Math.min(endMs, nowMs) - startMs
   return ms <= 0 ? null : Math.round((energyWh * 3_600_000_000) / ms) / 1000
 }
 
-/** Wh since midnight of each charger's site: `{charger, energyWh}`. */
+/** A query for the energy in Wh of each charger since midnight at its site: `{charger, energyWh}`. */
 export const energyTodayQuery = `
   SELECT chargers.name AS charger, sum(e.energy_wh) AS "energyWh"
   FROM quarter_hour_energy(
@@ -95,7 +98,7 @@ export const energyTodayQuery = `
   WHERE e.bucket >= date_trunc('day', now(), coalesce(time_zone, 'UTC'))
   GROUP BY chargers.id`
 
-/** A bucket of a charger, by its begin. */
+/** A bucket of a charger, identified by its start in ms. */
 export interface EnergyKey {
   readonly charger: string
   readonly ms: number
@@ -103,25 +106,25 @@ export interface EnergyKey {
 
 export interface EnergyPage {
   readonly asked: readonly AskedCharger[]
-  /** The last bucket that is asked for, where more follow. */
+  /** The last bucket of this page. Undefined when no buckets follow. */
   readonly last: EnergyKey | undefined
 }
 
 export interface EnergyPlan {
-  /** By name, sorted. */
+  /** Sorted by name. */
   readonly chargers: readonly { readonly id: number; readonly name: string; readonly timeZone: string }[]
   readonly within: Within
   readonly resolution: EnergyResolution
   readonly nowMs: number
   readonly zones: Zones
-  /** Of a page: buckets, and quarter hours behind them. */
+  /** The limits of a page: buckets, and the quarter hours behind them. */
   readonly bucketsMax: number
   readonly quartersMax: number
 }
 
 /**
- * What of the plan is asked for at once, behind `after`: the buckets that the time touches, as whole ones, of as many
- * chargers as there is room for; where there is none for all of one, a part of it.
+ * The page of the plan that follows the bucket `after`. It holds whole buckets: those that the time range touches. It
+ * takes as many whole chargers as fit. Only a charger that alone exceeds the page is split.
  */
 export function energyPage(plan: EnergyPlan, after?: EnergyKey): EnergyPage {
   const { chargers, resolution, bucketsMax, quartersMax } = plan

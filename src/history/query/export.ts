@@ -1,4 +1,4 @@
-// Exports as text, a page of rows at a time, in constant memory: for the command line and for the HTTP API.
+// Exports as text, a page of rows at a time, in constant memory. The command line and the HTTP API use them.
 
 import {
   type ExportRequest,
@@ -15,11 +15,11 @@ export type ExportKind = (typeof exportKinds)[number]
 
 export interface ExportOptions extends ExportRequest, TextOptions {
   readonly kind: ExportKind
-  /** Called with the rows so far. */
+  /** Called with the number of rows so far. */
   readonly progress?: (rows: number) => void
 }
 
-/** Pieces of text. Rejects when a query does; nothing is open between the pieces. */
+/** The export in pieces of text. Rejects when a query rejects. No query is open between the pieces. */
 export function exportText(options: ExportOptions): AsyncGenerator<string> {
   switch (options.kind) {
     case 'sessions':

@@ -1,4 +1,5 @@
-// Exports page by page: where each page goes on, when open sessions belong to it, and what is hidden from whom.
+// Exports page by page: where each page starts, when open sessions are included, and what is hidden from a caller who
+// may not read cards.
 
 import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'

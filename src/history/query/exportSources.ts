@@ -1,8 +1,8 @@
-// What can be exported, each as pages of rows and the columns of a row. Every page is a query of its own that goes on
-// behind the last row of the one before: so memory is that of a page, and a reader who is slow holds no transaction and
-// no connection. Measured with 400,000 readings (rows a second): COPY TO 460,000 to 760,000 and a cursor 145,000 to
-// 170,000, both without carrying forward and without a word of text made, which take most of the time here: pages with
-// all of it 55,000.
+// The sources of exports: each has pages of rows, and the columns of a row. Every page is a query of its own that
+// starts after the last row of the page before. So an export needs the memory of one page, and a slow reader holds no
+// transaction and no connection. Measured with 400,000 readings, in rows a second: COPY TO 460,000 to 760,000, a cursor
+// 145,000 to 170,000, pages 55,000. Only the figure for pages includes carrying values forward and making text. These
+// two take most of the time here.
 
 import { valueSpecs } from '../../model/wire/chargerState.ts'
 import { formatTime, parseTime } from '../../model/wire/envelope.ts'
@@ -28,7 +28,7 @@ import { momentOf, type Within } from './within.ts'
 export interface ExportRequest {
   readonly db: Queryable
   readonly within: Within
-  /** Those that are asked for, by name. */
+  /** The chargers to export, sorted by name. */
   readonly chargers: readonly ListedCharger[]
   /** The filters by which `chargers` were chosen. */
   readonly chargerId: number | undefined
@@ -36,9 +36,9 @@ export interface ExportRequest {
   readonly resolution: EnergyResolution
   readonly zones: Zones
   readonly nowMs: number
-  /** That are read, and made into text, at once. */
+  /** The number of rows that are read, and made into text, at once. */
   readonly pageRows: number
-  /** Whether card ids, and whose they are, may be told; else `hidden` stands there. */
+  /** Whether the caller may read card ids and their holders. If not, the text `hiddenCard` replaces them. */
   readonly mayReadCards: boolean
 }
 
@@ -129,7 +129,7 @@ export function readingsSource(request: ExportRequest): Source<ReadingRow> {
   }
 }
 
-/** `PowerOutput`, `W`: `Power output (W)`. */
+/** For example `PowerOutput` and `W` give `Power output (W)`. */
 function headerOf(name: string, unit: string): string {
   const words = name.replaceAll(/\B[A-Z]/g, letter => ` ${letter.toLowerCase()}`)
   return unit === '' ? words : `${words} (${unit})`
@@ -137,7 +137,7 @@ function headerOf(name: string, unit: string): string {
 
 const windowUs = 7 * 86_400_000_000
 
-/** In windows of some days: a query over all of a year would open every day of it again for each page. */
+/** Reads in windows of some days. A query over a whole year would open every day of the year again for each page. */
 async function* readingPages({
   db,
   within,
@@ -209,7 +209,7 @@ interface MonthLine {
   readonly sha256: string
 }
 
-/** The lines of the months that were closed: what was billed, and stays as it is. */
+/** The lines of the closed months: what was billed. These lines do not change. */
 export function monthSource(request: ExportRequest): Source<MonthLine> {
   const { zones, mayReadCards } = request
   const time = (us: string | null, row: MonthLine): string | null =>

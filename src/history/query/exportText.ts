@@ -1,21 +1,21 @@
-// Rows as text for others: CSV for spreadsheets and JSON for programs, a piece at a time. Pure.
+// Formats rows as text, a piece at a time: CSV for spreadsheets and JSON for programs. Pure.
 //
-// CSV is RFC 4180 in UTF-8 with a byte order mark: without it, Excel takes the file for one in the machine's own code
-// page, and breaks every umlaut; everybody else skips it. `semicolon` is for spreadsheets whose decimal sign is the
-// comma, which take semicolons between fields: so numbers have commas then. A text that a spreadsheet would take for a
-// formula gets an apostrophe.
+// CSV is RFC 4180 in UTF-8 with a byte order mark. Without the mark, Excel reads the file in the machine's own code
+// page and breaks every umlaut. All other programs skip the mark. `semicolon` is for spreadsheets whose decimal sign is
+// the comma. These spreadsheets expect semicolons between fields, so numbers have decimal commas. A text that a
+// spreadsheet would take for a formula gets an apostrophe.
 
 export type Cell = string | number | boolean | null
 export type ExportFormat = 'csv' | 'json'
 export type Separator = 'comma' | 'semicolon'
 
 export interface Column<Row> {
-  /** With the unit: `Energy (kWh)`. */
+  /** The title with the unit: `Energy (kWh)`. */
   readonly header: string
-  /** Name in JSON. */
+  /** The name of the member in JSON. */
   readonly key: string
   readonly csv: (row: Row) => Cell
-  /** Where it differs: JSON has the units of the API. */
+  /** Set where JSON differs from CSV: JSON has the units of the API. */
   readonly json?: (row: Row) => Cell
 }
 
@@ -24,7 +24,7 @@ export interface TextOptions {
   readonly separator: Separator
 }
 
-/** What comes before, between and after the rows. */
+/** The text before the rows, the text of the rows, and the text after them. */
 export interface RowText<Row> {
   readonly head: string
   readonly rows: (rows: readonly Row[]) => string

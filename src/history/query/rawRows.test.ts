@@ -1,4 +1,4 @@
-// The newest rows of a charger: how far back is looked for them, and what of a row was told.
+// The newest rows of a charger: how far back the query searches, and which values a row holds.
 
 import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
@@ -12,7 +12,7 @@ const row = (us: number, told: Readonly<Record<string, number | string>> = {}): 
   ...valueSpecs.map(({ column }) => told[column] ?? null)
 ]
 
-/** How many days back were looked at, when `counts` rows were found at each look. */
+/** How many days back each query searched, when the queries found `counts` rows. */
 async function looks(counts: readonly number[], limit: number) {
   let look = 0
   const recorded = new RecordedDb([
@@ -30,7 +30,7 @@ describe('the newest rows', () => {
     [[3], [1], 3],
     [[2, 3], [1, 7], 3],
     [[0, 2, 3], [1, 7, 60], 3],
-    // The last look takes what there is; nothing is older than the epoch.
+    // The last query returns what it finds. No row is older than the epoch.
     [[0, 0, 0, 1], [1, 7, 60, newestUs / 86_400_000_000], 1],
     [[0, 0, 0, 0], [1, 7, 60, newestUs / 86_400_000_000], 0]
   ]

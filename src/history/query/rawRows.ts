@@ -1,4 +1,4 @@
-// The newest rows of one charger as they are stored: what changed at each sampling time.
+// Reads the newest rows of one charger as they are stored. A row holds the values that changed at a sampling time.
 
 import { type ValueName, valueSpecs } from '../../model/wire/chargerState.ts'
 import { formatTime, type Value } from '../../model/wire/envelope.ts'
@@ -9,16 +9,18 @@ export interface RawRow {
   readonly values: Partial<Record<ValueName, Value>>
 }
 
-/** A time in microseconds since the Unix epoch as text, which a double would not hold exactly in SQL. */
+/** The SQL for a time in µs since the Unix epoch, as text. A double in SQL would not hold the time exactly. */
 export const microsecondsOf = (column: string): string => `(extract(epoch FROM ${column}) * 1000000)::bigint::text`
 
 export const valueColumns: string = valueSpecs.map(({ column }) => column).join(', ')
 
-/** How far back is looked, in steps: bounds of both sides keep the planner from opening every day that there is. */
+/**
+ * How far back to search, step by step, in days. Bounds on both sides keep the planner from opening every stored day.
+ */
 const lookBackDays = [1, 7, 60, 36_500]
 const dayUs = 86_400_000_000
 
-/** Newest first; `newestUs` is the newest time that is known of the charger. */
+/** The newest rows first. `newestUs` is the newest known time of the charger. */
 export async function newestRows(db: Queryable, charger: string, newestUs: number, limit: number): Promise<RawRow[]> {
   for (const days of lookBackDays) {
     const { rows } = await db.query<[timeUs: string, ...(Value | null)[]]>({

@@ -1,4 +1,5 @@
-// Values that are carried forward, and what buckets make of sums: means by time, the most, and what a counter gained.
+// Values that are carried forward, and what buckets compute from sums: means by time, maxima, and the gain of a
+// counter.
 
 import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
@@ -14,7 +15,7 @@ const fromUs = Date.parse('2026-10-02T00:00:00Z') * 1000
 const time = (us: number): string => new Date((fromUs + us) / 1000).toISOString()
 
 type Known = Readonly<Record<string, readonly [value: number | string, us: number]>>
-/** A row of value and time for each column, as the database gives what held last. */
+/** A value and its time for each column: the database returns the values that held last in this form. */
 const lastOf = (known: Known): unknown[] =>
   valueSpecs.flatMap(({ column }) => {
     const [value, us] = known[column] ?? [null, 0]
@@ -23,7 +24,7 @@ const lastOf = (known: Known): unknown[] =>
 const heldBefore = (known: Known): Answer => ['AND time < $3::timestamptz', [lastOf(known)]]
 
 describe('raw readings', () => {
-  /** A row of the time since the beginning, and power and card. */
+  /** A row with its time since the start of the range, power and card. */
   const row = (us: number, power: number | null, card: string | null = null): unknown[] => [
     String(fromUs + us),
     ...valueSpecs.map(({ column }) =>
@@ -117,7 +118,7 @@ describe('readings by bucket', () => {
     ...(energy ?? [null, null, null]),
     ...lastOf(last)
   ]
-  /** Power (mean and most) and energy of minutes. */
+  /** The power (mean and maximum) and the energy of each minute. */
   async function read(before: Known, sums: readonly Sums[], minutes = 1, nowMs = startMs + 1e9) {
     const rows = sums.map((one, bucket) => sumsRow(bucket, one))
     const recorded = new RecordedDb([['width_bucket', rows], heldBefore(before)])
@@ -132,7 +133,7 @@ describe('readings by bucket', () => {
     assert.deepEqual(await read({ power_output: [600, -1] }, []), [[600, 600, null]])
     assert.deepEqual(await read({ power_output: [600, -dayUs] }, []), [[null, 600, null]])
     assert.deepEqual(await read({ power_output: [600, -dayUs - 1] }, []), [[null, null, null]])
-    // For half of the minute it is known: over that half it is meant.
+    // The value is known for half of the minute. The mean covers that half.
     assert.deepEqual(await read({ power_output: [600, -dayUs + 30e6] }, []), [[600, 600, null]])
   })
 
@@ -140,7 +141,7 @@ describe('readings by bucket', () => {
     // 600 W for 15 s, then 1,200 W for 15 s, then 0 W for 30 s.
     const sums: Sums = { power: [1_200 * 15e6, 15e6], powerMax: 1_200, last: { power_output: [0, 30e6] } }
     assert.deepEqual(await read({ power_output: [600, -1] }, [sums]), [[450, 1_200, null]])
-    // Without what held before: over 45 s.
+    // Without a value before the bucket, the mean covers 45 s.
     assert.deepEqual(await read({}, [sums]), [[400, 1_200, null]])
   })
 

@@ -1,6 +1,6 @@
-// The readings of one charger over time. What is stored is what changed: so a value holds until the next one, at most
-// for a day, and means weigh each value by how long it held. The database adds up within the buckets, what is carried
-// from one to the next is put together here.
+// The readings of one charger over time. The database stores only changes, so a value holds until the next one, but at
+// most for a day. Means weigh each value by how long it held. The database sums up within the buckets. This file
+// carries values from one bucket to the next.
 
 import { type ValueName, valueNames, valueSpecs } from '../../model/wire/chargerState.ts'
 import type { Value } from '../../model/wire/envelope.ts'
@@ -17,24 +17,24 @@ export type Row = readonly (string | number | null)[]
 export interface ReadingsRange {
   readonly chargerId: number
   readonly fromUs: number
-  /** Exclusive. */
+  /** The range ends before this time. */
   readonly toUs: number
 }
 
-/** Of a row of `rawReadings`. */
+/** The columns of a row of `rawReadings`. */
 export const rawColumns: readonly ('time' | ValueName)[] = ['time', ...valueNames]
 
 export interface RawReadings {
   readonly rows: Row[]
-  /** Time of the last one. */
+  /** The time of the last row, in µs. Undefined without rows. */
   readonly lastUs: number | undefined
-  /** What holds after it: for who goes on from there. */
+  /** The values that hold after the last row. The next page starts from them. */
   readonly held: Map<string, Held>
 }
 
 /**
- * The stored rows, each with what held then of what did not change; `afterUs` is the last time that is known already,
- * and `known` what held then.
+ * The stored rows. Each row also has the unchanged values that hold at its time. `afterUs` is the last time that the
+ * caller already knows. `known` are the values that held at that time.
  */
 export async function rawReadings(
   db: Queryable,
@@ -66,7 +66,7 @@ export async function rawReadings(
   }
 }
 
-/** Of a row of `bucketReadings`. */
+/** The columns of a row of `bucketReadings`. */
 export const bucketColumns = [
   'time',
   'powerMeanW',
@@ -81,8 +81,8 @@ export const bucketColumns = [
 const fixedMs = { '1m': 60_000, '15m': 900_000, '1h': 3_600_000 } as const
 
 /**
- * Where the buckets begin and the last one ends, in ms: those that [fromUs, toUs) touches, at most `limit`. Days are
- * the zone's; hours and shorter are those of UTC.
+ * The starts of the buckets that [fromUs, toUs) touches, and the end of the last one, in ms. At most `limit` buckets.
+ * Days are those of the zone. Hours and shorter buckets are those of UTC.
  */
 export function bucketBounds(
   { fromUs, toUs }: Pick<ReadingsRange, 'fromUs' | 'toUs'>,
@@ -108,7 +108,7 @@ export function bucketBounds(
   return bounds
 }
 
-/** A row per bucket of `bounds`, as `bucketColumns`; what did not happen yet at `nowMs` counts for nothing. */
+/** One row per bucket of `bounds`, with the columns `bucketColumns`. Time after `nowMs` does not count. */
 export async function bucketReadings(
   db: Queryable,
   chargerId: number,
@@ -160,7 +160,7 @@ const carriedUs = carriedMsMax * 1000
 const valueAt = (held: Held | undefined, us: number): Value | null =>
   held === undefined || us - held.us > carriedUs ? null : held.value
 
-/** Weighted by time, over the time in which it is known; null when it is not at all. */
+/** The mean weighted by time, over the time in which the value is known. Null when the value is not known at all. */
 function meanOf(before: Held | undefined, within: BucketSums['power'], startUs: number, endUs: number): number | null {
   let sum = 0
   let knownUs = 0
@@ -180,8 +180,8 @@ function meanOf(before: Held | undefined, within: BucketSums['power'], startUs: 
 }
 
 /**
- * What the lifetime counter gained; the same rule as the database's counter_rise. Where it falls (another charger,
- * another edge) it is the least that it can have been, never below zero.
+ * The gain of the lifetime counter, in Wh, by the same rule as the database's counter_rise. Where the counter falls
+ * (another charger, another edge), the gain is the least possible one, and never below zero.
  */
 function rise(before: number | undefined, { first, last, min, max }: NonNullable<BucketSums['energy']>): number {
   const since = Math.max(first - (before ?? first), 0)

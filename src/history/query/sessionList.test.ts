@@ -1,4 +1,4 @@
-// How a list of sessions is asked for: its filters are parameters, and each is there once.
+// The query for a list of sessions: each filter is a parameter, and occurs once.
 
 import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'

@@ -1,6 +1,6 @@
-// Charging sessions as they are asked for: those that ended within a time, and where that reaches the present those
-// that are open. Open ones come first, then by their end, the newest first: a session belongs to the month in which it
-// ended.
+// Queries charging sessions: those that ended within a time range, and the open ones if the range reaches the present.
+// Open sessions come first. The others are sorted by their end, the newest first, because a session belongs to the
+// month in which it ended.
 
 import { microsecondsOf } from './rawRows.ts'
 import { type Within, withinSql } from './within.ts'
@@ -9,22 +9,22 @@ export interface SessionFilter {
   readonly within: Within
   readonly withOpen: boolean
   readonly chargerId?: number | undefined
-  /** Name of the site. */
+  /** The name of the site. */
   readonly site?: string | undefined
-  /** What follows this one. */
+  /** Only sessions after this place in the list. */
   readonly after?: SessionKey | undefined
   readonly limit?: number | undefined
 }
 
-/** Where a session stands in the list. Times in microseconds. */
+/** The place of a session in the list. Times are in µs. */
 export interface SessionKey {
-  /** Undefined while open. */
+  /** Undefined while the session is open. */
   readonly endedUs: number | undefined
   readonly startedUs: number
   readonly chargerId: number
 }
 
-/** As text: pg would make a Date of less precision. */
+/** A row of the list. Times are text in µs: pg would make a Date, which is less precise. */
 export interface SessionRow {
   readonly chargerId: number
   readonly charger: string
@@ -45,7 +45,7 @@ export interface SessionRow {
   readonly currency: string | null
 }
 
-/** A query for `SessionRow`s. */
+/** A query for rows of the type `SessionRow`. */
 export function sessionsQuery({ within, withOpen, chargerId, site, after, limit }: SessionFilter): {
   text: string
   values: unknown[]

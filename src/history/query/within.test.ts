@@ -1,4 +1,4 @@
-// The time that somebody asks for: what is a bound, and how it goes into SQL.
+// The time range of a request: which texts are bounds, and how a bound goes into SQL.
 
 import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'

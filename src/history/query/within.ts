@@ -1,5 +1,4 @@
-// The time that somebody asks for: moments, or days of the calendar, which begin at midnight of each charger's own
-// site.
+// The time range of a request: moments, or days of the calendar. A day begins at midnight of each charger's own site.
 
 import { formatTime, parseTime } from '../../model/wire/envelope.ts'
 import type { Zone } from '../zone.ts'
@@ -9,7 +8,7 @@ export const boundRule = 'a day (2026-10-01), or RFC 3339 with an offset (2026-1
 
 const dayPattern = /^\d{4}-\d{2}-\d{2}$/
 
-/** Undefined for anything else than the rule says. */
+/** Parses a bound. Undefined for a text that breaks `boundRule`. */
 export function boundOf(text: string): Bound | undefined {
   if (dayPattern.test(text)) return parseTime(`${text}T00:00:00Z`) === undefined ? undefined : { day: text }
   const timeUs = parseTime(text)
@@ -21,16 +20,16 @@ export const momentOf = (bound: Bound, zone: Zone): number =>
 
 export interface Within {
   readonly from: Bound
-  /** Exclusive. */
+  /** The range ends before this bound. */
   readonly to: Bound
 }
 
-/** No zone is further from UTC. */
+/** No time zone is further from UTC, in hours. */
 const farthestHours = 15
 
 /**
- * A condition in SQL: `column` lies within, by the time zone in the column `zone`. A bound of constants goes with that
- * of the days: for the index, and for the planner. Its parameters are added to `parameters`.
+ * The SQL condition that `column` lies within the range, in the time zone in the column `zone`. A bound that is a day
+ * gets a constant bound beside it, for the index and for the planner. The function adds its parameters to `parameters`.
  */
 export function withinSql(column: string, zone: string, { from, to }: Within, parameters: unknown[]): string {
   const placeOf = (value: string): string => `$${parameters.push(value)}`

@@ -1,7 +1,7 @@
-// One charger's life for a time, as the rows that an edge stores (on change) and the sessions that are true. A function
-// of the seed alone. Everything is whole numbers: steps of 36 s, powers in 100 W, so each step is a whole number of Wh,
-// and neither rows nor truth are rounded. The truth is kept while the life is made; it knows nothing of how sessions
-// are derived.
+// Generates a period in the life of one charger: the rows that an edge stores (on change), and the true sessions. The
+// seed is the only source of randomness. All numbers are whole. Steps have 36 s and powers are multiples of 100 W, so
+// each step is a whole number of Wh, and neither rows nor true sessions are rounded. The true sessions are recorded
+// while the life is generated. They do not depend on how sessions are derived.
 
 import type { SessionRow } from '../counters.ts'
 
@@ -12,7 +12,7 @@ export interface TrueSession {
   readonly vehicle: string
   readonly interruptions: number
   readonly peakPowerW: number
-  /** In hundredths of the currency. */
+  /** The cost in hundredths of the currency. */
   readonly costCents: number
 }
 
@@ -25,22 +25,22 @@ export interface LifeOptions {
   readonly seed: number
   readonly fromMs: number
   readonly toMs: number
-  /** Mean time between two sessions. */
+  /** The mean time between two sessions, in hours. */
   readonly pauseHours: number
-  /** A Pi is exchanged in the middle of every so-manieth session: its rows of a while are lost. 0: never. */
+  /** A Pi is exchanged in the middle of every n-th session, and the rows of that time are lost. 0: never. */
   readonly swapEvery?: number
 }
 
-/** s; a divisor of the quarter hour. */
+/** The length of a step in seconds. A divisor of the quarter hour. */
 const stepSeconds = 36
-/** Hundredths of a cent per kWh, in Europe/Berlin: by day from 06:00 to 22:00, and by night. */
+/** Hundredths of a cent per kWh, in Europe/Berlin: the day price from 06:00 to 22:00, and the night price. */
 export const dayPrice = 3_250
 export const nightPrice = 2_475
 export const generatedTimeZone = 'Europe/Berlin'
 
 type Values = Omit<SessionRow, 'timeUs'>
 
-/** What is told at this time: the values that are not what they were. */
+/** The row that an edge stores at this time. It has only the values that changed. */
 export function changedRow(timeUs: number, before: Values | undefined, values: Values): SessionRow {
   const news = <Name extends keyof Values>(name: Name): Values[Name] | null =>
     before?.[name] === values[name] ? null : values[name]
@@ -68,7 +68,7 @@ class Life {
   readonly #sessions: TrueSession[] = []
   #told: Values | undefined
   #values: Values
-  /** Rows are lost while a Pi is exchanged. */
+  /** True while a Pi is exchanged and rows are lost. */
   #isLost = false
 
   constructor(options: LifeOptions) {
@@ -94,7 +94,7 @@ class Life {
     const isSwapped = swapEvery > 0 && this.#sessions.length % swapEvery === swapEvery - 1
     const vehicle = this.#pick(0, 9) === 0 ? '' : `04A2B3C4D5E6${this.#pick(16, 99)}`
     const session = { energyWh: 0, nanoCents: 0, peakPowerW: 0, interruptions: 0 }
-    // The counter is cleared with the card, or with the first charging row, or a step after it.
+    // The counter is cleared with the card, with the first charging row, or a step after that row.
     const clearing = this.#pick(0, 2)
     this.#tell({ vehicle, status: 'StandbyConnect', ...(clearing === 0 && { sessionWh: 0 }) })
     this.#wait(this.#pick(1, 20))
@@ -118,7 +118,7 @@ class Life {
             countedWh = session.energyWh
           }
         }
-        // Through an exchange the power stays: nobody could tell what it was.
+        // During an exchange the power stays the same, because no row could report another power.
         if (part > 1 && !this.#isLost) powerW = this.#pick(14, 220) * 100
         if (!this.#isLost) session.peakPowerW = Math.max(session.peakPowerW, powerW)
         this.#values = { ...this.#values, powerW }
@@ -126,7 +126,7 @@ class Life {
         countedWh = session.energyWh
       }
       if (this.#isLost) {
-        // The new Pi knows nothing that was told, and goes on from the server's total.
+        // The new Pi does not know which values were reported. It continues from the server's total.
         this.#isLost = false
         this.#told = undefined
         this.#tell({})
@@ -146,7 +146,7 @@ class Life {
     const endedUs = this.#second * 1_000_000
     this.#tell({ state: 'idle', status: 'Idle', powerW: 0, vehicle: '' })
     const { energyWh, peakPowerW, interruptions, nanoCents } = session
-    // Half up; Wh times hundredths of a cent per kWh are 100,000ths of a cent.
+    // Rounded half up. Wh times hundredths of a cent per kWh are 100,000ths of a cent.
     const costCents = Math.floor((nanoCents + 50_000) / 100_000)
     this.#sessions.push({ startedUs, endedUs, energyWh, vehicle, interruptions, peakPowerW, costCents })
   }
@@ -160,7 +160,7 @@ class Life {
     this.#second += steps * stepSeconds
   }
 
-  /** An edge that starts tells all it knows. */
+  /** An edge that starts reports all values. */
   #restart(): void {
     this.#told = undefined
     this.#tell({})
@@ -187,7 +187,7 @@ class Life {
   }
 }
 
-/** As one answer of the charger. */
+/** Merges two rows of the same time into one answer of the charger. */
 const merged = (a: SessionRow, b: SessionRow): SessionRow => ({
   timeUs: a.timeUs,
   state: b.state ?? a.state,
@@ -198,7 +198,10 @@ const merged = (a: SessionRow, b: SessionRow): SessionRow => ({
   status: b.status ?? a.status
 })
 
-/** By the rule of the European Union: summer time from 01:00 UTC of March's last Sunday to 01:00 UTC of October's. */
+/**
+ * True at night in Europe/Berlin. By the rule of the European Union, summer time lasts from 01:00 UTC of March's last
+ * Sunday to 01:00 UTC of October's last Sunday.
+ */
 function isNight(second: number): boolean {
   const year = new Date(second * 1000).getUTCFullYear()
   const isSummer = second >= lastSunday(year, 2) && second < lastSunday(year, 9)

@@ -1,32 +1,32 @@
-// A database for unit tests: it answers what the test tells it to, and keeps every statement that it was asked. SQL
-// itself is tested on a real PostgreSQL; here only what the code decides before and after it.
+// A database for unit tests. It returns the answers that the test sets, and records every statement. SQL itself is
+// tested on a real PostgreSQL. Tests with this database cover only what the code decides before and after the SQL.
 
 type Rows = readonly unknown[]
 
 export interface AskedStatement {
-  /** In one line. */
+  /** The statement on one line. */
   readonly text: string
   readonly values: readonly unknown[]
 }
 
-/** Part of a statement, and its rows; an Error rejects. */
+/** A part of a statement, and the rows for statements that contain the part. An Error rejects the query. */
 export type Answer = readonly [part: string, rows: Rows | Error | ((values: readonly unknown[]) => Rows)]
 
 export class RecordedDb {
   readonly asked: AskedStatement[] = []
   readonly #answers: readonly Answer[]
 
-  /** The first answer whose part is in the statement; without one there are no rows. */
+  /** The first answer whose part occurs in the statement is used. Without such an answer there are no rows. */
   constructor(answers: readonly Answer[] = []) {
     this.#answers = answers
   }
 
-  /** As whatever of pg the code under test takes. */
+  /** The database as any pg type that the code under test takes. */
   get db(): never {
     return { query: this.query.bind(this) } as never
   }
 
-  /** The statements that hold this part. */
+  /** The recorded statements that contain this part. */
   of(part: string): readonly AskedStatement[] {
     return this.asked.filter(({ text }) => text.includes(part))
   }

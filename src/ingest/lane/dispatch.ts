@@ -1,5 +1,5 @@
-// Hands sealed batches to the Piscina workers. Never throws: a worker that dies is one more reason to keep the batch.
-// Piscina replaces a dead thread by itself.
+// Hands sealed batches to the Piscina workers. It never throws: a batch is kept when its worker dies. Piscina replaces
+// a dead thread by itself.
 
 import { Piscina } from 'piscina'
 import type { AcceptWindow } from '../../model/wire/envelope.ts'
@@ -12,13 +12,13 @@ import { columnstoreAgeMs } from './limits.ts'
 
 export interface DispatchOptions extends WriterOptions {
   readonly workers: number
-  /** How far SamplingTime may lie in the past. */
+  /** How far SamplingTime may lie in the past, in ms. */
   readonly acceptPastMs: number
-  /** A thread ended by an error of its own. It is replaced, and its batch is kept. */
+  /** Called when a thread ended by an error of its own. The thread is replaced, and its batch is kept. */
   readonly workerDied: (error: Error) => void
 }
 
-/** The thread's end closes a database connection: so a thread does not end at every pause. */
+/** The end of a thread closes a database connection, so a thread must not end at every pause. */
 const lateThreadIdleMs = 600_000
 
 export class Dispatch {
@@ -41,20 +41,20 @@ export class Dispatch {
       resourceLimits: { maxYoungGenerationSizeMb: 24 },
       workerData: { databaseUrl } satisfies WriterOptions
     })
-    // Without a listener a dying thread would end the process.
+    // Without a listener, a dying thread would end the process.
     this.#pool.on('error', error => workerDied(error as Error))
     this.#pool.on('workerDestroy', () => this.#told.keep(new Set(this.#pool.threads.map(({ threadId }) => threadId))))
   }
 
   /**
-   * For an ordinary lane: stores nothing of the identities with these numbers, and of others nothing from their first
-   * late row on.
+   * Stores a batch of an ordinary lane. It stores nothing of the identities with the numbers `lateIdentities`. Of other
+   * identities, it stores nothing from their first late row on.
    */
   store(batch: Batch, lateIdentities: readonly number[]): Promise<BatchResult | BatchKept> {
     return this.#store({ ...this.#taskOf(batch), lateIdentities })
   }
 
-  /** For the late lane: stores everything. */
+  /** Stores a whole batch of the late lane. */
   storeLate(batch: Batch): Promise<BatchResult | BatchKept> {
     return this.#store({ ...this.#taskOf(batch), lateIdentities: undefined })
   }
@@ -85,7 +85,7 @@ export class Dispatch {
     }
   }
 
-  /** Fixed when the batch was sealed, so that a retry has the same bounds. */
+  /** The bounds are fixed when the batch is sealed, so that a retry has the same bounds. */
   #windowAt(ms: number): AcceptWindow {
     return { fromUs: (ms - this.#acceptPastMs) * 1000, toUs: (ms + acceptFutureMs) * 1000 }
   }

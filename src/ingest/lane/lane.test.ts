@@ -21,7 +21,7 @@ const stored = (outcomes: Uint8Array): BatchResult => ({
   lateIdentities: []
 })
 
-/** One call of `store`: what it was given, as copies, and how to answer it. */
+/** One call of `store`: copies of its arguments, and the function that answers it. */
 interface Call {
   readonly id: string
   readonly sealedAtMs: number
@@ -42,20 +42,20 @@ async function until(condition: () => boolean): Promise<void> {
 class LaneBench {
   readonly lane: Lane
   readonly calls: Call[] = []
-  /** What happened, in order: `stored`, `kept`, `committed`. */
+  /** The events in order: `stored`, `kept`, `committed`. */
   readonly events: string[] = []
   nowMs = 1_000
   admittedBytes = 0
   settledBytes = 0
   readonly handedOn: string[] = []
-  /** Of each acknowledged run: how long, and how many messages. */
+  /** The wait of each acknowledged run, and the number of its messages. */
   readonly waits: [seconds: number, messages: number][] = []
   readonly #timers: TestContext['mock']['timers']
 
   constructor(t: TestContext) {
     this.#timers = t.mock.timers
     this.#timers.enable({ apis: ['setTimeout'] })
-    // The pause before a retry runs on real timers, and at its shortest.
+    // The pause before a retry runs on real timers. This makes it as short as possible.
     t.mock.method(Math, 'random', () => 0)
     this.lane = new Lane({
       store: batch => this.#store(batch),
@@ -432,7 +432,7 @@ test('stop gives up a batch that is kept: drain resolves, nothing is settled, no
   bench.admit(source, 1)
   const drain = bench.lane.drain()
   void bench.call.answer(away)
-  // Microtasks only: the pause before the next attempt, which is a real timer, cannot end meanwhile.
+  // Only microtasks run here, so the pause before the next attempt, which is a real timer, cannot end meanwhile.
   for (let i = 0; i < 100 && bench.events.length === 0; i++) await undefined
   assert.deepEqual(bench.events, ['kept 57P01 1'])
   bench.lane.stop()
@@ -457,7 +457,7 @@ test('stop while the database works: its answer still counts, and what waits beh
   assert.equal(bench.lane.backlog, 1)
 })
 
-// --- what is told about the waiting
+// --- reports on the waiting
 
 test('how long each run waited is told after its acknowledgement, for what was not handed on', async t => {
   const bench = new LaneBench(t)

@@ -1,6 +1,7 @@
-// A lane: the queue of some identities. It fills an open batch, seals it by count, bytes or age, and has one batch
-// in flight, so that acknowledgements leave in admission order and rows of one charger never overtake each other.
-// A batch leaves the lane only when the database has answered for every message; until then it is tried again.
+// A lane: the queue of some identities. It fills an open batch, and seals the batch by count, bytes or age. Only one
+// batch is in flight, so that acknowledgements leave in admission order and rows of one charger never overtake each
+// other. A batch leaves the lane only when the database has answered for every message. Until then the lane tries it
+// again.
 
 import { randomUUID } from 'node:crypto'
 import { setTimeout as sleep } from 'node:timers/promises'
@@ -11,11 +12,14 @@ import { type BatchKept, type BatchResult, kept, late } from '../outcome.ts'
 import { retryDelayMs } from '../retry.ts'
 import { batchMessagesLarge, retryDelayMaxMs, retryDelayMinMs } from './limits.ts'
 
-/** What a lane reports about its work. No function here may fail or decide. */
+/** The reports of a lane about its work. No function here may fail or decide. */
 export interface LaneReport {
   stored(result: BatchResult, seconds: number, batch: Batch): void
   kept(reason: BatchKept['retry'], attempt: number): void
-  /** Its acknowledgements are written. Messages of the outcome `late` were handed on, and are not acknowledged here. */
+  /**
+   * Called when the acknowledgements of the batch are written. Messages with the outcome `late` were handed on, and are
+   * not acknowledged here.
+   */
   acknowledged(batch: Batch, outcomes: Uint8Array): void
 }
 
@@ -23,9 +27,9 @@ export interface LaneOptions {
   readonly store: (batch: Batch) => Promise<BatchResult | BatchKept>
   readonly now: () => number
   readonly report: LaneReport
-  /** A batch is settled: comes before its acknowledgements, while the batch still holds its messages. */
+  /** Called when a batch is settled: before its acknowledgements, while the batch still holds its messages. */
   readonly settled: (batch: Batch, result: BatchResult) => void
-  /** What advanced, after the acknowledgements of its batch were written. */
+  /** Called with the values that advanced, after the acknowledgements of their batch were written. */
   readonly committed: (newest: Newest) => void
 }
 
@@ -46,14 +50,14 @@ export class Lane {
     this.#options = options
   }
 
-  /** Messages admitted and not settled: open, sealed or in flight. */
+  /** The number of messages that are admitted and not settled: open, sealed or in flight. */
   backlog = 0
-  /** When the attempt under way began; undefined when there is none. */
+  /** When the current attempt began, in ms. Undefined when there is no attempt. */
   attemptSinceMs: number | undefined
-  /** Why the newest attempt kept its batch; undefined when it was stored. */
+  /** Why the newest attempt kept its batch. Undefined when the batch was stored. */
   trouble: BatchKept['retry'] | undefined
 
-  /** Returns the bytes that it takes until it is settled. */
+  /** Admits a run. Returns the bytes that the run takes until it is settled. */
   admit(source: Source, run: Run): number {
     if (this.#open.full) this.#seal()
     this.backlog += run.tickets.length
@@ -62,7 +66,7 @@ export class Lane {
     return bytes
   }
 
-  /** Stores all that is admitted, without waiting for more; resolves when nothing is left or `stop` was called. */
+  /** Stores all admitted messages without waiting for more. Resolves when no message is left or `stop` was called. */
   async drain(): Promise<void> {
     this.#draining++
     this.#start()
@@ -70,7 +74,7 @@ export class Lane {
     this.#draining--
   }
 
-  /** Tries no more: messages that are not settled stay unacknowledged, and their senders send them again. */
+  /** Makes no further attempt. Messages that are not settled stay unacknowledged, and their senders send them again. */
   stop(): void {
     clearTimeout(this.#timer)
     this.#stopping.abort()
@@ -101,7 +105,10 @@ export class Lane {
     })
   }
 
-  /** Works until nothing is left, or little after a large batch. Messages that came meanwhile are the next batch. */
+  /**
+   * Works until no message is left, or until few are left after a large batch. Messages that come meanwhile make the
+   * next batch.
+   */
   async #run(): Promise<void> {
     let settled = 0
     while (!this.#stopping.signal.aborted) {
@@ -117,9 +124,9 @@ export class Lane {
   }
 
   /**
-   * Under load the senders of the last batch are being answered just now: their next messages make a batch worth its
-   * commit. Measured in spool-drain: without this pause two of five batches had 30 rows or fewer; with it the mean
-   * rose from 1,464 to 2,204.
+   * Under load, the senders of the last batch are just receiving their answers. Their next messages make a batch that
+   * is worth its commit. Measured in spool-drain: without this pause, two of five batches had 30 rows or fewer. With
+   * it, the mean rose from 1,464 to 2,204.
    */
   #isLittleAfter(settled: number): boolean {
     return settled >= batchMessagesLarge && this.#open.count < settled / 2 && this.#draining === 0
@@ -148,7 +155,7 @@ export class Lane {
     await sleep(ms, undefined, { signal: this.#stopping.signal }).catch(() => {})
   }
 
-  /** One write per connection per batch, then what advanced. */
+  /** Settles a batch with one write per connection. Then it reports the values that advanced. */
   #settle(batch: Batch, result: BatchResult): void {
     this.#options.settled(batch, result)
     const settles = result.outcomes.includes(late) ? settleStored : settleAll
@@ -171,7 +178,7 @@ function settleAll({ sources, ends, tickets }: Batch): void {
   }
 }
 
-/** Late messages are handed on: the late lane settles them. */
+/** Late messages are handed on, and the late lane settles them. */
 function settleStored({ sources, ends, tickets }: Batch, outcomes: Uint8Array): void {
   for (let i = 0, message = 0; i < sources.length; i++) {
     for (; message < ends[i]!; message++) {
@@ -182,6 +189,6 @@ function settleStored({ sources, ends, tickets }: Batch, outcomes: Uint8Array): 
 
 const forgotten = { code: 'forgotten', message: 'the worker did not name an outcome for every message' }
 
-/** Forgetting an outcome means kept. */
+/** A result with a forgotten outcome means that the batch is kept. */
 const isComplete = (batch: Batch, { outcomes }: BatchResult): boolean =>
   outcomes.length === batch.count && !outcomes.includes(kept)

@@ -1,8 +1,8 @@
-// Which lane an identity's messages take: always the same one of the ordinary lanes; or the late lane, while the
-// identity sends rows that are old enough to lie in compressed chunks, where a write takes a thousand times as long.
-// An identity changes its lane only when none of its messages is in flight, so that neither its rows nor its
-// acknowledgements overtake each other. Messages of a late identity that are still in the ordinary lane are handed on,
-// unstored and in order.
+// Decides which lane the messages of an identity take: always the same one of the ordinary lanes, or the late lane. An
+// identity takes the late lane while it sends rows that are old enough to lie in compressed chunks, where a write takes
+// a thousand times as long. An identity changes its lane only when none of its messages is in flight, so that neither
+// its rows nor its acknowledgements overtake each other. Messages of a late identity that are still in the ordinary
+// lane are handed on, unstored and in order.
 
 import type { Batch } from '../batch.ts'
 import type { Lane } from './lane.ts'
@@ -17,7 +17,7 @@ export class Routes {
   readonly #lanes: readonly Lane[]
   readonly #late: Lane
   readonly #routes = new Map<string, Route>()
-  /** Identities that sent late rows, and have not stopped yet. */
+  /** The identities that sent late rows, and have not stopped yet. */
   readonly #lates = new Set<string>()
 
   constructor(lanes: readonly Lane[], late: Lane) {
@@ -33,7 +33,7 @@ export class Routes {
     return route.lane
   }
 
-  /** Numbers of the identities whose messages in this batch of an ordinary lane belong to the late lane. */
+  /** The numbers of the identities whose messages in this batch of an ordinary lane belong to the late lane. */
   lateIn({ identities }: Batch): number[] {
     const late: number[] = []
     if (this.#lates.size === 0) return late
@@ -43,7 +43,7 @@ export class Routes {
     return late
   }
 
-  /** A batch was settled; `late` are the numbers of its identities with late rows. */
+  /** Notes that a batch was settled. `late` are the numbers of its identities with late rows. */
   settled(lane: Lane, { identities, counts }: Batch, late: readonly number[]): void {
     identities.forEach((identity, number) => {
       const route = this.#routeOf(identity)
@@ -53,13 +53,13 @@ export class Routes {
     for (const number of late) this.#lates.add(identities[number]!)
   }
 
-  /** One message of a settled batch goes on in the late lane. */
+  /** The late lane, for one message of a settled batch that is handed on. */
   moved(identity: string): Lane {
     this.#routeOf(identity).inFlight++
     return this.#late
   }
 
-  /** Nearly always no identity is late: then it costs nothing. */
+  /** Nearly always no identity is late. Then the check costs nothing. */
   #isLate(identity: string): boolean {
     return this.#lates.size > 0 && this.#lates.has(identity)
   }

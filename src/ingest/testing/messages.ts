@@ -3,7 +3,9 @@
 import { Run, runOf, type Source } from '../../model/server/admission.ts'
 import { Batch, Records } from '../batch.ts'
 
-/** A connection that notes what it is told: `settle` per message, then one `ack` for what it would write. */
+/**
+ * A connection that records its calls: the ticket of each message for `settle`, then one `ack` for what it would write.
+ */
 export class FakeSource implements Source {
   readonly identity: Source['identity']
   readonly told: (number | 'ack')[] = []
@@ -28,11 +30,11 @@ export interface Message {
   readonly topic: string
   readonly payload: string | Buffer
   readonly dup?: boolean
-  /** The identity that sent it. */
+  /** The identity that sent the message. */
   readonly by?: string
 }
 
-/** The run of one message that lies somewhere inside of a chunk. */
+/** A run of one message that lies somewhere inside a chunk. */
 export function runIn({ topic, payload, dup = false }: Message, ticket: number): Run {
   const run = runOf({ topic, payload: Buffer.from(payload as string), ticket, dup })
   const around = [Buffer.from('xx'), Buffer.from('xxx')] as const
@@ -42,7 +44,7 @@ export function runIn({ topic, payload, dup = false }: Message, ticket: number):
   return run
 }
 
-/** The message of a run of one. */
+/** The message of a run that has only one message. */
 export function messageIn({ chunk, from, end, tickets }: Run): Message & { readonly ticket: number } {
   const batch = new Batch()
   batch.add(new FakeSource('c1'), Object.assign(new Run(), { chunk, from, end, tickets }))
@@ -50,7 +52,7 @@ export function messageIn({ chunk, from, end, tickets }: Run): Message & { reado
   return { topic, payload: payload.toString('latin1'), dup, ticket: tickets[0]! }
 }
 
-/** One run of several messages. */
+/** One run with several messages. */
 export function runOfAll(messages: readonly Message[], firstTicket: number): Run {
   const run = new Run()
   const runs = messages.map((message, i) => runIn(message, firstTicket === 0 ? 0 : firstTicket + i))
@@ -75,7 +77,7 @@ interface Unpacked {
   readonly dup: boolean
 }
 
-/** What a worker finds in a packed batch. */
+/** The messages that a worker finds in a packed batch. */
 export function unpacked(packed: ArrayBuffer): Unpacked[] {
   const messages = []
   for (const records = new Records(packed); records.next(); ) {

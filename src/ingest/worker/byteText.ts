@@ -1,6 +1,6 @@
-// Compares bytes with a text that is known before, four at a time: the workers do nothing more often. Pure.
+// Compares bytes with a known text, four bytes at a time, because the workers do nothing more often. Pure.
 
-/** A text as numbers of four bytes and the rest: it is compared four bytes at a time. */
+/** A text as numbers of four bytes each, and the remaining bytes. */
 export interface Words {
   readonly length: number
   readonly words: readonly number[]
@@ -14,7 +14,7 @@ export function wordsOf(text: string): Words {
   return { length: bytes.length, words, rest: [...bytes.subarray(4 * words.length)] }
 }
 
-/** Whether the text stands at `at`; the caller knows that so many bytes are there. */
+/** True if the text is at `at`. The caller must know that `length` bytes exist there. */
 export function isAt(view: DataView, at: number, { words, rest }: Words): boolean {
   let position = at
   for (let i = 0; i < words.length; i++, position += 4) if (view.getInt32(position) !== words[i]) return false

@@ -1,5 +1,5 @@
-// The statements of the ingest path, one exported function each. They run on the caller's connection and inside
-// its transaction; they never catch.
+// The SQL statements of the ingest path, one exported function each. They run on the caller's connection and inside the
+// caller's transaction. They never catch errors.
 
 import { once } from 'node:events'
 import type { Client } from 'pg'
@@ -13,7 +13,7 @@ import { encodeRows, readingColumns } from './rows.ts'
 
 const columnList = readingColumns.join(', ')
 
-/** Session settings of every ingest connection. The TimescaleDB one is a harmless placeholder elsewhere. */
+/** The session settings of every ingest connection. Without TimescaleDB, its setting is a harmless placeholder. */
 export const sessionSettings = (statementTimeoutMs: number): string => `
   SET synchronous_commit = on;
   SET statement_timeout = ${statementTimeoutMs};
@@ -29,17 +29,20 @@ export async function selectChargerIds(db: Client, names: readonly string[]): Pr
   return new Map(rows.map(({ id, name }) => [name, id]))
 }
 
-/** Makes the chargers that do not exist. Names must be sorted: two lanes must not wait for each other crosswise. */
+/**
+ * Inserts the chargers that do not exist. The names must be sorted, so that two lanes do not wait for each other
+ * crosswise.
+ */
 export async function insertChargers(db: Client, names: readonly string[]): Promise<void> {
   await db.query('INSERT INTO chargers (name) SELECT unnest($1::text[]) ON CONFLICT (name) DO NOTHING', [names])
 }
 
-/** Optimistic: fails with 23505 when any row is stored already. */
+/** Optimistic: fails with 23505 when any row is already stored. */
 export async function copyReadings(db: Client, rows: readonly Row[]): Promise<void> {
   await copyInto(db, `COPY ev_readings (${columnList}) FROM STDIN BINARY`, encodeRows(rows))
 }
 
-/** Replaces the staged rows by `rows`. A row's place in the array is its ordinal. */
+/** Replaces the staged rows with `rows`. The place of a row in the array is its ordinal. */
 export async function stageReadings(db: Client, rows: readonly Row[]): Promise<void> {
   await db.query('DELETE FROM staged_readings')
   await copyInto(db, `COPY staged_readings (ordinal, ${columnList}) FROM STDIN BINARY`, encodeRows(rows, true))
@@ -59,14 +62,14 @@ const mergeSql = `
   SET ${valueColumns.map(c => `${c} = COALESCE(stored.${c}, excluded.${c})`).join(', ')}
   WHERE ${valueColumns.map(c => `(stored.${c} IS NULL AND excluded.${c} IS NOT NULL)`).join(' OR ')}`
 
-/** Stores the staged rows; a stored value wins over a staged one. Locks the rows that exist. */
+/** Stores the staged rows. A stored value wins over a staged one. Locks the rows that exist. */
 export async function mergeStaged(db: Client): Promise<void> {
   await db.query(mergeSql)
 }
 
 /**
- * The stored values for each staged row, by ordinal, in the order of `valueSpecs`; null where there is no value.
- * The bounds let the planner leave out the other days; LIMIT keeps it to one index look-up a row.
+ * The stored values for each staged row, by ordinal, in the order of `valueSpecs`. Null where there is no value. The
+ * bounds let the planner leave out the other days. LIMIT keeps the cost at one index look-up per row.
  */
 export async function selectStaged(db: Client, rows: readonly Row[]): Promise<Map<number, (number | string | null)[]>> {
   const times = rows.map(({ timeUs }) => timeUs)
@@ -96,7 +99,7 @@ export interface RejectedMessage {
   readonly reason: string
 }
 
-/** Once per message, however often its batch is tried. */
+/** Inserts each message once, however often its batch is tried. */
 export async function insertRejected(
   db: Client,
   batchId: string,
@@ -122,7 +125,10 @@ export async function insertRejected(
   )
 }
 
-/** For maintenance (history/maintenance.ts): the ranges to derive anew, once this transaction is committed. */
+/**
+ * Notes the ranges that maintenance (history/derive/maintenance.ts) must derive again, once this transaction is
+ * committed.
+ */
 export async function insertHistoryChanges(db: Client, changes: readonly HistoryChange[]): Promise<void> {
   await db.query(
     `INSERT INTO history_changes (charger_id, from_time, to_time)
@@ -131,7 +137,7 @@ export async function insertHistoryChanges(db: Client, changes: readonly History
   )
 }
 
-/** The newest status of each charger; at most one per charger, sorted by id. */
+/** Stores the newest status of each charger. `statuses` has at most one status per charger, and is sorted by id. */
 export async function upsertStatuses(db: Client, statuses: readonly Status[]): Promise<void> {
   await db.query(
     `INSERT INTO edge_status AS stored (charger_id, time, status)

@@ -13,7 +13,7 @@ const message = (name: string, value: unknown, at = time, charger = 'c1'): Messa
   topic: `chargers/${charger}/${name}`,
   payload: envelope(value, at)
 })
-/** Nothing is late. */
+/** No row is late. */
 const noLateRule = { lateBeforeUs: 0, lateIdentities: [] }
 const decodeAll = (...messages: readonly Message[]): Decoded => decode(packed(messages), window, noLateRule)
 const columnOf = (name: ValueName): number => valueNames.indexOf(name)
@@ -221,7 +221,7 @@ test('an EdgeStatus may speak of escapes without being one', () => {
 
 // --- late rows
 
-/** Two identities, `old` and `young`: late is what is older than `time`. */
+/** Two identities, `old` and `young`. A row older than `time` is late. */
 const decodeMixed = (lateIdentities: readonly number[] | undefined): Decoded => {
   const at = (ms: number): string => new Date(Date.parse(time) + ms).toISOString()
   const old = { charger: 'c1', by: 'old' }

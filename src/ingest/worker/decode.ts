@@ -1,5 +1,5 @@
-// Decodes a packed batch in a worker: validates each envelope, merges the values of one (charger, SamplingTime)
-// into one row, and notes what must be rejected and why. Pure: no clock, no database, never throws on input.
+// Decodes a packed batch in a worker. It validates each envelope, merges the values of one (charger, SamplingTime) into
+// one row, and notes which messages must be rejected and why. Pure: no clock, no database, never throws on input.
 
 import { type RejectCode, RejectedError } from '../../model/errors.ts'
 import { operationStates, type ValueSpec, valueSpecs } from '../../model/wire/chargerState.ts'
@@ -21,15 +21,16 @@ import { Scanner } from './scan.ts'
 import { knownNames, type Topic, Topics } from './topics.ts'
 
 /**
- * The value messages that passed the checks, in parallel arrays: a batch has thousands. Their rows have the outcomes.
+ * The value messages that passed the checks. They are in parallel arrays, because a batch has thousands of them. Their
+ * rows hold the outcomes.
  */
 export class ValueMessages {
-  /** Place in the batch. */
+  /** The places of the messages in the batch. */
   readonly indices: number[] = []
   readonly topics: Topic[] = []
   readonly rows: Row[] = []
   readonly values: Value[] = []
-  /** Some message has another value than its row. */
+  /** True when some message has another value than its row. */
   disputed = false
 
   get length(): number {
@@ -50,7 +51,7 @@ export interface Reject {
   readonly reason: string
 }
 
-/** An EdgeStatus: the newest of the batch per charger is stored. */
+/** An EdgeStatus. Of each charger, only the newest one in the batch is stored. */
 export interface Status {
   readonly index: number
   readonly topic: string
@@ -66,22 +67,22 @@ export interface Decoded {
   readonly messages: ValueMessages
   readonly statuses: Status[]
   readonly rejects: Reject[]
-  /** What the late lane stores instead. */
+  /** The messages that are left to the late lane. */
   readonly late: number[]
-  /** Numbers of the identities that sent rows older than the columnstore age. */
+  /** The numbers of the identities that sent rows older than the columnstore age. */
   readonly lateIdentities: Set<number>
 }
 
 /**
- * When a row counts as late, and which identities' messages are left to the late lane; undefined = this is the late
- * lane.
+ * Decides when a row counts as late, and which identities' messages are left to the late lane. `lateIdentities` is
+ * undefined in the late lane itself.
  */
 export interface LateRule {
   readonly lateBeforeUs: number
   readonly lateIdentities: readonly number[] | undefined
 }
 
-/** `topics` may be kept from batch to batch. */
+/** Decodes a batch. `topics` may be kept from batch to batch. */
 export function decode(packed: ArrayBuffer, window: AcceptWindow, rule: LateRule, topics = new Topics()): Decoded {
   const leavesLate = rule.lateIdentities !== undefined
   const lateIdentities = new Set(rule.lateIdentities)
@@ -123,7 +124,7 @@ export function decode(packed: ArrayBuffer, window: AcceptWindow, rule: LateRule
   return { count: records.index + 1, rows, messages, statuses, rejects, late, lateIdentities }
 }
 
-/** A canonical and legal message is taken as it was scanned. All others, and all faults, are judged by the envelope. */
+/** A canonical and legal message is used as it was scanned. The envelope judges all other messages, and all faults. */
 function decodeValue(records: Records, spec: ValueSpec, window: AcceptWindow, scanner: Scanner): Envelope {
   if (
     scanner.scan(records.bytes, records.view, records.payloadAt, records.end) &&
@@ -138,26 +139,28 @@ function decodeValue(records: Records, spec: ValueSpec, window: AcceptWindow, sc
 }
 
 const states: ReadonlySet<unknown> = new Set(operationStates)
-/** Scanned texts are ASCII: their length is their code points. */
+/** Scanned texts are ASCII, so their length is the number of their code points. */
 function isRight(value: Value, { kind, codePointsMax }: ValueSpec): boolean {
   if (kind === 'number') return typeof value === 'number'
   if (kind === 'state') return states.has(value)
   return typeof value === 'string' && value.length <= codePointsMax
 }
 
-/** A fault that a payload provokes costs that message alone, and never stops the lane. */
+/** An error that a payload causes rejects only that message, and never stops the lane. */
 const rejectionOf = (error: unknown): Pick<Reject, 'code' | 'reason'> =>
   error instanceof RejectedError
     ? { code: error.code, reason: error.message }
     : { code: 'undecodable', reason: `expected a payload that can be decoded, found one that provokes: ${error}` }
 
-/** The cost of decoding grows with the bytes, and all identities of a lane pay it. */
+/**
+ * Rejects a payload that is too large. The cost of decoding grows with the bytes, and all identities of a lane pay it.
+ */
 function refuseLarge({ length }: Buffer): void {
   if (length <= payloadBytesMax) return
   throw new RejectedError('too_large', `expected a payload of at most ${payloadBytesMax} bytes, found ${length}`)
 }
 
-/** An EdgeStatus is any JSON object with a SamplingTime; it is stored as it is, less its white space. */
+/** An EdgeStatus is any JSON object with a SamplingTime. It is stored as it is, without its white space. */
 function decodeStatus(index: number, { topic, name, charger }: Topic, payload: Buffer, window: AcceptWindow): Status {
   if (name !== edgeStatusName) {
     throw new RejectedError('unknown_value_name', `expected one of ${knownNames}, found ${name}`)
@@ -166,10 +169,10 @@ function decodeStatus(index: number, { topic, name, charger }: Topic, payload: B
   const object = decodeObject(payload)
   const timeUs = decodeTime(object.SamplingTime, window)
   const text = JSON.stringify(object)
-  // Later readers of the status may be less careful: no member of any level may have it.
+  // Later readers of the status may be less careful, so no member at any level may be named __proto__.
   if (text.includes('"__proto__":')) throw badMember('no member __proto__', 'one')
-  // JSON escapes exactly what jsonb cannot hold: NUL and lone surrogates. An escaped backslash before it escapes
-  // nothing.
+  // JSON escapes exactly the characters that jsonb cannot hold: NUL and lone surrogates. An escaped backslash does not
+  // escape the characters after it.
   if (/(?<!\\)(?:\\\\)*\\u(?:0000|d[89a-f])/i.test(text)) {
     throw new RejectedError('bad_text', `expected text without NUL and lone surrogates, found ${excerpt(text)}`)
   }

@@ -1,15 +1,15 @@
-// The ranges of a batch that came too late for the ordinary derivation of the history. Pure.
+// Finds the ranges of a batch that came too late for the ordinary derivation of the history. Pure.
 
 import type { Row } from './row.ts'
 
-/** Rows of a charger from the oldest to the newest, both included. */
+/** The rows of a charger from the oldest to the newest, both included. */
 export interface HistoryChange {
   readonly chargerId: number
   readonly fromUs: number
   readonly toUs: number
 }
 
-/** Of rows sorted by charger and time: one range per charger, of the rows before `freshUs`. */
+/** One range per charger, of its rows before `freshUs`. `rows` must be sorted by charger and time. */
 export function historyChanges(rows: readonly Row[], freshUs: number): HistoryChange[] {
   const changes: { chargerId: number; fromUs: number; toUs: number }[] = []
   for (const { chargerId, timeUs } of rows) {

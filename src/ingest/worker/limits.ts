@@ -1,17 +1,18 @@
 // The limits of `ingest/worker/`, each with its unit in its name. What can be set by a flag has its default here.
 
 /**
- * Largest payload that is decoded. A larger one is rejected unread. Values have a hundred bytes, an EdgeStatus some
- * hundreds.
+ * The largest payload that is decoded. A larger payload is rejected unread. Values have a hundred bytes, an EdgeStatus
+ * some hundreds.
  */
 export const payloadBytesMax = 8_192
-/** Topics that a worker keeps taken apart; above it, it forgets them all. */
+/** The number of parsed topics that a worker keeps. When it has this many, it forgets them all. */
 export const topicsKeptMax = 32_768
-/** A single statement of the ingest path is cancelled by the server after this long; the batch is kept and retried. */
+/** The database cancels a single statement of the ingest path after this time. The batch is kept and retried. */
 export const ingestStatementTimeoutMs = 60_000
-/** A whole attempt, on our side: a database that has vanished ends no statement. */
+/** The limit of a whole attempt, on our side. It exists because a database that has vanished ends no statement. */
 export const ingestAttemptTimeoutMs = 75_000
 /**
- * Rows older than this when they are stored are noted in history_changes, and the history is derived anew from there.
+ * Rows that are older than this when they are stored are noted in history_changes. The history is derived again from
+ * there.
  */
 export const freshMs = 3 * 60_000

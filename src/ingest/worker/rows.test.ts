@@ -16,7 +16,7 @@ const row = (timeUs: number, values: Partial<Record<number, Value>> = {}, charge
   refusal: undefined
 })
 
-// The bytes by hand, from PostgreSQL's documentation of COPY, "Binary Format".
+// The bytes are written by hand, from PostgreSQL's documentation of COPY, "Binary Format".
 const header = '5047434f50590aff0d0a00 00000000 00000000'
 const trailer = 'ffff'
 const none = 'ffffffff '
@@ -114,7 +114,7 @@ test('text takes its length in bytes of UTF-8, not in characters', () => {
   }
 })
 
-/** What PostgreSQL reads. */
+/** Parses the stream as PostgreSQL reads it. */
 function parse(encoded: Buffer): (Buffer | undefined)[][] {
   const rows = []
   for (let at = 19; ; ) {

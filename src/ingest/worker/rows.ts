@@ -1,12 +1,11 @@
-// Rows as PostgreSQL's binary COPY format. Pure.
-// Source: PostgreSQL documentation, COPY, "Binary Format"; an enum travels as its label, timestamptz as microseconds
-// since 2000.
+// Encodes rows in PostgreSQL's binary COPY format. Pure. Source: PostgreSQL documentation, COPY, "Binary Format". An
+// enum is sent as its label, timestamptz as microseconds since 2000.
 
 import { valueSpecs } from '../../model/wire/chargerState.ts'
 import type { Value } from '../../model/wire/envelope.ts'
 import type { Row } from './row.ts'
 
-/** The columns of a reading in the order in which `encodeRows` writes them. */
+/** The columns of a reading, in the order in which `encodeRows` writes them. */
 export const readingColumns: readonly string[] = ['charger_id', 'time', ...valueSpecs.map(({ column }) => column)]
 
 const header = Buffer.from('PGCOPY\n\xff\r\n\0\0\0\0\0\0\0\0\0', 'latin1')
@@ -17,8 +16,8 @@ const fixedBytes = 2 + (4 + 4) + (4 + 8) + valueSpecs.length * (4 + 8)
 const bytesPerCodeUnit = 3
 
 /**
- * A whole COPY stream for `rows`; with `ordinals` a leading integer column counts them from 0.
- * The buffer is fresh each time: the socket owns it until the COPY has finished.
+ * A whole COPY stream for `rows`. With `ordinals`, a leading integer column counts the rows from 0. The buffer is new
+ * each time, because the socket owns it until the COPY has finished.
  */
 export function encodeRows(rows: readonly Row[], ordinals = false): Buffer {
   const out = Buffer.allocUnsafeSlow(rows.reduce((bytes, row) => bytes + rowBytesMax(row), header.length + 2))
@@ -42,7 +41,8 @@ function rowBytesMax(row: Row): number {
   return bytes
 }
 
-// A DataView writes inline, while Buffer's methods call and check: half the time, by the profile.
+// The methods of a DataView write inline, while the methods of Buffer call and check. By the profile, a DataView takes
+// half the time.
 
 function writeInt(view: DataView, value: number, at: number): number {
   view.setInt32(at, 4)

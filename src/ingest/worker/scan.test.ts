@@ -10,14 +10,14 @@ const numberSpec = valueSpecs.find(({ kind }) => kind === 'number')!
 const textSpec: ValueSpec = { ...valueSpecs.find(({ kind }) => kind === 'text')!, codePointsMax: 1_000 }
 
 const scanner = new Scanner()
-/** Scanned out of the middle of other bytes; undefined when it is not canonical. */
+/** Scans the payload in the middle of other bytes. Undefined when the payload is not canonical. */
 function scan(payload: string | Buffer): Envelope | undefined {
   const bytes = Buffer.from(payload as string)
   const around = Buffer.concat([Buffer.from('}"1'), bytes, Buffer.from('1"}')])
   const view = new DataView(around.buffer, around.byteOffset, around.length)
   return scanner.scan(around, view, 3, 3 + bytes.length) ? { timeUs: scanner.timeUs, value: scanner.value } : undefined
 }
-/** What the envelope says; undefined for a reject. */
+/** The value that the envelope decodes. Undefined for a reject. */
 function decoded(payload: string | Buffer): Envelope | undefined {
   for (const spec of [numberSpec, textSpec]) {
     try {
@@ -60,7 +60,7 @@ test('minus zero keeps its sign', () => {
   assert.ok(Object.is(scan(withValue('-0.00'))?.value, -0))
 })
 
-// Right or wrong, it is not ours to say.
+// The scan leaves these payloads to the envelope, right or wrong.
 const leftToTheEnvelope = [
   '',
   '{}',
@@ -131,7 +131,7 @@ test('whatever is not exactly canonical is left to the envelope', () => {
   for (const payload of leftToTheEnvelope) assert.equal(scan(payload), undefined, payload)
 })
 
-// The last days of a month were the other parser's once, at twice the CPU of a worker.
+// The last days of a month were once left to the other parser, at twice the CPU of a worker.
 test('every day from 1970 to 2100 is scanned, and the days after the end of a month are not', () => {
   const endMs = Date.UTC(2101, 0, 1)
   for (let ms = 0; ms < endMs; ms += 86_400_000) {

@@ -1,7 +1,7 @@
 // Reads the canonical envelope, `{"SamplingTime":"YYYY-MM-DDTHH:MM:SS.fffZ","Value":...}`, from its bytes. Our own edge
-// writes it, so nearly every message has this form. The scan allocates nothing but texts and knows no errors: a
-// message in any other form is left to JSON.parse and the checks of model/wire/envelope.ts, which alone decide on
-// faults. The profile that pays for it: JSON.parse and the objects around it were half of the CPU of a worker.
+// writes it, so nearly every message has this form. The scan allocates nothing but texts, and reports no errors. A
+// message in any other form is left to JSON.parse and the checks of model/wire/envelope.ts. Only these checks decide on
+// faults. A profile justifies the scan: JSON.parse and the objects around it took half of the CPU of a worker.
 
 import { daysOfMonth } from '../../model/wire/envelope.ts'
 import { isAt, wordsOf } from './byteText.ts'
@@ -20,8 +20,7 @@ const closingBrace = 0x7d
 
 const dayUs = 86_400_000_000
 /**
- * Up to here decimals are exact in a double, and so is one division by a power of ten: the quotient is the nearest
- * double.
+ * Up to this many digits, a decimal is exact in a double. Then one division by a power of ten gives the nearest double.
  */
 const digitsMax = 15
 const powersOfTen = Array.from({ length: digitsMax + 1 }, (_, exponent) => 10 ** exponent)
@@ -29,15 +28,15 @@ const powersOfTen = Array.from({ length: digitsMax + 1 }, (_, exponent) => 10 **
 export class Scanner {
   timeUs = 0
   value: number | string = 0
-  /** The last date that was read, as bytes, and its midnight: most samples are of the same day. */
+  /** The date that was read last, as bytes, and its midnight. Most samples are of the same day. */
   #yearBytes = 0
   #monthBytes = 0
   #dayBytes = 0
   #midnightUs = 0
 
   /**
-   * True when the bytes from `at` to `end` are canonical: then `timeUs` and `value` are theirs. `view`: the same
-   * memory.
+   * True when the bytes from `at` to `end` are canonical. Then `timeUs` and `value` are set from them. `view` must be a
+   * view of the same memory.
    */
   scan(bytes: Buffer, view: DataView, at: number, end: number): boolean {
     if (end - at < shortestBytes || bytes[end - 1] !== closingBrace) return false
@@ -55,7 +54,7 @@ export class Scanner {
     const minute = two(bytes, at + 14)
     const second = two(bytes, at + 17)
     const ms = two(bytes, at + 20) * 10 + digit(bytes[at + 22]!)
-    // A byte that is no digit gives NaN, which fails every comparison.
+    // A byte that is no digit gives NaN, and NaN fails every comparison.
     if (!(hour < 24 && minute < 60 && second < 60 && ms < 1000)) return false
     if (!this.#isSameDay(view, at) && !this.#startDay(bytes, view, at)) return false
     this.timeUs = this.#midnightUs + ((hour * 60 + minute) * 60 + second) * 1_000_000 + ms * 1000
@@ -83,7 +82,7 @@ export class Scanner {
     return true
   }
 
-  /** Plain decimals of at most 15 digits, without an exponent. */
+  /** Reads a plain decimal of at most 15 digits, without an exponent. */
   #number(bytes: Buffer, from: number, end: number): boolean {
     const isNegative = bytes[from] === minus
     const first = isNegative ? from + 1 : from
@@ -103,7 +102,7 @@ export class Scanner {
     return true
   }
 
-  /** ASCII without escapes. */
+  /** Reads an ASCII text without escapes. */
   #text(bytes: Buffer, from: number, end: number): boolean {
     if (end < from || bytes[end] !== quote) return false
     for (let at = from; at < end; at++) {

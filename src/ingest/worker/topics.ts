@@ -1,7 +1,7 @@
-// The topics of a worker's batches, each taken apart once, and the rows that each charger has in the current batch.
-// Pure. A batch has thousands of messages of few topics, and a charger repeats its topics in the same order poll after
-// poll. So the topic that followed the present one last time is tried first, by its bytes. The profile that pays for
-// it: to make a string of every topic and look it up was a fifth of the CPU of a worker.
+// The topics of a worker's batches, each parsed once, and the rows of each charger in the current batch. Pure. A batch
+// has thousands of messages of few topics, and a charger repeats its topics in the same order at every poll. So the
+// topic that last followed the current one is tried first, by its bytes. A profile justifies this: making a string of
+// every topic and looking it up took a fifth of the CPU of a worker.
 
 import { threadId } from 'node:worker_threads'
 import { valueSpecs } from '../../model/wire/chargerState.ts'
@@ -13,7 +13,7 @@ import { topicsKeptMax } from './limits.ts'
 import { Row } from './row.ts'
 
 /**
- * The rows of one charger in the current batch. Nearly always they come in order; only otherwise they are looked up.
+ * The rows of one charger in the current batch. They nearly always come in order. Only rows out of order are looked up.
  */
 class ChargerRows {
   readonly charger: string
@@ -30,7 +30,10 @@ class ChargerRows {
     return this.#rows.length === 0
   }
 
-  /** The row of this time; undefined when there is none yet. The values of a poll come one after the other. */
+  /**
+   * The row of this time. Undefined when there is no such row yet. The last row is tried first, because the values of a
+   * poll come one after the other.
+   */
   at(timeUs: number): Row | undefined {
     if (this.#last?.timeUs === timeUs) return this.#last
     if (timeUs > this.#newestUs) return undefined
@@ -53,20 +56,20 @@ class ChargerRows {
   }
 }
 
-/** A topic, taken apart. */
+/** A parsed topic. */
 export class Topic {
   readonly topic: string
   readonly name: string
   /** Undefined for a name that the contract does not know. */
   readonly column: number | undefined
   readonly charger: ChargerRows
-  /** Time and place of the newest message, for the search that sets them and puts them back. */
+  /** The time and the place of the newest message. The search for the newest messages sets and resets them. */
   newestUs = Number.NEGATIVE_INFINITY
   newestAt = -1
-  /** The number by which the main thread is told; negative until then. */
+  /** The number under which the main thread knows this topic. Negative until the topic is sent. */
   number = -1
   readonly words: Words
-  /** The topic that followed this one last time. */
+  /** The topic that last followed this one. */
   next: Topic | undefined
 
   constructor(topic: string, name: string, charger: ChargerRows) {
@@ -95,7 +98,7 @@ export class Topics {
   #told = 0
   #last: Topic | undefined
 
-  /** Forgets the rows of the batch before; and all topics when they have become too many to keep. */
+  /** Forgets the rows of the previous batch. Forgets all topics when they have become too many to keep. */
   begin(): void {
     for (const charger of this.#filled) charger.clear()
     this.#filled.length = 0
@@ -107,7 +110,9 @@ export class Topics {
     this.#told = 0
   }
 
-  /** The topic of the current record. Topics that are admitted are ASCII: the names' patterns say so. */
+  /**
+   * The topic of the current record. Admitted topics are ASCII, because the patterns of the names allow nothing else.
+   */
   of({ bytes, view, topicAt, topicEnd }: Records): Topic {
     const last = this.#last
     let topic = last?.next
@@ -119,7 +124,7 @@ export class Topics {
     return topic
   }
 
-  /** The topic of this text. */
+  /** The topic with this text. */
   named(text: string): Topic {
     let topic = this.#topics.get(text)
     if (topic === undefined) {
@@ -129,7 +134,10 @@ export class Topics {
     return topic
   }
 
-  /** For the main thread, which must get every answer: each has only the new texts. */
+  /**
+   * The topics as numbers for the main thread. The main thread must receive every answer, because an answer has only
+   * the new texts.
+   */
   tell(topics: readonly Topic[]): NumberedTopics {
     const added: string[] = []
     const numbers = Uint32Array.from(topics, topic => {
@@ -142,7 +150,7 @@ export class Topics {
     return { thread: threadId, table: this.#table, numbers, added }
   }
 
-  /** The row of this charger and time; a new one goes to `rows`. */
+  /** The row of this charger and time. A new row is added to `rows`. */
   row(rows: Row[], charger: ChargerRows, timeUs: number): Row {
     let row = charger.at(timeUs)
     if (row !== undefined) return row

@@ -1,6 +1,6 @@
-// The worker's side of a lane: decode -> copy -> commit, and what became of each message.
-// It returns plain data and never throws across threads, where errors lose their class. A batch may come again after a
-// connection or a thread has died: to store it twice changes nothing.
+// The worker's side of a lane: it decodes, copies and commits a batch, and returns the outcome of each message. It
+// returns plain data and never throws across threads, because errors lose their class there. A batch may come again
+// after a connection or a thread has died. Storing a batch twice changes nothing.
 
 import { workerData } from 'node:worker_threads'
 import { Client } from 'pg'
@@ -23,9 +23,9 @@ export interface BatchTask {
   readonly identities: readonly string[]
   readonly receivedAtMs: number
   readonly window: AcceptWindow
-  /** Rows before this may lie in compressed chunks. */
+  /** Rows before this time may lie in compressed chunks. */
   readonly lateBeforeUs: number
-  /** Numbers of the identities whose messages the late lane stores; undefined = this is the late lane. */
+  /** The numbers of the identities whose messages the late lane stores. Undefined in the late lane itself. */
   readonly lateIdentities: readonly number[] | undefined
 }
 
@@ -53,7 +53,7 @@ class Writer {
       const rejects = await store(db, task, decoded)
       return resultOf(decoded, rejects, this.#topics)
     } catch (error) {
-      // The connection may be in any state: the next attempt starts with a fresh one.
+      // The connection may be in any state, so the next attempt starts with a new one.
       this.#disconnect()
       return { retry: { code: sqlState(error) ?? 'unavailable', message: (error as Error).message } }
     } finally {
@@ -70,13 +70,13 @@ class Writer {
       keepAlive: true,
       keepAliveInitialDelayMillis: 10_000
     })
-    this.#db = db // before it is ready: a set-up that fails is ended like any other attempt
+    this.#db = db // set early, so that a failed set-up is ended like any other attempt
     // Without a listener, a dying database ends the process. The pending query reports the error.
     db.on('error', () => this.#forget(db))
     db.on('end', () => this.#forget(db))
     await db.connect()
     await db.query(sql.sessionSettings(ingestStatementTimeoutMs))
-    // The database may have been restored from a backup: then an id may belong to another charger.
+    // The database may have been restored from a backup. Then an id may belong to another charger.
     this.#chargerIds.clear()
     return db
   }
@@ -88,11 +88,11 @@ class Writer {
   #disconnect(): void {
     const db = this.#db
     this.#db = undefined
-    // Not awaited: the database may be gone. With a query under way, end() destroys the socket at once.
+    // Not awaited, because the database may be gone. While a query runs, end() destroys the socket at once.
     db?.end().catch(() => {})
   }
 
-  /** In statements of their own, so that an id is remembered only once its charger is committed. */
+  /** Uses statements of its own, so that an id is remembered only when its charger is committed. */
   async #assignChargerIds(db: Client, { rows, statuses }: Decoded): Promise<void> {
     const missing = new Set<string>()
     for (const { charger } of rows) if (!this.#chargerIds.has(charger)) missing.add(charger)
@@ -114,11 +114,12 @@ class Writer {
 }
 
 /**
- * How the rows go in: `copy` hopes that none is stored yet, `merge` knows that some are, `bisect` that some cannot be.
+ * How the rows are stored. `copy` expects that no row is stored yet, `merge` that some rows are stored, and `bisect`
+ * that some rows cannot be stored.
  */
 type Way = 'copy' | 'merge' | 'bisect'
 
-/** Stores the batch in one transaction and returns all its rejects. Throws what must be retried. */
+/** Stores the batch in one transaction, and returns all its rejects. Throws errors that must be retried. */
 async function store(db: Client, task: BatchTask, decoded: Decoded): Promise<Reject[]> {
   decoded.rows.sort((a, b) => a.chargerId - b.chargerId || a.timeUs - b.timeUs)
   for (let way: Way = 'copy'; ; ) {
@@ -159,7 +160,10 @@ async function attempt(db: Client, task: BatchTask, decoded: Decoded, way: Way):
   return rejects
 }
 
-/** First committed wins: afterwards each row holds the stored values, so that a differing message is a conflict. */
+/**
+ * The value that was committed first wins. Afterwards each row holds the stored values, so that a differing message is
+ * a conflict.
+ */
 async function merge(db: Client, rows: readonly Row[]): Promise<void> {
   await sql.stageReadings(db, rows)
   await sql.mergeStaged(db)
@@ -169,7 +173,7 @@ async function merge(db: Client, rows: readonly Row[]): Promise<void> {
   })
 }
 
-/** Merges halves of halves, each under a savepoint, until the rows that the database refuses stand alone. */
+/** Merges the rows in halves, each under a savepoint, until every row that the database refuses is alone. */
 async function bisect(db: Client, rows: readonly Row[]): Promise<void> {
   const reason = await refusalOf(db, () => merge(db, rows))
   if (reason === undefined) return
@@ -183,7 +187,8 @@ async function bisect(db: Client, rows: readonly Row[]): Promise<void> {
 }
 
 /**
- * Does `work` under a savepoint. Why the database refused the data of it, or undefined; throws what must be retried.
+ * Does `work` under a savepoint. Returns why the database refused its data, or undefined. Throws errors that must be
+ * retried.
  */
 async function refusalOf(db: Client, work: () => Promise<void>): Promise<string | undefined> {
   await db.query('SAVEPOINT part')
@@ -198,7 +203,7 @@ async function refusalOf(db: Client, work: () => Promise<void>): Promise<string 
   }
 }
 
-/** A status that the database refuses is rejected like a row. */
+/** Stores each status alone. A status that the database refuses is rejected like a row. */
 async function storeEachStatus(db: Client, decoded: Decoded, statuses: readonly Status[]): Promise<void> {
   for (const status of statuses) {
     const reason = await refusalOf(db, () => sql.upsertStatuses(db, [status]))
@@ -212,7 +217,10 @@ const storeRejects = (
   messages: readonly sql.RejectedMessage[]
 ): Promise<void> => sql.insertRejected(db, id, receivedAtMs, messages)
 
-/** A reject that the operator's own constraint refuses must not stop the lane: it is stored without its texts. */
+/**
+ * Stores each reject alone. If a constraint of the operator refuses a reject, the reject is stored without its texts,
+ * so that it does not stop the lane.
+ */
 async function storeEachReject(db: Client, task: BatchTask, messages: readonly sql.RejectedMessage[]): Promise<void> {
   for (const message of messages) {
     const refusal = await refusalOf(db, () => storeRejects(db, task, [message]))
@@ -231,7 +239,7 @@ function newestStatuses(statuses: readonly Status[]): Status[] {
   return [...newest.values()].sort((a, b) => a.chargerId - b.chargerId)
 }
 
-/** All rejects: by decoding, by the database, and for values that differ from the stored one. */
+/** All rejects: by decoding, by the database, and for values that differ from the stored value. */
 function allRejects(decoded: Decoded, way: Way): Reject[] {
   const { messages, rejects } = decoded
   const all = [...rejects]
@@ -280,7 +288,7 @@ function resultOf(decoded: Decoded, rejects: readonly Reject[], topics: Topics):
   }
 }
 
-/** Per topic the newest committed value; of one time the first. */
+/** The newest committed value of each topic. Of several values with the same time, the first one. */
 function newestOf({ messages, statuses }: Decoded, outcomes: Uint8Array, topics: Topics): WorkerResult['newest'] {
   const found: Topic[] = []
   for (let i = 0; i < messages.length; i++) {
